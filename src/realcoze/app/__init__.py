@@ -1,0 +1,1 @@
+"""The only place that knows everything: settings, composition, the server, the command."""

@@ -1,0 +1,95 @@
+"""The envelope `{"code": 0, "msg": "success", "data": …}` around every HTTP answer, and its refusals.
+
+Success is code 0.  The text of a failure is in `msg`; some answers have it in `message`.
+
+Source: docs/protocol/playground-2024.md §2, §6, §8; docs/errors.md for the classes.
+"""
+
+from typing import Generic, TypeVar
+
+import msgspec
+
+from realcoze.dialects.json_text import NotJson, read_json
+from realcoze.errors import (
+    QuotaExhausted,
+    RealcozeError,
+    UpstreamDenied,
+    UpstreamFailed,
+)
+
+SESSION_EXPIRED = 700012006
+UNUSUAL_TRAFFIC = frozenset({700012014, 700012015, 702240010})
+DAILY_LIMIT = frozenset({4008, 702082008, 702082010})
+REGION = "regional restrictions"
+
+LOGIN_HINT = (
+    "The session has ended. Log in to Coze in a browser, copy the value of the cookie `sessionid` "
+    "(it lasts about 60 days) and put it into `session_id`."
+)
+PROXY_HINT = (
+    "Coze refuses the region of this address. Set `proxy` to a proxy in another region, for example "
+    "proxy=socks5://127.0.0.1:1080; `ws_proxy` is the same for the websocket."
+)
+SIGNATURE_HINT = (
+    "Coze has demanded URL signatures on this private protocol since 2024-02-27, and realcoze does "
+    "not forge them. Use it with the emulator or with a server that still speaks it; the road to the "
+    "live service is Coze's official API."
+)
+TRAFFIC_HINT = "Coze saw unusual traffic from this account. Wait, and use it in a browser once to see what it asks for."
+
+T = TypeVar("T")
+
+
+class Envelope(msgspec.Struct, Generic[T], omit_defaults=True):
+    code: int
+    msg: str = ""
+    message: str = ""
+    data: T | None = None
+
+
+def encode_success(data: object) -> bytes:
+    """The body of an answer that went well."""
+    return msgspec.json.encode({"code": 0, "msg": "success", "data": data})
+
+
+def encode_refusal(code: int, msg: str) -> bytes:
+    """The body of an answer that did not."""
+    return msgspec.json.encode({"code": code, "msg": msg})
+
+
+def decode_answer(status: int, body: bytes, decoder: msgspec.json.Decoder[Envelope[T]]) -> T | None:
+    """The `data` of a successful answer, None where there is none.
+
+    Raises the error that a refusal stands for.  An answer that is no envelope is the mark of the
+    demand for signatures, unless it is a plain failure of the server (5xx).
+    """
+    try:
+        envelope = read_json(body, decoder)
+    except NotJson as error:
+        raise _no_envelope(status) from error
+    if envelope.code != 0:
+        raise refusal(envelope.code, envelope.msg or envelope.message)
+    return envelope.data
+
+
+def refusal(code: int, text: str) -> RealcozeError:
+    """The error that a non-zero code and its text stand for."""
+    said = f"Coze answered code {code}: {text[:300]}"
+    if code == SESSION_EXPIRED:
+        return UpstreamDenied(said, code="upstream_auth", hint=LOGIN_HINT, upstream_code=code)
+    if REGION in text.lower():
+        return UpstreamDenied(said, code="upstream_blocked", hint=PROXY_HINT, upstream_code=code)
+    if code in UNUSUAL_TRAFFIC:
+        return UpstreamDenied(said, code="upstream_blocked", hint=TRAFFIC_HINT, upstream_code=code)
+    if code in DAILY_LIMIT:
+        return QuotaExhausted(said, hint="The account's limit for today is used up.", upstream_code=code)
+    return UpstreamFailed(said, code=f"coze_{code}", upstream_code=code)
+
+
+def _no_envelope(status: int) -> RealcozeError:
+    said = f"Coze answered HTTP {status} without its usual envelope."
+    if status >= 500:
+        return UpstreamFailed(said, code="upstream_protocol", hint=SIGNATURE_HINT)
+    if status in (301, 302, 303, 307, 308, 401):
+        return UpstreamDenied(said, code="upstream_auth", hint=LOGIN_HINT)
+    return UpstreamDenied(said, code="upstream_blocked", hint=SIGNATURE_HINT)

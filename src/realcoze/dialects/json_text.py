@@ -1,0 +1,44 @@
+"""Reading JSON as it really comes.
+
+msgspec is strict and fast, and has two habits to know (0.22, 2026-11): a lone surrogate is reported
+as "Input data was truncated", and nesting that is too deep is a RecursionError.  A lone surrogate is
+ordinary on Coze's wires: a snapshot cut between the two halves of an emoji.
+"""
+
+import json
+from typing import TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+class NotJson(ValueError):
+    """The text is no JSON of the expected shape; the message says where, never what stood there."""
+
+
+def read_json(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """Decode `data`; half an emoji becomes U+FFFD.  Raises `NotJson`."""
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError as error:
+        raise NotJson(str(error)) from error
+    except RecursionError as error:
+        raise NotJson("JSON is nested too deeply") from error
+    except msgspec.DecodeError as error:
+        healed = _heal_surrogates(data)
+        if healed is None:
+            raise NotJson(str(error)) from error
+    except UnicodeDecodeError as error:
+        raise NotJson("the text is not UTF-8") from error
+    return read_json(healed, decoder)
+
+
+def _heal_surrogates(data: bytes) -> bytes | None:
+    r"""The same JSON with each lone `\udXXX` replaced, or None where that was not the trouble."""
+    try:
+        text = json.dumps(json.loads(data), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return None
+    healed = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return None if healed == text else healed.encode()

@@ -1,0 +1,124 @@
+"""What a client asks: the JSON array of the Node program, or our object.
+
+Source: docs/native-api.md; docs/protocol/playground-2024.md §9 for the array.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from realcoze.dialects.entries import Entry, decode_entries, encode_entries
+from realcoze.dialects.json_text import NotJson, read_json
+from realcoze.domain.event import StepKind
+from realcoze.domain.ids import BotName, ConversationId, UserId
+from realcoze.domain.message import Message
+from realcoze.domain.request import Request, Wants
+from realcoze.errors import BadRequest
+
+REPLY_TYPES: dict[StepKind, int] = {"call": 3, "result": 4, "recall": 6, "other": 7}
+"""The numbers by which a client asks for steps (`?subscribe=3,4,6`) and finds them marked."""
+
+_SUBSCRIBABLE = frozenset({1, 2, *REPLY_TYPES.values()})
+_HINT = 'Send [{"role": 2, "content": "Hello"}]; role 2 is the user and 1 the bot.'
+
+
+class _Body(msgspec.Struct, omit_defaults=True):
+    """The object form; fields that we do not know are passed over."""
+
+    messages: list[Entry]
+    bot: str = ""
+    conversation_id: str = ""
+    user: str = ""
+    custom_variables: dict[str, str] = {}
+    parameters: dict[str, Any] = {}
+    meta_data: dict[str, str] = {}
+    extra_params: dict[str, str] = {}
+    shortcut_command: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A request and how its client wants to be answered.
+
+    `is_plain` for the array form, which gets the plain answer; `steps` are the kinds subscribed to.
+    """
+
+    request: Request
+    is_plain: bool
+    steps: frozenset[StepKind]
+
+
+_ARRAY = msgspec.json.Decoder(list[Entry])
+_OBJECT = msgspec.json.Decoder(_Body)
+
+
+def decode_request(body: bytes, *, subscribe: str = "") -> Question:
+    """Read a body, whatever its content type says.  Raises `BadRequest`."""
+    steps = decode_subscribe(subscribe)
+    is_plain = body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+    text = body.removeprefix(b"\xef\xbb\xbf")
+    try:
+        if is_plain:
+            wants = Wants(steps=bool(steps))
+            request = Request(messages=_messages(read_json(text, _ARRAY)), wants=wants)
+        else:
+            request = _request(read_json(text, _OBJECT), Wants(suggestions=True, usage=True, steps=bool(steps)))
+    except NotJson as error:
+        raise BadRequest(f"The body cannot be read: {error}.", hint=_HINT) from error
+    return Question(request=request, is_plain=is_plain, steps=steps)
+
+
+def encode_request(request: Request) -> bytes:
+    """The object form of a request, as a client sends it."""
+    return msgspec.json.encode(
+        _Body(
+            messages=encode_entries(request.messages),
+            bot=request.bot,
+            conversation_id=request.conversation_id or "",
+            user=request.user_id or "",
+            custom_variables=dict(request.custom_variables),
+            parameters=dict(request.parameters),
+            meta_data=dict(request.meta_data),
+            extra_params=dict(request.extra_params),
+            shortcut_command=dict(request.shortcut_command),
+        )
+    )
+
+
+def decode_subscribe(text: str) -> frozenset[StepKind]:
+    """The step kinds in a list like `3,4,6`; 1 and 2 may stand in it, as the Node program allowed."""
+    numbers = [item.strip() for item in text.split(",") if item.strip()]
+    if any(not item.isdigit() or int(item) not in _SUBSCRIBABLE for item in numbers):
+        raise BadRequest(
+            "`subscribe` is a list of reply types.",
+            hint="3 plugin calls, 4 plugin results, 6 knowledge, 7 everything else.",
+        )
+    return frozenset(kind for kind, number in REPLY_TYPES.items() if str(number) in numbers)
+
+
+def encode_subscribe(steps: frozenset[StepKind]) -> str:
+    """The list for an address."""
+    return ",".join(str(number) for kind, number in REPLY_TYPES.items() if kind in steps)
+
+
+def _request(body: _Body, wants: Wants) -> Request:
+    return Request(
+        messages=_messages(body.messages),
+        bot=BotName(body.bot),
+        conversation_id=ConversationId(body.conversation_id) if body.conversation_id else None,
+        user_id=UserId(body.user) if body.user else None,
+        custom_variables=body.custom_variables,
+        parameters=body.parameters,
+        meta_data=body.meta_data,
+        extra_params=body.extra_params,
+        shortcut_command=body.shortcut_command,
+        wants=wants,
+    )
+
+
+def _messages(entries: list[Entry]) -> tuple[Message, ...]:
+    messages = decode_entries(entries)
+    if not messages or messages[-1].role != "user":
+        raise BadRequest("The last entry of the history must be the user's (role 2).", hint=_HINT)
+    return messages

@@ -1,0 +1,164 @@
+"""The events: what a bot did, in our own closed union.  Every dialect meets every other here.
+
+The order within a turn: at most one `TurnStarted`, then content in any order, then exactly one of
+the four that end it (`ENDS`).  `turn.py` has that as a table, `fold.py` makes one reply of it.
+
+The text of one message is the sum of its `TextDelta`s; a `TextReplaced` starts the sum again with
+its own text; `AnswerDone` repeats the whole, and it is what the sum made.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from realcoze.domain.ids import ChatId, ConversationId, MessageId
+from realcoze.domain.request import Json
+from realcoze.errors import RealcozeError
+
+StepKind = Literal["call", "result", "recall", "other"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnStarted:
+    """The upstream works on the question; an id is empty where the upstream has none."""
+
+    chat_id: ChatId
+    conversation_id: ConversationId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextDelta:
+    """More of an answer: append it."""
+
+    message_id: MessageId
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextReplaced:
+    """The bot took back what it wrote in this message; `text` is all that stands there now."""
+
+    message_id: MessageId
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasoningDelta:
+    """More of what the model thought before it answered."""
+
+    message_id: MessageId
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerDone:
+    """One message of the answer is complete; `text` is the whole of it."""
+
+    message_id: MessageId
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Something on the way to the answer: a plugin called, its result, a look into knowledge."""
+
+    kind: StepKind
+    title: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A tool of the caller that the bot wants run; `arguments` is JSON text."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallsRequested:
+    """The turn ends here until the caller hands in the results."""
+
+    calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupt:
+    """A question of a workflow to its user."""
+
+    event_id: str
+    kind: str
+    data: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputRequested:
+    """The turn ends here until somebody answers the workflow's question."""
+
+    interrupt: Interrupt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """A question that the user might ask next."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioDelta:
+    """More of a spoken answer; `format` is the wire's own word for the encoding."""
+
+    audio: bytes
+    format: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens, as the upstream counted them."""
+
+    input: int
+    output: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnDone:
+    """The whole answer was given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnFailed:
+    """The turn broke off; whatever text came is not the whole answer."""
+
+    error: RealcozeError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """Something the dialect does not know, kept as it came."""
+
+    name: str
+    raw: str
+
+
+Event = (
+    TurnStarted
+    | TextDelta
+    | TextReplaced
+    | ReasoningDelta
+    | AnswerDone
+    | Step
+    | ToolCallsRequested
+    | InputRequested
+    | Suggestion
+    | AudioDelta
+    | Usage
+    | TurnDone
+    | TurnFailed
+    | Unknown
+)
+
+ENDS = (TurnDone, TurnFailed, ToolCallsRequested, InputRequested)
+"""The events that end a turn; each turn has exactly one of them."""

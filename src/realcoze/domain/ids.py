@@ -1,0 +1,15 @@
+"""The names of things, each its own type, so that they cannot be mixed up."""
+
+from typing import NewType
+
+BotName = NewType("BotName", str)
+"""How a caller names a bot: the model name of the `bots` table."""
+
+ChatId = NewType("ChatId", str)
+"""One turn, as the upstream names it."""
+
+ConversationId = NewType("ConversationId", str)
+MessageId = NewType("MessageId", str)
+UserId = NewType("UserId", str)
+RequestId = NewType("RequestId", str)
+"""One request to one of our faces; in every error and log line."""

@@ -1,0 +1,26 @@
+"""One thing somebody said."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from realcoze.domain.content import Part, Text
+
+Role = Literal["user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What one side said; `parts` keep their order and there is at least one."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """The text parts, one after another; empty when there are only pictures or files."""
+        return "".join(part.text for part in self.parts if isinstance(part, Text))
+
+
+def say(role: Role, text: str) -> Message:
+    """A message that is only text."""
+    return Message(role=role, parts=(Text(text=text),))

@@ -1,0 +1,49 @@
+"""What a caller wants of a bot, in no dialect."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from realcoze.domain.ids import BotName, ConversationId, UserId
+from realcoze.domain.message import Message
+
+Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wants:
+    """Which events beside the answer and its end the caller can use; the others are not waited for."""
+
+    reasoning: bool = False
+    steps: bool = False
+    suggestions: bool = False
+    usage: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult:
+    """What a tool of the caller gave back for one call of `ToolCallsRequested`."""
+
+    call_id: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One turn asked for.
+
+    `bot` may be empty: the only bot there is.  `messages` is the whole history, oldest first, the
+    last one the user's.  What an upstream's protocol cannot carry it refuses by name; it never
+    drops it.  The six fields after `user_id` are Coze's own (open API v3, chat).
+    """
+
+    messages: tuple[Message, ...]
+    bot: BotName = BotName("")
+    conversation_id: ConversationId | None = None
+    user_id: UserId | None = None
+    custom_variables: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    meta_data: Mapping[str, str] = field(default_factory=dict)
+    extra_params: Mapping[str, str] = field(default_factory=dict)
+    shortcut_command: Mapping[str, Json] = field(default_factory=dict)
+    tool_results: tuple[ToolResult, ...] = ()
+    wants: Wants = Wants()

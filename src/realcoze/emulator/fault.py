@@ -1,0 +1,60 @@
+"""Faults on request: a mark in the last user message, `[[fault NAME after=50]]`.
+
+`after` counts pushes of the answer that go well before the fault; beyond the last one it means the
+last.  A fault that concerns the call itself has no use for it.
+"""
+
+import re
+from dataclasses import dataclass
+
+CALL_FAULTS = {
+    "region": "the call is refused: regional restrictions",
+    "session": "the call is refused: the session has ended",
+    "signature": "the call is refused as Coze does since 2024-02-27: HTTP 403 without a body",
+    "risk": "the call is refused: unusual traffic",
+    "quota": "the call is refused: the daily limit is used up",
+    "broken": "the call is answered by an HTML page with HTTP 502",
+    "stall": "the call is never answered, and nothing is pushed",
+    "early": "the answer is pushed before the call is answered",
+    "silent": "the call is accepted, and nothing is pushed",
+}
+PUSH_FAULTS = {
+    "drop": "one push is never sent",
+    "cut": "the socket is cut without a close",
+    "rewrite": "the bot takes back what it wrote and begins anew",
+    "unfinished": "the last push is not marked as the last",
+    "stranger": "a push of somebody else's turn comes in between",
+    "late": "a finished turn gets one more push",
+    "duplicate": "one push is sent twice",
+    "reorder": "one push overtakes the one before it",
+    "deaf": "the socket stays open and nothing comes any more, not even an echo",
+    "truncated": "one frame is sent with its end missing",
+    "badlength": "one frame says a length that is not there",
+    "badtype": "one frame has an impossible wire type",
+    "badgzip": "one frame says that it is compressed, and is not",
+    "text": "one push is sent as a text message without a frame",
+    "huge": "one message of 17 MiB is sent",
+}
+FAULTS = {**CALL_FAULTS, **PUSH_FAULTS}
+"""Name → what happens, for people."""
+
+_MARK = re.compile(r"\[\[fault ([a-z]+)(?: after=(\d+))?\]\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    name: str
+    after: int = 0
+
+
+def find_fault(text: str) -> Fault | None:
+    """The first mark in a message; a name that is not known is no mark."""
+    match = _MARK.search(text)
+    if match is None or match.group(1) not in FAULTS:
+        return None
+    return Fault(match.group(1), int(match.group(2) or 0))
+
+
+def without_mark(text: str) -> str:
+    """What the bot sees of the message."""
+    return _MARK.sub("", text).strip()

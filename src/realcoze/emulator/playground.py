@@ -1,0 +1,265 @@
+"""The playground's server side: launch, update, execute, and the websocket that is pushed to.
+
+Source: docs/protocol/playground-2024.md §2 to §6 and §11.
+"""
+
+import asyncio
+import hmac
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from random import Random
+from typing import cast
+
+from aiohttp import WSMsgType, web
+
+from realcoze.dialects.coze_playground import execute as execute_calls
+from realcoze.dialects.coze_playground import launch as launch_calls
+from realcoze.dialects.coze_playground.access import access_key
+from realcoze.dialects.coze_playground.answer import AnswerEncoder
+from realcoze.dialects.coze_playground.envelope import SESSION_EXPIRED, encode_refusal, encode_success
+from realcoze.dialects.coze_playground.execute import Execution
+from realcoze.dialects.coze_playground.launch import Launch
+from realcoze.emulator.account import APP_ID, APP_KEY, BOT_OF_ID, PRODUCT_ID, SERVICE_ID
+from realcoze.emulator.delivery import Cut, Deafen, FrameForm, Send, Wrapper, deliver
+from realcoze.emulator.fault import Fault, find_fault
+from realcoze.emulator.script import script
+from realcoze.emulator.wire import Listener, WireNote, ignore
+from realcoze.errors import BadRequest
+from realcoze.framing.frontier import HEARTBEAT
+
+BODY_BYTES = 32 << 20
+SUBPROTOCOL = "pbbp2"
+_REFUSALS = {
+    "region": (1, "Coze is unavailable due to regional restrictions"),
+    "session": (SESSION_EXPIRED, "login session invalid"),
+    "risk": (700012014, "unusual traffic"),
+    "quota": (4008, "daily limit reached"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaygroundSettings:
+    """`pace` in tokens a second, 0 for as fast as possible; `cut_every` frames a socket is cut, 0 never."""
+
+    session_id: str
+    seed: int = 0
+    pace: float = 40.0
+    frame_form: FrameForm = "json"
+    cut_every: int = 0
+    region_blocked: bool = False
+    key_accepted: bool = True
+    most_sockets: int = 0
+    """Sockets of one device before more are refused; 0 for no limit."""
+
+
+@dataclass(eq=False)
+class _Socket:
+    ws: web.WebSocketResponse
+    transport: asyncio.Transport
+    frames: int = 0
+    is_deaf: bool = False
+
+
+@dataclass
+class Seen:
+    """What tests count."""
+
+    launches: int = 0
+    executions: list[Execution] = field(default_factory=list)
+    sockets: int = 0
+    frames: int = 0
+    cuts: int = 0
+    heartbeats: int = 0
+    lost: list[str] = field(default_factory=list)
+    """The push_uuid of each push that no socket was there for."""
+
+
+class PlaygroundServer:
+    """Routes for one aiohttp application; `base` is known once it listens."""
+
+    def __init__(self, settings: PlaygroundSettings, listener: Listener = ignore) -> None:
+        self.settings = settings
+        self.seen = Seen()
+        self.socket_base = ""
+        self._note = listener
+        self._wrapper = Wrapper(settings.frame_form)
+        self._sockets: dict[str, list[_Socket]] = {}
+        self._playing: set[asyncio.Task[None]] = set()
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.post(launch_calls.PATH, self._launch),
+            web.post(execute_calls.UPDATE_PATH, self._update),
+            web.post(execute_calls.PATH, self._execute),
+            web.get("/ws/v2", self._socket),
+        ]
+
+    async def close(self) -> None:
+        """Stop the answers that are being given."""
+        for task in self._playing:
+            task.cancel()
+        await asyncio.gather(*self._playing, return_exceptions=True)
+
+    async def _launch(self, request: web.Request) -> web.Response:
+        self.seen.launches += 1
+        refused = self._refused(request)
+        body = refused or launch_calls.encode_launch(
+            Launch(
+                app_key=APP_KEY,
+                app_id=APP_ID,
+                product_id=PRODUCT_ID,
+                domain=self.socket_base,
+                message_service_id=str(SERVICE_ID),
+            )
+        )
+        self._note(WireNote("launch", "refused" if refused else "ok", len(body)))
+        return _json(body)
+
+    async def _update(self, request: web.Request) -> web.Response:
+        body = self._refused(request) or encode_success({"updated": True})
+        self._note(WireNote("update", "", len(body)))
+        return _json(body)
+
+    async def _execute(self, request: web.Request) -> web.Response:
+        sent = await request.read()
+        if (refused := self._refused(request)) is not None:
+            return _json(refused)
+        try:
+            execution = execute_calls.decode_execute(sent)
+            messages = execution.messages()
+        except BadRequest as error:
+            return _json(encode_refusal(4000, error.message))
+        if execution.bot_id not in BOT_OF_ID:
+            return _json(encode_refusal(4006, f"bot {execution.bot_id[:40]} does not exist"))
+        if not messages:
+            return _json(encode_refusal(4000, "message_info is empty"))
+        self.seen.executions.append(execution)
+        fault = find_fault(messages[-1].text)
+        detail = f"{BOT_OF_ID[execution.bot_id].name}, {len(messages)} messages"
+        self._note(WireNote("execute", detail, len(sent), execution.push_uuid))
+        return await self._answer_call(execution, fault)
+
+    async def _answer_call(self, execution: Execution, fault: Fault | None) -> web.Response:
+        name = fault.name if fault else ""
+        if name in _REFUSALS:
+            return _json(encode_refusal(*_REFUSALS[name]))
+        if name == "signature":
+            return web.Response(status=403)
+        if name == "broken":
+            return web.Response(status=502, text="<html>Bad Gateway</html>", content_type="text/html")
+        if name == "stall":
+            await asyncio.Event().wait()
+        if name != "silent":
+            task = asyncio.get_running_loop().create_task(self._play(execution, fault))
+            self._playing.add(task)
+            task.add_done_callback(self._playing.discard)
+            if name == "early":
+                await task
+        return _json(execute_calls.encode_accepted())
+
+    async def _play(self, execution: Execution, fault: Fault | None) -> None:
+        """Give the answer, push by push, at the pace that was set."""
+        bot = BOT_OF_ID[execution.bot_id]
+        messages = execution.messages()
+        random = Random(f"{self.settings.seed}:{bot.name}:{len(messages)}:{messages[-1].text}")
+        events = script(bot.name, messages, random, prompt=execution.system_prompt(), fault=fault)
+        encoder = AnswerEncoder(push_uuid=execution.push_uuid)
+        pushes = [push for event in events for push in encoder.feed(event)]
+        pause = 1 / (self.settings.pace * bot.pace) if self.settings.pace else 0.0
+        for step in deliver(pushes, fault, self._wrapper, log_id_ms=time.time_ns() // 1_000_000):
+            match step:
+                case Send():
+                    await self._push(execution, step)
+                    if pause and step.is_token:
+                        await asyncio.sleep(pause)
+                case Cut():
+                    for socket in self._sockets.get(execution.device_id, [])[:]:
+                        self._cut(execution.device_id, socket)
+                case Deafen():
+                    for socket in self._sockets.get(execution.device_id, []):
+                        socket.is_deaf = True
+
+    async def _push(self, execution: Execution, step: Send) -> None:
+        """Send one message to the sockets of its device; without one it is lost, as at Coze."""
+        sockets = self._sockets.get(execution.device_id, [])[:]
+        size = len(step.message)
+        if not sockets:
+            self.seen.lost.append(execution.push_uuid)
+            self._note(WireNote("lost", "no socket", size, execution.push_uuid))
+        for socket in sockets:
+            if socket.is_deaf:
+                continue
+            with suppress(ConnectionError):
+                if isinstance(step.message, str):
+                    await socket.ws.send_str(step.message)
+                else:
+                    await socket.ws.send_bytes(step.message)
+            socket.frames += 1
+            self.seen.frames += 1
+            self._note(WireNote("frame", "", size, execution.push_uuid))
+            if self.settings.cut_every and socket.frames % self.settings.cut_every == 0:
+                self._cut(execution.device_id, socket)
+
+    def _cut(self, device_id: str, socket: _Socket) -> None:
+        """End the connection under the websocket: what was written arrives, a close never does."""
+        self.seen.cuts += 1
+        self._forget(device_id, socket)
+        socket.transport.close()
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        query = request.query
+        device_id = query.get("device_id", "")
+        expected = access_key(product_id=PRODUCT_ID, app_key=APP_KEY, device_id=device_id)
+        accepted = hmac.compare_digest(query.get("access_key", "").encode(), expected.encode())
+        if not (accepted and device_id and self.settings.key_accepted):
+            return _handshake_refused(403, {"Handshake-Status": "403", "Handshake-Msg": "forbidden"})
+        most = self.settings.most_sockets
+        if most and len(self._sockets.get(device_id, [])) >= most:
+            headers = {"Handshake-Status": "514", "Handshake-Msg": "auth failed", "Handshake-Autherrcode": "1000040350"}
+            return _handshake_refused(514, headers)
+        ws = web.WebSocketResponse(protocols=(SUBPROTOCOL,), max_msg_size=1 << 20, compress=False, timeout=1)
+        await ws.prepare(request)
+        socket = _Socket(ws, cast("asyncio.Transport", request.transport))
+        self._sockets.setdefault(device_id, []).append(socket)
+        self.seen.sockets += 1
+        self._note(WireNote("socket", f"device {device_id}"))
+        try:
+            await self._listen(socket)
+        finally:
+            self._forget(device_id, socket)
+            self._note(WireNote("closed", f"device {device_id}"))
+        return ws
+
+    async def _listen(self, socket: _Socket) -> None:
+        """Echo heartbeats until the client is gone."""
+        async for message in socket.ws:
+            if socket.is_deaf or message.type is not WSMsgType.TEXT or message.data != HEARTBEAT:
+                continue
+            self.seen.heartbeats += 1
+            self._note(WireNote("heartbeat", HEARTBEAT, len(HEARTBEAT)))
+            with suppress(ConnectionError):
+                await socket.ws.send_str(HEARTBEAT)
+
+    def _forget(self, device_id: str, socket: _Socket) -> None:
+        sockets = self._sockets.get(device_id, [])
+        if socket in sockets:
+            sockets.remove(socket)
+        if not sockets:
+            self._sockets.pop(device_id, None)
+
+    def _refused(self, request: web.Request) -> bytes | None:
+        """The refusal that every call of this account gets, if any."""
+        if self.settings.region_blocked:
+            return encode_refusal(*_REFUSALS["region"])
+        if not hmac.compare_digest(request.cookies.get("sessionid", ""), self.settings.session_id):
+            return encode_refusal(*_REFUSALS["session"])
+        return None
+
+
+def _json(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type="application/json", charset="utf-8")
+
+
+def _handshake_refused(status: int, headers: dict[str, str]) -> web.Response:
+    return web.Response(status=status, headers=headers)

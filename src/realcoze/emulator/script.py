@@ -1,0 +1,184 @@
+"""What the emulated bots say: a pure function of the bot, the history and a source of chance."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
+
+from realcoze.domain.content import File, Image
+from realcoze.domain.event import (
+    AnswerDone,
+    Event,
+    Step,
+    Suggestion,
+    TextDelta,
+    TextReplaced,
+    TurnDone,
+    TurnStarted,
+    Usage,
+)
+from realcoze.domain.ids import ChatId, ConversationId, MessageId
+from realcoze.domain.message import Message
+from realcoze.emulator.fault import Fault, without_mark
+
+MOST_PIECES = 400
+"""An answer comes in this many pieces at most: Coze too sends long ones in bigger bites."""
+
+_TOKEN = re.compile(r"\s*(?:[A-Za-z0-9_'-]+|[^\sA-Za-z0-9])|\s+")
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_NAME = re.compile(r"\b(?:my name is|i am called|call me) +([\w-]+)|我(?:叫|的名字是)\s*([\w-]{1,12})", re.IGNORECASE)
+_RECALL = re.compile(r"remember|what did i (?:just )?say|my name\?|记得|刚刚说|说了什么|我叫什么", re.IGNORECASE)
+
+Said = tuple[list[Step], str, list[str]]
+"""Steps on the way, the answer, suggestions after it."""
+
+
+def script(
+    bot: str, history: Sequence[Message], random: Random, *, prompt: str = "", fault: Fault | None = None
+) -> tuple[Event, ...]:
+    """The events of the bot's next turn; `history` ends with the user's message."""
+    message_id = MessageId(f"73{random.randrange(10**17):017}")
+    conversation_id = ConversationId(f"73{random.randrange(10**17):017}")
+    steps, answer, suggestions = _SAY[bot](history, random, prompt)
+    pieces = split(answer)
+    sent = sum(len(split(message.text)) for message in history)
+    usage = Usage(input=sent, output=len(pieces), total=sent + len(pieces))
+    return (
+        TurnStarted(chat_id=ChatId(""), conversation_id=conversation_id),
+        *steps,
+        *_told(pieces, message_id, fault),
+        AnswerDone(message_id=message_id, text=answer),
+        usage,
+        *(Suggestion(text=text) for text in suggestions),
+        TurnDone(),
+    )
+
+
+def split(text: str) -> list[str]:
+    """Pieces that together are the text: words and single Chinese characters, or bigger bites."""
+    tokens = _TOKEN.findall(text)
+    bite = -(-len(tokens) // MOST_PIECES)
+    return ["".join(tokens[at : at + bite]) for at in range(0, len(tokens), bite or 1)]
+
+
+def _told(pieces: Sequence[str], message_id: MessageId, fault: Fault | None) -> Iterator[Event]:
+    for place, piece in enumerate(pieces):
+        if fault is not None and fault.name == "rewrite" and place == min(fault.after, len(pieces) - 1):
+            yield TextReplaced(message_id=message_id, text="".join(pieces[:place]).swapcase() or "(…)")
+            yield TextReplaced(message_id=message_id, text="".join(pieces[: place + 1]))
+        else:
+            yield TextDelta(message_id=message_id, text=piece)
+
+
+def _memory(history: Sequence[Message], random: Random, prompt: str) -> Said:
+    said = [without_mark(message.text) for message in history if message.role == "user"]
+    last, before = said[-1], said[:-1]
+    chinese = bool(_CHINESE.search(last))
+    name = _name(said)
+    greeting = (f"{name}！" if chinese else f"{name}! ") if name else ""
+    media = sum(isinstance(part, Image | File) for part in history[-1].parts)
+    if media:
+        answer = f"你给了我 {media} 个附件。" if chinese else f"You gave me {media} attachment(s)."
+    elif _RECALL.search(last) and before:
+        quoted = "\n".join(f"{number}. “{text}”" for number, text in enumerate(before, start=1))
+        answer = (
+            f"{greeting}当然记得，你说过：\n\n{quoted}" if chinese else f"{greeting}Of course. You said:\n\n{quoted}"
+        )
+    elif chinese:
+        opening = random.choice(("我听到了", "好的", "嗯"))
+        earlier = f"在那之前你说过“{before[-1]}”。" if before else "这是你对我说的第一句话。"
+        answer = f"{greeting}{opening}：你说“{last}”。{earlier}"
+    else:
+        opening = random.choice(("I hear you", "All right", "Noted"))
+        earlier = f" Before that you said “{before[-1]}”." if before else " It is the first thing you tell me."
+        answer = f"{greeting}{opening}: you said “{last}”.{earlier}"
+    if chinese:
+        return [], answer, ["你还记得我刚刚说了什么吗？", "我叫什么？", "给我讲点别的"]
+    return [], answer, ["Do you remember what I said?", "What is my name?", "Tell me something else"]
+
+
+def _markdown(history: Sequence[Message], _random: Random, _prompt: str) -> Said:
+    topic = without_mark(history[-1].text)[:60] or "nothing"
+    return [], _ARTICLE.replace("TOPIC", topic), ["Show me more code", "Only the table, please"]
+
+
+def _tools(history: Sequence[Message], random: Random, _prompt: str) -> Said:
+    city = "北京" if _CHINESE.search(history[-1].text) else "Berlin"
+    degrees = random.randrange(-5, 35)
+    steps = [
+        Step(kind="call", title="weather.lookup", body=f'{{"city": "{city}"}}'),
+        Step(kind="result", title="weather.lookup", body=f'{{"city": "{city}", "degrees": {degrees}, "sky": "clear"}}'),
+        Step(kind="call", title="workflow.pack_list", body=f'{{"degrees": {degrees}}}'),
+        Step(kind="result", title="workflow.pack_list", body='{"pack": ["water", "a book", "good shoes"]}'),
+        Step(kind="recall", title="travel notes", body="Museums close at six."),
+    ]
+    if city == "北京":
+        answer = f"{city}现在 {degrees} °C，晴。带上水、一本书和一双好鞋；博物馆六点关门。"
+        return steps, answer, ["那明天呢？", "上海的天气怎么样？"]
+    answer = f"It is {degrees} °C and clear in {city}. Pack water, a book and good shoes; the museums close at six."
+    return steps, answer, ["And tomorrow?", "What about Paris?"]
+
+
+def _slow(history: Sequence[Message], _random: Random, _prompt: str) -> Said:
+    asked = without_mark(history[-1].text)[:80]
+    return [], f"Let me think about “{asked}” … slowly … one word … at a time … and there it is.", []
+
+
+def _echo(history: Sequence[Message], _random: Random, _prompt: str) -> Said:
+    return [], without_mark(history[-1].text), []
+
+
+def _name(said: Sequence[str]) -> str:
+    """How the user wants to be called: the last name that was given."""
+    for text in reversed(said):
+        match = _NAME.search(text)
+        if match and match.group(1):
+            return match.group(1)
+        if match and match.group(2) not in ("什么", "什么名字"):
+            return match.group(2)
+    return ""
+
+
+_SAY: dict[str, Callable[[Sequence[Message], Random, str], Said]] = {
+    "memory": _memory,
+    "markdown": _markdown,
+    "tools": _tools,
+    "slow": _slow,
+    "echo": _echo,
+}
+
+_ARTICLE = """\
+# About TOPIC
+
+A long answer in **Markdown**, so that you can see how it is *rendered* while it arrives.
+
+## A table
+
+| what | how many | 说明 |
+|---|---:|---|
+| tokens | 42 | 一个字一个字地来 |
+| tables | 1 | this one |
+| code | 2 | below |
+
+## Some code
+
+```python
+def answer(question: str) -> str:
+    return f"{question}? {{'braces': 'are fine'}}"
+```
+
+```json
+{"content": "}", "nested": {"deep": [1, 2, 3]}}
+```
+
+## A list
+
+1. First, the question arrives.
+2. Then the bot thinks.
+   - about tables
+   - about code
+3. Last, the answer is whole.
+
+> 引用：一个停下来的流从来不是成功。
+
+That is all about TOPIC.
+"""

@@ -1,0 +1,24 @@
+"""What went over the wire, as the emulator saw it: for the demo, and for tests to count."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["launch", "update", "execute", "socket", "frame", "heartbeat", "lost", "closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class WireNote:
+    """One thing that happened; `detail` is for people, `size` in bytes, `push_uuid` where it has one."""
+
+    kind: Kind
+    detail: str = ""
+    size: int = 0
+    push_uuid: str = ""
+
+
+Listener = Callable[[WireNote], None]
+
+
+def ignore(note: WireNote) -> None:
+    """The listener of those who do not listen."""

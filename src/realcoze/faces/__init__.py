@@ -1,0 +1,1 @@
+"""Ways for a client to reach us: parse, ask the gateway, encode.  Thin."""

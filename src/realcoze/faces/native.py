@@ -1,0 +1,144 @@
+"""Our own HTTP API: `POST /` and `GET /health`.  Its users read docs/native-api.md."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from realcoze import __version__
+from realcoze.dialects.native.failure import encode_error, encode_refusal, retry_after_of, status_of
+from realcoze.dialects.native.records import NdjsonEncoder, SseEncoder
+from realcoze.dialects.native.reply import encode_reply
+from realcoze.dialects.native.request import Question, decode_request
+from realcoze.dialects.native.snapshots import SnapshotEncoder, encode_flat_error
+from realcoze.domain.ids import RequestId
+from realcoze.errors import RealcozeError
+from realcoze.faces.http import (
+    Encoder,
+    Refused,
+    StreamedAnswer,
+    new_request_id,
+    presented_keys,
+    read_body,
+    while_connected,
+)
+from realcoze.gateway.access import Access
+from realcoze.gateway.chat import Gateway
+
+JSON = "application/json; charset=utf-8"
+
+Health = Callable[[], Mapping[str, object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamTimes:
+    """Seconds.  `gate`: how long the status waits for the first content; `stall`: how long a client
+    may not read.
+    """
+
+    gate: float = 5.0
+    keepalive: float = 10.0
+    stall: float = 30.0
+
+
+class NativeFace:
+    """`health` gives what /health tells of each upstream."""
+
+    def __init__(self, gateway: Gateway, access: Access, *, health: Health, times: StreamTimes) -> None:
+        self._gateway = gateway
+        self._access = access
+        self._health = health
+        self._times = times
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            Route("/", self._post, methods=["POST"]),
+            Route("/health", self._get_health, methods=["GET"]),
+        ]
+
+    async def _post(self, request: HttpRequest) -> Response:
+        request_id = new_request_id()
+        refuse = partial(_refuse_flat if _is_flat(request) else refuse_error, request_id)
+        try:
+            self._access.authenticate(presented_keys(request.headers))
+            subscribe = request.query_params.get("subscribe", "")
+            question = decode_request(await read_body(request), subscribe=subscribe)
+            if not _is_streamed(request):
+                return await self._whole(request, question, request_id)
+        except RealcozeError as error:
+            return refuse(error)
+        return StreamedAnswer(
+            relay=partial(self._gateway.relay, question.request, request_id=request_id),
+            encoder=_encoder(request, question, request_id),
+            refuse=refuse,
+            headers={"x-request-id": request_id, "cache-control": "no-store", "x-accel-buffering": "no"},
+            gate_s=self._times.gate,
+            keepalive_s=self._times.keepalive,
+            stall_s=self._times.stall,
+        )
+
+    async def _whole(self, request: HttpRequest, question: Question, request_id: RequestId) -> Response:
+        """The whole answer at once; a client that leaves stops the turn.  Raises the turn's error."""
+        reply = None
+        failure: RealcozeError | None = None
+        async with while_connected(request.receive):
+            try:
+                reply = await self._gateway.ask(question.request, request_id=request_id)
+            except RealcozeError as error:
+                failure = error
+        if failure is not None:
+            raise failure
+        if reply is None:
+            return Response(status_code=499)
+        body = encode_reply(question, reply, request_id)
+        return Response(body, media_type=JSON, headers={"x-request-id": request_id})
+
+    async def _get_health(self, _request: HttpRequest) -> Response:
+        return JSONResponse(
+            {"status": "ok", "version": __version__, "bots": list(self._gateway.bots), "upstreams": self._health()}
+        )
+
+
+def refuse_error(request_id: RequestId, error: RealcozeError) -> Response:
+    """An error before any answer has begun."""
+    headers = {"x-request-id": request_id}
+    if (retry_after := retry_after_of(error)) is not None:
+        headers["retry-after"] = str(retry_after)
+    return Response(encode_error(error, request_id), status_of(error), headers, JSON)
+
+
+def refuse_at_door(refused: Refused) -> Response:
+    """The same shape for what the guard and the router refuse."""
+    request_id = new_request_id()
+    body = encode_refusal(refused.code, refused.message, request_id)
+    return Response(body, refused.status, {"x-request-id": request_id}, JSON)
+
+
+def _refuse_flat(request_id: RequestId, error: RealcozeError) -> Response:
+    return Response(encode_flat_error(error), status_of(error), {"x-request-id": request_id}, JSON)
+
+
+def _is_streamed(request: HttpRequest) -> bool:
+    return request.query_params.get("stream", "").lower() in ("true", "1")
+
+
+def _is_flat(request: HttpRequest) -> bool:
+    """The client reads the stream of the Node program: it named no better framing."""
+    return _is_streamed(request) and _framing(request) is None
+
+
+def _framing(request: HttpRequest) -> type[NdjsonEncoder] | None:
+    accept = request.headers.get("accept", "")
+    if SseEncoder.content_type.partition(";")[0] in accept:
+        return SseEncoder
+    return NdjsonEncoder if NdjsonEncoder.content_type in accept else None
+
+
+def _encoder(request: HttpRequest, question: Question, request_id: RequestId) -> Encoder:
+    framing = _framing(request)
+    if framing is None:
+        return SnapshotEncoder(steps=question.steps)
+    return framing(request_id=request_id, steps=question.steps)

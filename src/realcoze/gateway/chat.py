@@ -1,0 +1,158 @@
+"""One turn from its request to its last event: route, relay, record.
+
+Faces call `relay` and are pushed to; people's code iterates the turn that `say` opens, which is the
+same thing with a bounded queue in between.
+"""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import anyio
+
+from realcoze.domain.event import ENDS, Event, TurnFailed
+from realcoze.domain.fold import Fold, Reply
+from realcoze.domain.ids import BotName, RequestId
+from realcoze.domain.ports import Flow, Sink
+from realcoze.domain.request import Request
+from realcoze.domain.turn import TurnLife
+from realcoze.errors import Internal, RealcozeError
+from realcoze.gateway.route import Routes
+
+log = logging.getLogger(__name__)
+
+QUEUED_EVENTS = 256
+"""What an iterated turn holds before it slows its upstream down."""
+
+
+class Gateway:
+    """The middle of everything; faces know it and nothing below it."""
+
+    def __init__(self, routes: Routes) -> None:
+        self._routes = routes
+
+    @property
+    def bots(self) -> tuple[BotName, ...]:
+        """The names that can be asked for."""
+        return tuple(self._routes.bots)
+
+    async def relay(self, request: Request, sink: Sink, *, request_id: RequestId = RequestId("-")) -> None:
+        """Run one turn; `sink` gets its events, and exactly one that ends it, whatever happens.
+
+        Never raises a `RealcozeError`.  Cancelling it means that the caller left.
+        """
+        started = anyio.current_time()
+        guard = _Guard(sink)
+        bot = request.bot
+        try:
+            bot, chats = self._routes.route(request.bot)
+            await chats.converse(replace(request, bot=bot), guard)
+        except RealcozeError as error:
+            guard.fail(error)
+        except Exception:
+            log.exception("request %s: a defect ended the turn", request_id)
+            guard.fail(Internal("Something here is broken; the log has the details."))
+        except BaseException:
+            log.info(
+                "request %s: bot %s, the caller left after %.1f s", request_id, bot, anyio.current_time() - started
+            )
+            raise
+        guard.close()
+        log.info("request %s: bot %s, %s after %.1f s", request_id, bot, guard.outcome, anyio.current_time() - started)
+
+    async def ask(self, request: Request, *, request_id: RequestId = RequestId("-")) -> Reply:
+        """The whole reply.  Raises the turn's error."""
+        gathering = _Gathering()
+        await self.relay(request, gathering, request_id=request_id)
+        return gathering.fold.finish()
+
+    @asynccontextmanager
+    async def say(self, request: Request) -> AsyncIterator["TurnStream"]:
+        """A turn to iterate; leaving the block before its end stops the turn."""
+        stream = TurnStream()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.relay, request, stream)
+            try:
+                yield stream
+            finally:
+                tasks.cancel_scope.cancel()
+
+
+class TurnStream:
+    """The events of one turn, as an asynchronous iterator that ends after the event that ends it."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._arrived = anyio.Event()
+        self._flow: Flow | None = None
+        self._paused = False
+        self._over = False
+
+    def open(self, flow: Flow) -> None:
+        self._flow = flow
+
+    def feed(self, event: Event) -> None:
+        self._events.append(event)
+        self._arrived.set()
+        if len(self._events) >= QUEUED_EVENTS and self._flow and not self._paused:
+            self._paused = True
+            self._flow.pause()
+
+    def __aiter__(self) -> "TurnStream":
+        return self
+
+    async def __anext__(self) -> Event:
+        if self._over:
+            raise StopAsyncIteration
+        while not self._events:
+            self._arrived = anyio.Event()
+            await self._arrived.wait()
+        event = self._events.pop(0)
+        self._over = isinstance(event, ENDS)
+        if self._paused and not self._events and self._flow:
+            self._paused = False
+            self._flow.resume()
+        return event
+
+
+class _Gathering:
+    """A sink that makes one reply."""
+
+    def __init__(self) -> None:
+        self.fold = Fold()
+
+    def open(self, flow: Flow) -> None:
+        """A fold is never too slow."""
+
+    def feed(self, event: Event) -> None:
+        self.fold.feed(event)
+
+
+class _Guard:
+    """Lets through what the table of a turn's life allows, and sees to it that the turn ends."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._life = TurnLife()
+        self.outcome = "no end"
+
+    def open(self, flow: Flow) -> None:
+        self._sink.open(flow)
+
+    def feed(self, event: Event) -> None:
+        if not self._life.accepts(event):
+            return
+        if isinstance(event, ENDS):
+            self.outcome = event.error.code if isinstance(event, TurnFailed) else "ended well"
+        self._sink.feed(event)
+
+    def fail(self, error: RealcozeError) -> None:
+        self.feed(TurnFailed(error=error))
+
+    def close(self) -> None:
+        """The upstream has returned: a turn that never ended is its defect."""
+        if self.outcome == "no end":
+            self.fail(Internal("The upstream returned before the turn was over."))
+        if self._life.dropped:
+            log.warning("%d events came out of place and were dropped", self._life.dropped)

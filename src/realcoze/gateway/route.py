@@ -1,0 +1,34 @@
+"""Which bot a name means."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from realcoze.domain.ids import BotName
+from realcoze.domain.ports import Chats
+from realcoze.errors import NotFound
+
+ONLY_BOT = BotName("coze")
+"""How the bot is listed when there is no table of bots; then every name reaches it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """`bots` is the table, in the order of the settings; without a table `catches_all`."""
+
+    bots: Mapping[BotName, Chats]
+    catches_all: bool = False
+
+    def route(self, name: BotName) -> tuple[BotName, Chats]:
+        """The bot's own name and who speaks for it.
+
+        No name means the first bot.  Raises `NotFound`, which lists the names there are.
+        """
+        if self.catches_all or not name:
+            first = next(iter(self.bots))
+            return first, self.bots[first]
+        if name not in self.bots:
+            names = ", ".join(self.bots)
+            raise NotFound(
+                f"There is no bot {name[:80]!r}.", code="model_not_found", hint=f"The bots here are: {names}."
+            )
+        return name, self.bots[name]

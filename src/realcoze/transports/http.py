@@ -1,0 +1,128 @@
+"""HTTP calls: one that waits for the whole answer, one that pushes it on as it comes.
+
+Redirects are never followed (credentials must not travel), bodies are bounded, compression is not
+asked for.  Cancelling a call closes its connection.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from realcoze.errors import UpstreamFailed
+from realcoze.transports.failure import translated
+from realcoze.transports.proxy import connector
+
+ANSWER_BYTES = 4 << 20
+HEADER_BYTES = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole HTTP answer; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class HttpClient:
+    """Calls over one pool of connections.  Made by `open_http`; every time is in seconds."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        reply_s: float,
+        max_bytes: int = ANSWER_BYTES,
+    ) -> Answer:
+        """The whole answer, whatever its status.
+
+        Raises `UpstreamFailed` or `UpstreamTimeout`; `reply_s` counts from the start of the call.
+        """
+        with translated(_host(url)):
+            timeout = _timeout(self._session, total=reply_s)
+            async with self._request(method, url, headers, body, timeout) as response:
+                read = await _read(response, max_bytes)
+                return Answer(response.status, _lower(response), read)
+
+    async def stream(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes,
+        idle_s: float,
+        on_head: Callable[[int, Mapping[str, str]], None],
+        on_bytes: Callable[[bytes], None],
+    ) -> None:
+        """Hand the answer on as it arrives; returns when it ended well.
+
+        An end without the last chunk raises, as does a pause of `idle_s`.  What the two callbacks
+        raise ends the call and goes through.
+        """
+        with translated(_host(url)):
+            timeout = _timeout(self._session, sock_read=idle_s)
+            async with self._request(method, url, headers, body, timeout) as response:
+                on_head(response.status, _lower(response))
+                async for chunk in response.content.iter_any():
+                    on_bytes(chunk)
+
+    def _request(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.client._RequestContextManager:
+        return self._session.request(
+            method, url, headers=headers, data=body or None, timeout=timeout, allow_redirects=False
+        )
+
+
+@asynccontextmanager
+async def open_http(*, proxy: str | None = None, connect_s: float, tls_s: float) -> AsyncIterator[HttpClient]:
+    """A client for as long as the block lasts.  Raises `Misconfigured` for a proxy it cannot use."""
+    session = aiohttp.ClientSession(
+        connector=connector(proxy),
+        timeout=aiohttp.ClientTimeout(total=None, connect=connect_s + tls_s, sock_connect=connect_s),
+        headers={"Accept-Encoding": "identity"},
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        max_line_size=HEADER_BYTES,
+        max_field_size=HEADER_BYTES,
+    )
+    async with session:
+        yield HttpClient(session)
+
+
+async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > max_bytes:
+            said = f"The answer of {response.url.host} is larger than {max_bytes} bytes."
+            raise UpstreamFailed(said, code="upstream_protocol")
+    return bytes(body)
+
+
+def _timeout(
+    session: aiohttp.ClientSession, *, total: float | None = None, sock_read: float | None = None
+) -> aiohttp.ClientTimeout:
+    base = session.timeout
+    return aiohttp.ClientTimeout(total=total, sock_read=sock_read, connect=base.connect, sock_connect=base.sock_connect)
+
+
+def _lower(response: aiohttp.ClientResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
+
+
+def _host(url: str) -> str:
+    """The part of an address that may stand in a message: no path, no query, no user."""
+    parts = urlsplit(url)
+    return parts.hostname or "(no host)"

@@ -1,0 +1,85 @@
+"""A client's websocket: messages are pushed, not fetched."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from realcoze.framing.limits import SOCKET_MESSAGE_BYTES
+from realcoze.transports.failure import translated
+from realcoze.transports.proxy import connector
+
+
+@dataclass(eq=False)
+class HandshakeRefused(Exception):
+    """The server answered the handshake with something else than 101; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+
+
+class WebSocket:
+    """An open socket.  Made by `open_websocket`."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse[bool]) -> None:
+        self._socket = socket
+
+    async def read(self, on_message: Callable[[bytes | str], None], on_sign: Callable[[], None]) -> str:
+        """Hand on every message until the socket is closed; returns why it was, in words.
+
+        `on_sign` is called for pings and pongs, which show that the other side is there.
+        """
+        while True:
+            message = await self._socket.receive()
+            match message.type:
+                case aiohttp.WSMsgType.BINARY | aiohttp.WSMsgType.TEXT:
+                    on_message(message.data)
+                case aiohttp.WSMsgType.PING:
+                    on_sign()
+                    await self._socket.pong(message.data)
+                case aiohttp.WSMsgType.PONG:
+                    on_sign()
+                case aiohttp.WSMsgType.ERROR:
+                    return f"broken off ({type(message.data).__name__})"
+                case _:
+                    return f"closed with {self._socket.close_code}"
+
+    async def send(self, text: str) -> None:
+        """Send one text message.  Raises `UpstreamFailed` when the socket is gone."""
+        with translated("the websocket"):
+            await self._socket.send_str(text)
+
+
+@asynccontextmanager
+async def open_websocket(
+    url: str, *, proxy: str | None = None, connect_s: float, tls_s: float, close_s: float = 1.0
+) -> AsyncIterator[WebSocket]:
+    """An open socket for as long as the block lasts.
+
+    Raises `HandshakeRefused`, `UpstreamFailed` or `UpstreamTimeout`.  Leaving the block closes it
+    and waits `close_s` at most for the other side to agree.
+    """
+    host = urlsplit(url).hostname or "(no host)"
+    session = aiohttp.ClientSession(
+        connector=connector(proxy),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=connect_s + tls_s, sock_connect=connect_s),
+    )
+    async with session:
+        with translated(host):
+            try:
+                socket = await session.ws_connect(
+                    url,
+                    autoping=False,
+                    max_msg_size=SOCKET_MESSAGE_BYTES,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=close_s),
+                )
+            except aiohttp.WSServerHandshakeError as error:
+                headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+                raise HandshakeRefused(error.status, headers) from error
+        try:
+            yield WebSocket(socket)
+        finally:
+            await socket.close()

@@ -1,0 +1,1 @@
+"""Ways to reach a bot: a dialect, a transport and credentials behind the ports of the domain."""

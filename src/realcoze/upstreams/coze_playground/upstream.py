@@ -1,0 +1,130 @@
+"""Conversations over the playground protocol: the `Chats` port.
+
+A turn takes a place, makes itself known to the socket's reader, and only then posts its execute
+call, so that no push can come too early.  Whatever happens, the place and the name are given back.
+"""
+
+import secrets
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+
+from realcoze.dialects.coze_playground.access import DEVICE_ID_NOISE_BITS, device_id
+from realcoze.dialects.coze_playground.execute import BotConfig, encode_execute
+from realcoze.domain.ports import Sink
+from realcoze.domain.request import Request
+from realcoze.errors import BadRequest, NotFound, RealcozeError
+from realcoze.transports.http import open_http
+from realcoze.upstreams.coze_playground import state
+from realcoze.upstreams.coze_playground.session import Session
+from realcoze.upstreams.coze_playground.settings import PlaygroundSettings
+from realcoze.upstreams.coze_playground.socket import PushSocket
+from realcoze.upstreams.coze_playground.standing import Standing
+from realcoze.upstreams.coze_playground.turn import Turn
+from realcoze.upstreams.slots import Slots
+
+_CANNOT_CARRY = (
+    "conversation_id",
+    "custom_variables",
+    "parameters",
+    "meta_data",
+    "extra_params",
+    "shortcut_command",
+    "tool_results",
+)
+
+
+class Playground:
+    """One account.  Made by `open_playground`."""
+
+    def __init__(self, settings: PlaygroundSettings, session: Session, device: str) -> None:
+        self._settings = settings
+        self._session = session
+        self._device_id = device
+        self._standing = Standing()
+        self._slots = Slots(limit=settings.max_turns, queue=settings.max_queue, queue_s=settings.deadlines.queue)
+        self.socket = PushSocket(settings, session, self._standing, device)
+
+    async def converse(self, request: Request, sink: Sink) -> None:
+        """See `Chats`.  The protocol has no word for stopping a turn, so Coze is not told of a leaver."""
+        config = self._config(request)
+        _refuse_what_cannot_be_carried(request)
+        self._standing.check(anyio.current_time())
+        push_uuid = str(uuid.uuid4())
+        body = encode_execute(config, request.messages, device_id=self._device_id, push_uuid=push_uuid)
+        async with self._slots.place():
+            with self.socket.turn(push_uuid, sink, wants_suggestions=request.wants.suggestions) as turn:
+                await self.socket.ready()
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._execute, body, turn)
+                    error = await _outcome(turn)
+                    tasks.cancel_scope.cancel()
+                if error is not None:
+                    raise error
+
+    def health(self) -> dict[str, str | int]:
+        """What /health tells of this upstream: the socket's state, turns, and a standing refusal."""
+        facts: dict[str, str | int] = {"socket": self.socket.state, "turns": self.socket.turns_in_flight}
+        if self._standing.reason:
+            facts["refused"] = self._standing.reason
+        return facts
+
+    async def _execute(self, body: bytes, turn: Turn) -> None:
+        try:
+            await self._session.execute(body)
+        except RealcozeError as error:
+            self._standing.note(error, anyio.current_time())
+            turn.fail(error)
+
+    def _config(self, request: Request) -> BotConfig:
+        config = self._settings.bots.get(request.bot)
+        if config is None:
+            raise NotFound(f"There is no bot {request.bot!r} on this upstream.", code="model_not_found")
+        return config
+
+
+@asynccontextmanager
+async def open_playground(settings: PlaygroundSettings) -> AsyncIterator[Playground]:
+    """The upstream for as long as the block lasts; nothing is sent before the first turn."""
+    deadlines = settings.deadlines
+    async with open_http(proxy=settings.proxy, connect_s=deadlines.connect, tls_s=deadlines.tls) as http:
+        playground = Playground(settings, Session(settings, http), _device_id(settings))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(playground.socket.run)
+            try:
+                yield playground
+            finally:
+                playground.socket.close()
+                tasks.cancel_scope.cancel()
+
+
+async def _outcome(turn: Turn) -> RealcozeError | None:
+    """The turn's error as a value: raised inside a task group it would come out as a group."""
+    try:
+        await turn.wait()
+    except RealcozeError as error:
+        return error
+    return None
+
+
+def _refuse_what_cannot_be_carried(request: Request) -> None:
+    given = [name for name in _CANNOT_CARRY if getattr(request, name)]
+    if given:
+        raise BadRequest(
+            f"The playground protocol cannot carry {', '.join(given)}.",
+            code="not_supported_by_upstream",
+            hint="It sends the bot's configuration and the whole history, and nothing else. Leave the fields out.",
+        )
+
+
+def _device_id(settings: PlaygroundSettings) -> str:
+    """The worker's own id, rolled once and kept."""
+    known = state.load_device_id(settings.state_dir, settings.worker)
+    if known is not None:
+        return known
+    rolled = device_id(now_ms=time.time_ns() // 1_000_000, noise=secrets.randbits(DEVICE_ID_NOISE_BITS))
+    state.save_device_id(settings.state_dir, settings.worker, rolled)
+    return rolled

@@ -1,0 +1,44 @@
+"""Places for turns that run at once, and a bounded queue before them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+
+from realcoze.errors import Overloaded
+
+
+class Slots:
+    """`limit` turns at once; `queue` more wait, `queue_s` seconds at most; the rest are refused."""
+
+    def __init__(self, *, limit: int, queue: int, queue_s: float) -> None:
+        self._limiter = anyio.CapacityLimiter(limit)
+        self._queue = queue
+        self._queue_s = queue_s
+
+    @property
+    def taken(self) -> int:
+        """Turns that run now."""
+        return self._limiter.borrowed_tokens
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """A place for as long as the block lasts.  Raises `Overloaded`."""
+        holder = object()
+        if self._limiter.available_tokens <= 0 and self._limiter.statistics().tasks_waiting >= self._queue:
+            raise self._overloaded("and as many wait as may")
+        with anyio.move_on_after(self._queue_s) as waiting:
+            await self._limiter.acquire_on_behalf_of(holder)
+        if waiting.cancelled_caught:
+            raise self._overloaded(f"and none became free in {self._queue_s:g} s")
+        try:
+            yield
+        finally:
+            self._limiter.release_on_behalf_of(holder)
+
+    def _overloaded(self, why: str) -> Overloaded:
+        return Overloaded(
+            f"All {self._limiter.total_tokens:g} places for turns are taken, {why}.",
+            hint="Try again shortly, or raise `max_turns`.",
+            retry_after_s=1,
+        )
