@@ -163,7 +163,7 @@ class PlaygroundServer:
         bot = BOT_OF_ID[execution.bot_id]
         messages = execution.messages()
         random = Random(f"{self.settings.seed}:{bot.name}:{len(messages)}:{messages[-1].text}")
-        events = script(bot.name, messages, random, prompt=execution.system_prompt(), fault=fault)
+        events = script(bot.name, messages, random, fault=fault)
         encoder = AnswerEncoder(push_uuid=execution.push_uuid)
         pushes = [push for event in events for push in encoder.feed(event)]
         pause = 1 / (self.settings.pace * bot.pace) if self.settings.pace else 0.0

@@ -32,13 +32,11 @@ Said = tuple[list[Step], str, list[str]]
 """Steps on the way, the answer, suggestions after it."""
 
 
-def script(
-    bot: str, history: Sequence[Message], random: Random, *, prompt: str = "", fault: Fault | None = None
-) -> tuple[Event, ...]:
+def script(bot: str, history: Sequence[Message], random: Random, *, fault: Fault | None = None) -> tuple[Event, ...]:
     """The events of the bot's next turn; `history` ends with the user's message."""
     message_id = MessageId(f"73{random.randrange(10**17):017}")
     conversation_id = ConversationId(f"73{random.randrange(10**17):017}")
-    steps, answer, suggestions = _SAY[bot](history, random, prompt)
+    steps, answer, suggestions = _SAY[bot](history, random)
     pieces = split(answer)
     sent = sum(len(split(message.text)) for message in history)
     usage = Usage(input=sent, output=len(pieces), total=sent + len(pieces))
@@ -69,7 +67,7 @@ def _told(pieces: Sequence[str], message_id: MessageId, fault: Fault | None) -> 
             yield TextDelta(message_id=message_id, text=piece)
 
 
-def _memory(history: Sequence[Message], random: Random, prompt: str) -> Said:
+def _memory(history: Sequence[Message], random: Random) -> Said:
     said = [without_mark(message.text) for message in history if message.role == "user"]
     last, before = said[-1], said[:-1]
     chinese = bool(_CHINESE.search(last))
@@ -80,9 +78,8 @@ def _memory(history: Sequence[Message], random: Random, prompt: str) -> Said:
         answer = f"你给了我 {media} 个附件。" if chinese else f"You gave me {media} attachment(s)."
     elif _RECALL.search(last) and before:
         quoted = "\n".join(f"{number}. “{text}”" for number, text in enumerate(before, start=1))
-        answer = (
-            f"{greeting}当然记得，你说过：\n\n{quoted}" if chinese else f"{greeting}Of course. You said:\n\n{quoted}"
-        )
+        opening = "当然记得，你说过：" if chinese else "Of course. You said:"
+        answer = f"{greeting}{opening}\n\n{quoted}"
     elif chinese:
         opening = random.choice(("我听到了", "好的", "嗯"))
         earlier = f"在那之前你说过“{before[-1]}”。" if before else "这是你对我说的第一句话。"
@@ -96,12 +93,12 @@ def _memory(history: Sequence[Message], random: Random, prompt: str) -> Said:
     return [], answer, ["Do you remember what I said?", "What is my name?", "Tell me something else"]
 
 
-def _markdown(history: Sequence[Message], _random: Random, _prompt: str) -> Said:
+def _markdown(history: Sequence[Message], _random: Random) -> Said:
     topic = without_mark(history[-1].text)[:60] or "nothing"
     return [], _ARTICLE.replace("TOPIC", topic), ["Show me more code", "Only the table, please"]
 
 
-def _tools(history: Sequence[Message], random: Random, _prompt: str) -> Said:
+def _tools(history: Sequence[Message], random: Random) -> Said:
     city = "北京" if _CHINESE.search(history[-1].text) else "Berlin"
     degrees = random.randrange(-5, 35)
     steps = [
@@ -118,12 +115,12 @@ def _tools(history: Sequence[Message], random: Random, _prompt: str) -> Said:
     return steps, answer, ["And tomorrow?", "What about Paris?"]
 
 
-def _slow(history: Sequence[Message], _random: Random, _prompt: str) -> Said:
+def _slow(history: Sequence[Message], _random: Random) -> Said:
     asked = without_mark(history[-1].text)[:80]
     return [], f"Let me think about “{asked}” … slowly … one word … at a time … and there it is.", []
 
 
-def _echo(history: Sequence[Message], _random: Random, _prompt: str) -> Said:
+def _echo(history: Sequence[Message], _random: Random) -> Said:
     return [], without_mark(history[-1].text), []
 
 
@@ -138,7 +135,7 @@ def _name(said: Sequence[str]) -> str:
     return ""
 
 
-_SAY: dict[str, Callable[[Sequence[Message], Random, str], Said]] = {
+_SAY: dict[str, Callable[[Sequence[Message], Random], Said]] = {
     "memory": _memory,
     "markdown": _markdown,
     "tools": _tools,

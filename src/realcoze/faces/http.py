@@ -132,7 +132,8 @@ class Guard:
             try:
                 self._check(scope["type"], scope.get("method", "GET"), Headers(scope=scope))
             except Refused as refused:
-                return await self._refuse(refused)(scope, receive, send)
+                await self._refuse(refused)(scope, receive, send)
+                return
         await self._app(scope, receive, send)
 
     def _check(self, kind: str, method: str, headers: Headers) -> None:

@@ -104,7 +104,7 @@ class NativeFace:
 
 def refuse_error(request_id: RequestId, error: RealcozeError) -> Response:
     """An error before any answer has begun."""
-    headers = {"x-request-id": request_id}
+    headers: dict[str, str] = {"x-request-id": request_id}
     if (retry_after := retry_after_of(error)) is not None:
         headers["retry-after"] = str(retry_after)
     return Response(encode_error(error, request_id), status_of(error), headers, JSON)

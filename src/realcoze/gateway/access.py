@@ -42,8 +42,7 @@ class Access:
         if len(given) > 1:
             raise Unauthorized("The request carries two different keys.", hint=_HINT)
         digest = _digest(given.pop())
-        # Every digest is compared, so that the time tells nothing.
-        if not any([hmac.compare_digest(digest, known) for known in self._digests]):
+        if not any(hmac.compare_digest(digest, known) for known in self._digests):
             raise Unauthorized("The key is not known here.", hint=_HINT)
 
 

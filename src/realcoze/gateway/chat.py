@@ -59,7 +59,8 @@ class Gateway:
             )
             raise
         guard.close()
-        log.info("request %s: bot %s, %s after %.1f s", request_id, bot, guard.outcome, anyio.current_time() - started)
+        took_s = anyio.current_time() - started
+        log.info("request %s: bot %s, %s after %.1f s", request_id, bot, guard.outcome, took_s)
 
     async def ask(self, request: Request, *, request_id: RequestId = RequestId("-")) -> Reply:
         """The whole reply.  Raises the turn's error."""

@@ -30,7 +30,7 @@ def connector(proxy: str | None) -> aiohttp.BaseConnector:
     known = _SCHEMES.get(parts.scheme.lower())
     if known is None or not parts.hostname or not _port(proxy):
         raise Misconfigured(
-            f"The proxy setting begins with {parts.scheme or 'no scheme'}:// and has host {parts.hostname or '(none)'}.",
+            f"The proxy setting has the scheme {parts.scheme or '(none)'} and the host {parts.hostname or '(none)'}.",
             hint=f"Write SCHEME://[USER:PASSWORD@]HOST:PORT with one of {', '.join(_SCHEMES)}.",
         )
     proxy_type, rdns = known

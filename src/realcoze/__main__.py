@@ -1,0 +1,5 @@
+"""`python -m realcoze` is the command."""
+
+from realcoze.app.cli import main
+
+main()
