@@ -11,6 +11,8 @@ import msgspec
 
 from realcoze.dialects.json_text import NotJson, read_json
 from realcoze.errors import (
+    BadRequest,
+    NotFound,
     QuotaExhausted,
     RealcozeError,
     UpstreamDenied,
@@ -20,6 +22,8 @@ from realcoze.errors import (
 SESSION_EXPIRED = 700012006
 UNUSUAL_TRAFFIC = frozenset({700012014, 700012015, 702240010})
 DAILY_LIMIT = frozenset({4008, 702082008, 702082010})
+BAD_PARAMETER = 4000
+NO_SUCH_BOT = 4006
 REGION = "regional restrictions"
 
 LOGIN_HINT = (
@@ -35,6 +39,7 @@ SIGNATURE_HINT = (
     "not forge them. Use it with the emulator or with a server that still speaks it; the road to the "
     "live service is Coze's official API."
 )
+BOT_HINT = "The configuration names a bot that this account does not have. Download config.json again."
 TRAFFIC_HINT = "Coze saw unusual traffic from this account. Wait, and use it in a browser once to see what it asks for."
 
 T = TypeVar("T")
@@ -81,6 +86,10 @@ def refusal(code: int, text: str) -> RealcozeError:
         return UpstreamDenied(said, code="upstream_blocked", hint=PROXY_HINT, upstream_code=code)
     if code in UNUSUAL_TRAFFIC:
         return UpstreamDenied(said, code="upstream_blocked", hint=TRAFFIC_HINT, upstream_code=code)
+    if code == BAD_PARAMETER:
+        return BadRequest(said, code=f"coze_{code}", upstream_code=code)
+    if code == NO_SUCH_BOT:
+        return NotFound(said, code="model_not_found", hint=BOT_HINT, upstream_code=code)
     if code in DAILY_LIMIT:
         return QuotaExhausted(said, hint="The account's limit for today is used up.", upstream_code=code)
     return UpstreamFailed(said, code=f"coze_{code}", upstream_code=code)
