@@ -1,2 +1,126 @@
+"""The command `realcoze`.  What a subcommand needs is imported when it runs: `--help` stays quick."""
+
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from realcoze import __version__
+from realcoze.errors import RealcozeError
+
+if TYPE_CHECKING:
+    from realcoze.app.config import Settings
+
+CONFIG_OPTION = click.option(
+    "--config", "toml", type=click.Path(dir_okay=False, path_type=Path), help="A realcoze.toml; else the one here."
+)
+VERBOSE_OPTION = click.option("-v", "--verbose", count=True, help="A line for each turn; twice: everything.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="realcoze")
+def cli() -> None:
+    """Make a Coze bot answer any client.
+
+    Without an account: `realcoze demo`, or `realcoze chat --demo`.
+    """
+
+
+@cli.command()
+@CONFIG_OPTION
+@VERBOSE_OPTION
+@click.option("--bot", default="", help="Which bot, by its name in the settings; else the first.")
+@click.option("--url", default="", help="Talk to a running `realcoze serve` at this address instead.")
+@click.option("--key", default="", envvar="REALCOZE_KEY", help="The key of that server.", show_envvar=True)
+@click.option("--demo", is_flag=True, help="Talk to the bots of an embedded Coze; no account is needed.")
+@click.option("--steps", is_flag=True, help="Show what the bot does on the way.")
+def chat(*, toml: Path | None, verbose: int, bot: str, url: str, key: str, demo: bool, steps: bool) -> None:
+    """Talk to a bot on the terminal, or answer a question that is piped in."""
+    from realcoze.app import talk
+
+    if url and demo:
+        raise click.UsageError("--url and --demo exclude each other.")
+    opening = talk.Opening(bot=bot, url=url, key=key, demo=demo, steps=steps)
+    _run(lambda: talk.talk(opening, lambda: _settings(toml)), verbose)
+
+
+@cli.command()
+@CONFIG_OPTION
+@VERBOSE_OPTION
+@click.option("--host", default=None, help="Where to listen; 127.0.0.1. Another one wants REALCOZE_KEY.")
+@click.option("--port", type=click.IntRange(0, 65535), default=None, help="8080; 0 takes a free one.")
+def serve(*, toml: Path | None, verbose: int, host: str | None, port: int | None) -> None:
+    """Answer other programs over HTTP."""
+    from realcoze.app import serving
+
+    _run(lambda: serving.serve(_settings(toml, server_host=host, server_port=port)), verbose)
+
+
+@cli.command()
+@VERBOSE_OPTION
+@click.option("--port", type=click.IntRange(0, 65535), default=None, help="Where to serve; server_port, else 8080.")
+@click.option("--once", is_flag=True, help="Show the conversation and end, instead of serving on.")
+def demo(*, verbose: int, port: int | None, once: bool) -> None:
+    """Show everything at work on an embedded Coze: no account, no network."""
+    from realcoze.app import demo as demonstration
+
+    _run(lambda: demonstration.demonstrate(_settings(None, server_port=port), once=once), verbose)
+
+
+@cli.command()
+@VERBOSE_OPTION
+@click.option("--port", type=click.IntRange(0, 65535), default=8081, show_default=True, help="0 takes a free one.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed, the same answers.")
+@click.option(
+    "--pace", type=click.FloatRange(min=0), default=40.0, show_default=True, help="Tokens a second; 0: at once."
+)
+@click.option("--frames", type=click.Choice(["json", "gzip", "bare", "mixed"]), default="json", show_default=True)
+@click.option("--write", "folder", type=click.Path(file_okay=False, path_type=Path), help="Write .env and bots here.")
+@click.option("--faults", is_flag=True, help="List the faults it makes on request, and end.")
+def emulate(*, verbose: int, port: int, seed: int, pace: float, frames: Any, folder: Path | None, faults: bool) -> None:
+    """Run a Coze of our own, to work without a network."""
+    from realcoze.app import emulation
+
+    if faults:
+        click.echo(emulation.describe_faults())
+        return
+    wish = emulation.Wish(port=port, seed=seed, pace=pace, frames=frames, folder=folder)
+    _run(lambda: emulation.emulate(wish), verbose)
+
+
 def main() -> None:
-    """To come."""
+    """Run the command; the exit code tells failures apart (docs/command.md)."""
+    cli(prog_name="realcoze")
+
+
+def _settings(toml: Path | None, **overrides: object) -> "Settings":
+    from realcoze.app.config import load_settings
+
+    return load_settings(folder=Path.cwd(), environment=os.environ, toml=toml, overrides=overrides)
+
+
+def _run(work: Callable[[], Coroutine[Any, Any, int]], verbose: int) -> None:
+    """Run `work` to its exit code; an error of ours becomes a sentence on stderr and a code."""
+    import anyio
+
+    from realcoze.app.logging import set_up_logging
+    from realcoze.faces.terminal.exits import STOPPED, exit_code
+
+    set_up_logging(verbose=verbose)
+    try:
+        code = anyio.run(work, backend_options={"use_uvloop": True})
+    except KeyboardInterrupt:
+        code = STOPPED
+    except RealcozeError as error:
+        _say(error)
+        code = exit_code(error)
+    sys.exit(code)
+
+
+def _say(error: RealcozeError) -> None:
+    click.echo(f"realcoze: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"  {error.hint}", err=True)

@@ -17,6 +17,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from realcoze.app.signals import until_stopped
 from realcoze.errors import Misconfigured
 from realcoze.faces.http import LOOPBACK_HOSTS, OUTLET
 
@@ -37,6 +38,7 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = anyio.Event()
+        self.ended = anyio.Event()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -46,6 +48,12 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         self.ready.set()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().shutdown(sockets)
+        finally:
+            self.ended.set()
+
     def hurry(self) -> None:
         """Stop waiting for answers in flight; they end without their last chunk."""
         self.force_exit = True
@@ -54,11 +62,12 @@ class Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def listening(app: ASGIApp, *, host: str, port: int, grace_s: float = 30.0) -> AsyncIterator[tuple[Server, int]]:
-    """A server for as long as the block lasts, and its port (port 0 takes a free one).
+async def listening(app: ASGIApp, *, host: str, port: int, grace_s: float = 30.0) -> AsyncIterator[int]:
+    """A server for as long as the block lasts; gives its port (port 0 takes a free one).
 
     Leaving the block closes the listener, lets answers in flight finish for `grace_s` seconds and
-    cuts the rest.  Raises `Misconfigured` when the address cannot be listened on.
+    cuts the rest; Ctrl-C or SIGTERM meanwhile cuts them at once.  Raises `Misconfigured` when the
+    address cannot be listened on.
     """
     sockets = _bind(host, port)
     config = uvicorn.Config(
@@ -79,9 +88,19 @@ async def listening(app: ASGIApp, *, host: str, port: int, grace_s: float = 30.0
         tasks.start_soon(server.serve, sockets)
         await server.ready.wait()
         try:
-            yield server, sockets[0].getsockname()[1]
+            yield sockets[0].getsockname()[1]
         finally:
             server.should_exit = True
+            with anyio.CancelScope(shield=True):
+                tasks.start_soon(_hurry_when_told, server)
+                await server.ended.wait()
+            tasks.cancel_scope.cancel()
+
+
+async def _hurry_when_told(server: Server) -> None:
+    """A signal while answers in flight are waited for means: at once."""
+    await until_stopped()
+    server.hurry()
 
 
 def is_loopback(host: str) -> bool:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Self
 
 import anyio
 
@@ -100,7 +101,7 @@ class TurnStream:
             self._paused = True
             self._flow.pause()
 
-    def __aiter__(self) -> "TurnStream":
+    def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Event:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import aiohttp
+import anyio
 
 from realcoze.errors import UpstreamFailed
 from realcoze.transports.failure import translated
@@ -26,6 +27,21 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+class Valve:
+    """Holds a stream back: nothing more is read while it is closed (a `Flow` of the domain)."""
+
+    def __init__(self) -> None:
+        self.is_open = anyio.Event()
+        self.is_open.set()
+
+    def pause(self) -> None:
+        if self.is_open.is_set():
+            self.is_open = anyio.Event()
+
+    def resume(self) -> None:
+        self.is_open.set()
 
 
 class HttpClient:
@@ -64,8 +80,9 @@ class HttpClient:
         idle_s: float,
         on_head: Callable[[int, Mapping[str, str]], None],
         on_bytes: Callable[[bytes], None],
+        valve: "Valve",
     ) -> None:
-        """Hand the answer on as it arrives; returns when it ended well.
+        """Hand the answer on as it arrives, while `valve` is open; returns when it ended well.
 
         An end without the last chunk raises, as does a pause of `idle_s`.  What the two callbacks
         raise ends the call and goes through.
@@ -76,6 +93,7 @@ class HttpClient:
                 on_head(response.status, _lower(response))
                 async for chunk in response.content.iter_any():
                     on_bytes(chunk)
+                    await valve.is_open.wait()
 
     def _request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: aiohttp.ClientTimeout

@@ -1,0 +1,92 @@
+"""`realcoze emulate`, and settings that reach an emulator."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import msgspec
+
+from realcoze.app.config import SEED_UPSTREAM, Bot, Server, Settings, Upstream
+from realcoze.app.signals import until_stopped
+from realcoze.domain.ids import BotName
+from realcoze.emulator.account import BOTS, SESSION_ID, bot_config
+from realcoze.emulator.delivery import FrameForm
+from realcoze.emulator.fault import CALL_FAULTS, PUSH_FAULTS
+from realcoze.emulator.playground import PlaygroundSettings
+from realcoze.emulator.server import Emulator, emulating
+from realcoze.errors import Misconfigured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the command line said."""
+
+    port: int
+    seed: int
+    pace: float
+    frames: FrameForm
+    folder: Path | None
+
+
+async def emulate(wish: Wish) -> int:
+    """Serve until stopped; says how to reach it."""
+    settings = PlaygroundSettings(session_id=SESSION_ID, seed=wish.seed, pace=wish.pace, frame_form=wish.frames)
+    async with emulating(settings, port=wish.port) as emulator:
+        click.echo(f"A Coze of our own at {emulator.base}, until Ctrl-C. Its bots:")
+        for bot in BOTS:
+            click.echo(f"  {bot.name:9} {bot.about}")
+        if wish.folder is None:
+            click.echo("Add --write FOLDER to get the .env and the bots' configurations that reach it.")
+        else:
+            _write(wish.folder, emulator)
+            click.echo(f"Wrote .env and the bots' configurations into {wish.folder}. Now, in another terminal:")
+            click.echo(f"  cd {wish.folder} && realcoze chat")
+        await until_stopped()
+    return 0
+
+
+def describe_faults() -> str:
+    """The faults, for people."""
+    lines = ["Write [[fault NAME]] or [[fault NAME after=3]] into the last message.", "", "The call:"]
+    lines += [f"  {name:11} {about}" for name, about in CALL_FAULTS.items()]
+    lines += ["", "The answer, after that many pushes:"]
+    lines += [f"  {name:11} {about}" for name, about in PUSH_FAULTS.items()]
+    return "\n".join(lines)
+
+
+@asynccontextmanager
+async def emulated_settings(emulator: Emulator, server: Server | None = None) -> AsyncIterator[Settings]:
+    """Settings with all bots of an emulator; their files live as long as the block."""
+    with tempfile.TemporaryDirectory(prefix="realcoze-") as name:
+        folder = Path(name)
+        for bot in BOTS:
+            _write_bot(folder, bot.name)
+        yield Settings(
+            server=server or Server(),
+            upstreams={SEED_UPSTREAM: Upstream(session_id=SESSION_ID, base=emulator.base)},
+            bots={BotName(bot.name): Bot(config=str(folder / f"{bot.name}.json")) for bot in BOTS},
+            catches_all=False,
+            state_dir=folder / "state",
+        )
+
+
+def _write(folder: Path, emulator: Emulator) -> None:
+    """A folder to run `realcoze chat` and `realcoze serve` in, as with a real account."""
+    env = folder / ".env"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for bot in BOTS:
+            _write_bot(folder, bot.name)
+        _write_bot(folder, BOTS[0].name, "config.json")
+        env.touch(mode=0o600)
+        env.write_text(f"session_id={SESSION_ID}\nCOZE_PLAYGROUND_BASE={emulator.base}\ntemp_path=./temp\n")
+    except OSError as error:
+        raise Misconfigured(f"{error.filename} cannot be written: {error.strerror}.") from error
+
+
+def _write_bot(folder: Path, name: str, file: str = "") -> None:
+    bot = next(bot for bot in BOTS if bot.name == name)
+    (folder / (file or f"{name}.json")).write_bytes(msgspec.json.format(msgspec.json.encode(bot_config(bot)), indent=1))

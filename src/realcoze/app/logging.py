@@ -1,0 +1,34 @@
+"""Where log lines go: standard error, one line each, control characters escaped.
+
+Nothing secret is ever handed to a logger; `Secret` objects show as `***` should one get there.
+"""
+
+import logging
+import sys
+
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+
+class _OneLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record).translate(_CONTROL)
+        if record.exc_info:
+            return text
+        return text.replace("\n", "\\n")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Uvicorn calls it an error when an answer is left incomplete, which is how ours break off."""
+    text = record.getMessage()
+    return "without completing response" not in text and "Exception in ASGI application" not in text
+
+
+def set_up_logging(*, verbose: int = 0) -> None:
+    """0: warnings, 1: a line for each turn, 2: everything."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)

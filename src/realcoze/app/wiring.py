@@ -1,0 +1,115 @@
+"""Composition: settings → upstreams → gateway → faces → one ASGI application.  Plain calls."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from realcoze.app import config
+from realcoze.app.config import Settings
+from realcoze.app.server import is_loopback
+from realcoze.dialects.coze_playground.execute import BotConfig, decode_config
+from realcoze.domain.ids import BotName
+from realcoze.domain.ports import Chats
+from realcoze.errors import BadRequest, Misconfigured
+from realcoze.faces.http import LOOPBACK_HOSTS, Guard, Refused
+from realcoze.faces.native import NativeFace, StreamTimes, refuse_at_door
+from realcoze.gateway.access import Access
+from realcoze.gateway.chat import Gateway
+from realcoze.gateway.route import Routes
+from realcoze.upstreams.coze_playground.settings import Deadlines, PlaygroundSettings
+from realcoze.upstreams.coze_playground.upstream import open_playground
+from realcoze.upstreams.credentials import Secret
+
+Health = Callable[[], Mapping[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The gateway with its upstreams open."""
+
+    gateway: Gateway
+    health: Health
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, *, worker: str = "0") -> AsyncIterator[House]:
+    """Open every upstream for as long as the block lasts; nothing is sent to Coze before a turn.
+
+    Raises `Misconfigured`.
+    """
+    config.require_bots(settings)
+    async with AsyncExitStack() as stack:
+        upstreams = {}
+        for name, upstream in settings.upstreams.items():
+            bots = {bot: _bot_config(Path(b.config)) for bot, b in settings.bots.items() if b.upstream == name}
+            if bots:
+                playground = _playground_settings(upstream, bots, settings.state_dir, worker)
+                upstreams[name] = await stack.enter_async_context(open_playground(playground))
+        chats: dict[BotName, Chats] = {bot: upstreams[b.upstream] for bot, b in settings.bots.items()}
+        gateway = Gateway(Routes(chats, catches_all=settings.catches_all))
+        yield House(gateway, lambda: {name: upstream.health() for name, upstream in upstreams.items()})
+
+
+def build_app(house: House, settings: Settings) -> ASGIApp:
+    """All faces behind the guard.  Raises `Misconfigured` for a key that is too short or missing."""
+    server = settings.server
+    access = Access([server.key] if server.key else [])
+    if access.is_open and not is_loopback(server.host):
+        raise Misconfigured(
+            f"{server.host} can be reached by others, and no key is set.",
+            hint="Set REALCOZE_KEY to 16 characters at least, or listen on 127.0.0.1.",
+        )
+    times = StreamTimes(gate=server.gate_s, keepalive=server.keepalive_s, stall=server.stall_s)
+    native = NativeFace(house.gateway, access, health=house.health, times=times)
+    app = Starlette(routes=native.routes(), exception_handlers={HTTPException: _http_refusal})
+    hosts = {*LOOPBACK_HOSTS, *server.allowed_hosts}
+    if server.host not in ("0.0.0.0", "::"):  # noqa: S104 - recognised, not bound
+        hosts.add(server.host)
+    return Guard(app, allowed_hosts=hosts, allowed_origins=server.allowed_origins, refuse=refuse_at_door)
+
+
+def _http_refusal(_request: HttpRequest, error: Exception) -> Response:
+    """No such path or method, in the shape of all other errors."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    code = {404: "no_such_path", 405: "method_not_allowed"}.get(status, "bad_http")
+    response = refuse_at_door(Refused(status, code, "There is POST / and GET /health here."))
+    if isinstance(error, HTTPException) and error.headers:
+        response.headers.update(error.headers)
+    return response
+
+
+def _playground_settings(
+    upstream: config.Upstream, bots: Mapping[BotName, BotConfig], state_dir: Path, worker: str
+) -> PlaygroundSettings:
+    return PlaygroundSettings(
+        session_id=Secret(upstream.session_id),
+        bots=bots,
+        state_dir=state_dir,
+        base=upstream.base,
+        proxy=upstream.proxy or None,
+        ws_proxy=upstream.ws_proxy,
+        worker=worker,
+        cache_launch_s=upstream.cache_launch_s,
+        max_turns=upstream.max_turns,
+        max_queue=upstream.max_queue,
+        deadlines=Deadlines(first_event=upstream.first_event_s, idle=upstream.idle_s, queue=upstream.queue_s),
+    )
+
+
+def _bot_config(path: Path) -> BotConfig:
+    try:
+        return decode_config(path.read_bytes())
+    except OSError as error:
+        raise Misconfigured(
+            f"The bot configuration {path} cannot be read: {error.strerror}.",
+            hint="Download config.json from the bot's page, or set bot_config_path to where it is.",
+        ) from error
+    except BadRequest as error:
+        raise Misconfigured(f"{path}: {error.message}", hint=error.hint) from error

@@ -1,0 +1,51 @@
+"""What may be typed beside questions; pure."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Name = Literal["quit", "help", "reset", "save", "steps", "suggestion", "unknown"]
+
+HELP = """\
+:q            leave (Ctrl-D does too)
+/help         this
+/reset        begin a new conversation
+/save [FILE]  write the conversation to FILE: Markdown, or for *.json the history that POST / takes
+/steps        show, or hide, what the bot does on the way: plugins, workflows, knowledge
+/1 /2 /3      ask the suggestion with this number
+Alt-Enter     a new line within the question
+Ctrl-C        stop the answer; once more to leave
+"""
+
+_NAMES: dict[str, Name] = {
+    ":q": "quit",
+    "/quit": "quit",
+    "/exit": "quit",
+    "/help": "help",
+    "/?": "help",
+    "/reset": "reset",
+    "/save": "save",
+    "/steps": "steps",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    name: Name
+    argument: str = ""
+
+
+def parse(line: str) -> Command | None:
+    """The command in a line, or None when it is a question.
+
+    Only a known word, or one that begins with `/` and is a single word, is a command: a question
+    may well begin with a slash.
+    """
+    word, _, argument = line.strip().partition(" ")
+    name = _NAMES.get(word.lower())
+    if name == "save" or (name and not argument):
+        return Command(name, argument.strip())
+    if word.startswith("/") and word[1:].isdigit() and not argument:
+        return Command("suggestion", word[1:])
+    if word.startswith("/") and word[1:].isalpha() and not argument:
+        return Command("unknown", word)
+    return None

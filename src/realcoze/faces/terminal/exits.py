@@ -1,0 +1,34 @@
+"""Exit codes: failures told apart, by the numbers of sysexits.h where it has one."""
+
+from realcoze import errors
+from realcoze.errors import RealcozeError
+
+OK = 0
+BROKE_OFF = 3
+"""Text was printed, and it is not the whole answer."""
+STOPPED = 130
+"""Ctrl-C."""
+
+_CODES: dict[type[RealcozeError], int] = {
+    errors.Unauthorized: 77,
+    errors.UpstreamDenied: 77,
+    errors.CallerFault: 65,
+    errors.Overloaded: 75,
+    errors.RateLimited: 75,
+    errors.UpstreamTimeout: 75,
+    errors.Misconfigured: 78,
+    errors.OurFault: 70,
+    errors.UpstreamFault: 69,
+}
+
+
+def exit_code(error: RealcozeError, *, has_text: bool = False) -> int:
+    """The code for a failure; `has_text` when part of the answer was printed before it."""
+    if has_text:
+        return BROKE_OFF
+    return next((code for kind, code in _CODES.items() if isinstance(error, kind)), 70)
+
+
+def explain(error: RealcozeError) -> str:
+    """What is said of a failure: what happened, and what to do where that is known."""
+    return f"{error.message} {error.hint}" if error.hint else error.message

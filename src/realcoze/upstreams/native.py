@@ -1,0 +1,102 @@
+"""Conversations through a running `realcoze serve`: the `Chats` port over our own HTTP API.
+
+What the terminal uses with `--url`, and the demo to talk to itself over real HTTP.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from realcoze.dialects.native.failure import decode_error
+from realcoze.dialects.native.records import NdjsonEncoder, RecordDecoder
+from realcoze.dialects.native.request import REPLY_TYPES, encode_request, encode_subscribe
+from realcoze.domain.event import ENDS
+from realcoze.domain.ports import Sink
+from realcoze.domain.request import Request
+from realcoze.errors import UpstreamFault
+from realcoze.framing.json_stream import JsonStreamDecoder
+from realcoze.transports.http import HttpClient, Valve, open_http
+from realcoze.upstreams.credentials import Secret
+
+ERROR_BYTES = 64 << 10
+
+
+class NativeUpstream:
+    """One server.  Made by `open_native`."""
+
+    def __init__(self, http: HttpClient, url: str, key: Secret, idle_s: float) -> None:
+        self._http = http
+        self._url = url.rstrip("/")
+        self._key = key
+        self._idle_s = idle_s
+
+    async def converse(self, request: Request, sink: Sink) -> None:
+        """See `Chats`.  Leaving closes the connection, which stops the turn at the server."""
+        reading = _Reading(sink)
+        try:
+            await self._http.stream(
+                "POST",
+                self._address(request),
+                headers=self._headers(),
+                body=encode_request(request),
+                idle_s=self._idle_s,
+                on_head=reading.head,
+                on_bytes=reading.bytes,
+                valve=reading.valve,
+            )
+        except UpstreamFault:
+            # After a record that ends the turn, how the connection ended says nothing new.
+            if not reading.is_over:
+                raise
+        reading.finish()
+
+    def _address(self, request: Request) -> str:
+        subscribe = encode_subscribe(frozenset(REPLY_TYPES)) if request.wants.steps else ""
+        return f"{self._url}/?stream=true" + (f"&subscribe={subscribe}" if subscribe else "")
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Accept": NdjsonEncoder.content_type, "Content-Type": "application/json"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key.reveal()}"
+        return headers
+
+
+@asynccontextmanager
+async def open_native(
+    url: str, *, key: Secret, connect_s: float = 5.0, idle_s: float = 300.0
+) -> AsyncIterator[NativeUpstream]:
+    """The server at `url` for as long as the block lasts; nothing is sent before the first turn."""
+    async with open_http(connect_s=connect_s, tls_s=connect_s) as http:
+        yield NativeUpstream(http, url, key, idle_s)
+
+
+class _Reading:
+    """One answer as it arrives."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.valve = Valve()
+        self._sink = sink
+        self._stream = JsonStreamDecoder()
+        self._records = RecordDecoder()
+        self._refusal: tuple[int, bytearray] | None = None
+        self.is_over = False
+        sink.open(self.valve)
+
+    def head(self, status: int, _headers: Mapping[str, str]) -> None:
+        if status != 200:
+            self._refusal = (status, bytearray())
+
+    def bytes(self, chunk: bytes) -> None:
+        if self._refusal is not None:
+            self._refusal[1].extend(chunk[:ERROR_BYTES])
+            return
+        for record in self._stream.feed(chunk):
+            for event in self._records.feed(record):
+                self.is_over = self.is_over or isinstance(event, ENDS)
+                self._sink.feed(event)
+
+    def finish(self) -> None:
+        if self._refusal is not None:
+            raise decode_error(self._refusal[0], bytes(self._refusal[1]))
+        if not self.is_over:
+            self._stream.finish()
+            self._records.finish()
