@@ -71,6 +71,8 @@ def _decode(place: int, entry: Entry) -> Message:
 
 
 def _media(place: int, kind: int, content: str | KeyLists) -> tuple[Part, ...]:
+    if kind not in (IMAGE, FILE):
+        raise BadRequest(f"Entry {place} has contentType {kind}; 1 (text), 6 (picture) and 9 (file) are known.")
     if isinstance(content, str):
         try:
             content = read_json(content.encode(errors="replace"), _KEYS)
@@ -78,9 +80,7 @@ def _media(place: int, kind: int, content: str | KeyLists) -> tuple[Part, ...]:
             raise BadRequest(f"The content of entry {place} (contentType {kind}): {error}.") from error
     if kind == IMAGE:
         return tuple(Image(key=item.key) for item in content.image_list)
-    if kind == FILE:
-        return tuple(File(key=item.key) for item in content.file_list)
-    raise BadRequest(f"Entry {place} has contentType {kind}; 1 (text), 6 (picture) and 9 (file) are known.")
+    return tuple(File(key=item.key) for item in content.file_list)
 
 
 def _encode(role: Role, parts: list[Part]) -> Entry:

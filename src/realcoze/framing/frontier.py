@@ -19,6 +19,8 @@ HEARTBEAT = "hi"
 
 SEEN_SEQ_IDS = 4096
 PARTIAL_MESSAGES = 16
+PARTS = 1024
+"""The most frames that one payload may be split over."""
 
 _CONTROL = 0
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -115,7 +117,7 @@ class FrontierReader:
 
     A SeqID that was seen is dropped (0 means that the server numbers nothing).  A payload that is
     split over several frames (headers `sum`, `seq`, `message_id`) is put together, with room for
-    the parts of `PARTIAL_MESSAGES` of them.
+    the parts of `PARTIAL_MESSAGES` of them, and has the SeqID of the part that completed it.
     """
 
     def __init__(self) -> None:
@@ -155,7 +157,7 @@ class FrontierReader:
             if joined is None:
                 return []
             payload = joined
-        elif self._is_repeated(frame.seq_id):
+        if self._is_repeated(frame.seq_id):
             return []
         if frame.payload_encoding == "gzip" or payload.startswith(_GZIP_MAGIC):
             payload = _gunzip(payload) or b""
@@ -185,7 +187,7 @@ class FrontierReader:
         key = headers.get("message_id", "")
         parts = self._parts.setdefault(key, {})
         parts[index] = part
-        if not 0 <= index < count or sum(map(len, parts.values())) > SOCKET_MESSAGE_BYTES:
+        if not 0 <= index < count <= PARTS or sum(map(len, parts.values())) > SOCKET_MESSAGE_BYTES:
             del self._parts[key]
             self.ignored += 1
             return None

@@ -11,7 +11,7 @@ from realcoze.errors import Truncated, UpstreamFailed
 from realcoze.framing.limits import EVENT_BYTES
 
 _MARK = re.compile(rb'["\\{}]')
-_SPACE = b" \t\r\n"
+_SOLID = re.compile(rb"[^ \t\r\n]")
 
 
 def escape_braces(text: bytes) -> bytes:
@@ -41,18 +41,22 @@ class JsonStreamDecoder:
         self._buffer += chunk
         values: list[bytes] = []
         while (end := self._end_of_value()) is not None:
+            self._check(end)
             values.append(bytes(self._buffer[:end]))
             del self._buffer[:end]
             self._scanned = 0
-        if len(self._buffer) > self._max:
-            raise UpstreamFailed(f"One JSON object is larger than {self._max} bytes.", code="event_too_large")
+        self._check(len(self._buffer))
         return values
 
     def finish(self) -> list[bytes]:
         """Nothing is ever left to give; raises `Truncated` when an object had begun."""
-        if self._buffer.strip(_SPACE):
+        if self._buffer:
             raise Truncated("The stream ended inside a JSON object.")
         return []
+
+    def _check(self, size_bytes: int) -> None:
+        if size_bytes > self._max:
+            raise UpstreamFailed(f"One JSON object is larger than {self._max} bytes.", code="event_too_large")
 
     def _end_of_value(self) -> int | None:
         """Where the first object ends, or None when it has not ended yet."""
@@ -77,8 +81,11 @@ class JsonStreamDecoder:
 
     def _begin(self) -> bool:
         """Skip the white space before an object; False when nothing follows it yet."""
-        blank = len(self._buffer) - len(self._buffer.lstrip(_SPACE))
-        del self._buffer[:blank]
-        if self._buffer and not self._buffer.startswith(b"{"):
+        first = _SOLID.search(self._buffer)
+        if first is None:
+            self._buffer.clear()
+            return False
+        del self._buffer[: first.start()]
+        if not self._buffer.startswith(b"{"):
             raise UpstreamFailed("The stream holds something that is no JSON object.", code="upstream_protocol")
-        return bool(self._buffer)
+        return True

@@ -61,6 +61,9 @@ SUGGESTIONS_MOST = 3
 OTHER = 7
 """The reply type under which a step of no known kind is written."""
 
+_COUNT_DIGITS = 18
+"""What is longer is no count of tokens; `int` itself refuses text of more than 4300 digits."""
+
 _KINDS: dict[int, StepKind] = {CALL: "call", RESULT: "result", RECALL: "recall"}
 _REPLY_TYPES: dict[StepKind, int] = {"call": CALL, "result": RESULT, "recall": RECALL, "other": OTHER}
 
@@ -89,6 +92,7 @@ class AnswerDecoder:
         self._texts: dict[MessageId, str] = {}
         self._done: set[MessageId] = set()
         self._steps: dict[tuple[int, MessageId], Step] = {}
+        self._told: dict[tuple[int, MessageId], Step] = {}
         self._closes_at: float | None = None
         self._last_at = 0.0
         self._suggestions = 0
@@ -174,14 +178,18 @@ class AnswerDecoder:
 
     def _step(self, message: PushMessage) -> list[Event]:
         key = (message.reply_type, MessageId(str(message.message_id)))
-        before = self._steps.get(key)
+        before, told = self._steps.get(key), self._told.get(key)
         body = _plain(message.content)
+        if told is not None and told.title == message.ext.plugin and told.body.startswith(body):
+            self.stale += 1
+            return []
         if before is not None and before.body.startswith(body) and before.body != body:
             self.stale += 1
             body = before.body
         step = Step(kind=_KINDS.get(message.reply_type, "other"), title=message.ext.plugin, body=body)
         if str(message.ext.is_finish) == "1":
             self._steps.pop(key, None)
+            self._told[key] = step
             return [step]
         self._steps[key] = step
         return []
@@ -201,6 +209,7 @@ class AnswerDecoder:
     def _flush_steps(self) -> list[Event]:
         """Steps that were never marked as finished: the answer that follows shows that they are."""
         steps = list(self._steps.values())
+        self._told |= self._steps
         self._steps.clear()
         return [*steps]
 
@@ -213,7 +222,8 @@ class AnswerEncoder:
     """Events of one turn → pushes, as a server sends them.
 
     The last push of an answer says what follows it (usage, suggestions), so it is held until the
-    next event shows that.  A failure has no form on this wire: the pushes just stop.
+    next event shows that, and steps go before it.  A failure has no form on this wire: the pushes
+    just stop.
     """
 
     def __init__(self, *, push_uuid: str) -> None:
@@ -223,7 +233,7 @@ class AnswerEncoder:
         self._last: PushMessage | None = None
         self._steps = 0
 
-    def feed(self, event: Event) -> list[Push]:
+    def feed(self, event: Event) -> list[Push]:  # noqa: C901 - one arm for each event
         """The pushes that one event makes."""
         match event:
             case TurnStarted():
@@ -234,7 +244,7 @@ class AnswerEncoder:
             case TextReplaced():
                 return self._snapshot(event.message_id, event.text)
             case AnswerDone():
-                before = self._release()
+                before = self._continued()
                 self._last = self._message(ANSWER, event.text, event.message_id, is_finish="1")
                 return before
             case Usage():
@@ -251,9 +261,11 @@ class AnswerEncoder:
                     self._last.ext.has_suggest = "1"
                 return [*self._release(), self._suggestion(event.text)]
             case Step():
-                return [*self._release(), self._step(event)]
-            case TurnDone() | TurnFailed() | ToolCallsRequested() | InputRequested():
+                return [self._step(event)]
+            case TurnDone() | ToolCallsRequested() | InputRequested():
                 return self._release()
+            case TurnFailed():
+                return self.fail(event.error)
             case ReasoningDelta() | AudioDelta() | Unknown():
                 return []
             case _:
@@ -270,7 +282,7 @@ class AnswerEncoder:
 
     def _snapshot(self, message_id: MessageId, text: str) -> list[Push]:
         self._texts[message_id] = text
-        return [*self._release(), self._push(self._message(ANSWER, text, message_id, is_finish="0"))]
+        return [*self._continued(), self._push(self._message(ANSWER, text, message_id, is_finish="0"))]
 
     def _step(self, step: Step) -> Push:
         self._steps += 1
@@ -282,6 +294,12 @@ class AnswerEncoder:
         message = self._message(SUGGEST, text, MessageId(""), is_finish="1")
         message.content_type = SUGGESTIONS
         return self._push(message)
+
+    def _continued(self) -> list[Push]:
+        """The held push, when another message follows: marked as the last it would end the turn."""
+        if self._last is not None:
+            self._last.ext.is_finish = "0"
+        return self._release()
 
     def _release(self) -> list[Push]:
         last, self._last = self._last, None
@@ -325,4 +343,4 @@ def _usage(ext: Ext) -> Usage | None:
 
 def _count(number: Number) -> int:
     text = str(number)
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _COUNT_DIGITS else 0

@@ -45,11 +45,21 @@ TRAFFIC_HINT = "Coze saw unusual traffic from this account. Wait, and use it in 
 T = TypeVar("T")
 
 
-class Envelope(msgspec.Struct, Generic[T], omit_defaults=True):
+class _Verdict(msgspec.Struct):
+    """The envelope without its data, which a refusal may fill as it likes."""
+
     code: int
     msg: str = ""
     message: str = ""
+
+
+class Envelope(msgspec.Struct, Generic[T]):
+    """The envelope of an answer that went well."""
+
     data: T | None = None
+
+
+_VERDICT = msgspec.json.Decoder(_Verdict)
 
 
 def encode_success(data: object) -> bytes:
@@ -69,12 +79,15 @@ def decode_answer(status: int, body: bytes, decoder: msgspec.json.Decoder[Envelo
     demand for signatures, unless it is a plain failure of the server (5xx).
     """
     try:
-        envelope = read_json(body, decoder)
+        verdict = read_json(body, _VERDICT)
     except NotJson as error:
         raise _no_envelope(status) from error
-    if envelope.code != 0:
-        raise refusal(envelope.code, envelope.msg or envelope.message)
-    return envelope.data
+    if verdict.code != 0:
+        raise refusal(verdict.code, verdict.msg or verdict.message)
+    try:
+        return read_json(body, decoder).data
+    except NotJson as error:
+        raise UpstreamFailed(f"Coze's answer cannot be read: {error}.", code="upstream_protocol") from error
 
 
 def refusal(code: int, text: str) -> RealcozeError:

@@ -38,9 +38,11 @@ _CLASS_OF_STATUS = {
     503: errors.Overloaded,
     504: errors.UpstreamTimeout,
 }
-_CLASS_OF_CODE: dict[str, type[RealcozeError]] = {
-    kind.default_code: kind for kind in _STATUS if kind is not errors.BadRequest
-} | {
+_CLASS_OF_CODE: dict[str, type[RealcozeError]] = {kind.default_code: kind for kind in _STATUS} | {
+    "model_not_found": errors.NotFound,
+    "not_supported_by_upstream": errors.BadRequest,
+    "socket_unavailable": errors.Overloaded,
+    "too_many_connections": errors.RateLimited,
     "upstream_blocked": errors.UpstreamDenied,
     "upstream_forbidden": errors.UpstreamDenied,
     "push_lost": errors.Truncated,

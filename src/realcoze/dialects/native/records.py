@@ -174,7 +174,7 @@ class RecordDecoder:
     """Records → events.  `feed` raises `UpstreamFailed` for what is no record."""
 
     def __init__(self) -> None:
-        self._texts: dict[MessageId, str] = {}
+        self._texts: dict[MessageId, list[str]] = {}
         self._over = False
 
     def feed(self, record: bytes) -> list[Event]:
@@ -202,16 +202,16 @@ class RecordDecoder:
                 )
             case Delta():
                 message_id = MessageId(record.message_id)
-                self._texts[message_id] = self._texts.get(message_id, "") + record.text
+                self._texts.setdefault(message_id, []).append(record.text)
                 return ev.TextDelta(message_id=message_id, text=record.text)
             case Snapshot():
-                self._texts[MessageId(record.message_id)] = record.text
+                self._texts[MessageId(record.message_id)] = [record.text]
                 return ev.TextReplaced(message_id=MessageId(record.message_id), text=record.text)
             case Reasoning():
                 return ev.ReasoningDelta(message_id=MessageId(record.message_id), text=record.text)
             case Answer():
                 message_id = MessageId(record.message_id)
-                return ev.AnswerDone(message_id=message_id, text=self._texts.get(message_id, ""))
+                return ev.AnswerDone(message_id=message_id, text="".join(self._texts.get(message_id, ())))
             case Step():
                 return ev.Step(kind=record.kind, title=record.title, body=record.body)
             case Suggestion():

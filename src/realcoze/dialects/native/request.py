@@ -19,7 +19,7 @@ from realcoze.errors import BadRequest
 REPLY_TYPES: dict[StepKind, int] = {"call": 3, "result": 4, "recall": 6, "other": 7}
 """The numbers by which a client asks for steps (`?subscribe=3,4,6`) and finds them marked."""
 
-_SUBSCRIBABLE = frozenset({1, 2, *REPLY_TYPES.values()})
+_SUBSCRIBABLE = frozenset({"1", "2", *map(str, REPLY_TYPES.values())})
 _HINT = 'Send [{"role": 2, "content": "Hello"}]; role 2 is the user and 1 the bot.'
 
 
@@ -89,7 +89,7 @@ def encode_request(request: Request) -> bytes:
 def decode_subscribe(text: str) -> frozenset[StepKind]:
     """The step kinds in a list like `3,4,6`; 1 and 2 may stand in it, as the Node program allowed."""
     numbers = [item.strip() for item in text.split(",") if item.strip()]
-    if any(not item.isdigit() or int(item) not in _SUBSCRIBABLE for item in numbers):
+    if not _SUBSCRIBABLE.issuperset(numbers):
         raise BadRequest(
             "`subscribe` is a list of reply types.",
             hint="3 plugin calls, 4 plugin results, 6 knowledge, 7 everything else.",

@@ -1,0 +1,59 @@
+# make demo   a conversation on an embedded Coze, and a server to try
+# make test   the tests
+# make check  style, types, import contracts, audits
+# Each does its own set-up in .venv, from locked and hashed requirements.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL := $(PIP) install --quiet --require-hashes
+OURSELVES := $(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --resolver=backtracking \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --no-header
+
+.PHONY: demo test check format lock clean
+
+demo: $(VENV)/run-ready
+	@$(BIN)/realcoze demo
+
+test: $(VENV)/dev-ready
+	@tests/judges/install
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report --fail-under=93
+
+check: $(VENV)/dev-ready
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/bandit --quiet --recursive src --skip B101
+	$(BIN)/detect-secrets-hook --baseline .secrets.baseline $$(git ls-files)
+
+format: $(VENV)/dev-ready
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock: $(VENV)/dev-ready
+	$(COMPILE) --upgrade pyproject.toml requirements/build.in --output-file requirements/run.txt
+	$(COMPILE) --upgrade requirements/run.txt requirements/dev.in --output-file requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) build dist src/*.egg-info
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed, and there is none on the PATH."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed; $(PYTHON) is $$($(PYTHON) --version). Set PYTHON=…"; exit 1; }
+	@echo "Setting up $(VENV) with $(PYTHON) …"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run-ready: requirements/run.txt pyproject.toml | $(VENV)/bin/python
+	@$(INSTALL) -r requirements/run.txt
+	@$(OURSELVES)
+	@touch $@
+
+$(VENV)/dev-ready: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+	@$(INSTALL) -r requirements/dev.txt
+	@$(OURSELVES)
+	@touch $@ $(VENV)/run-ready
