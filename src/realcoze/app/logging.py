@@ -3,6 +3,7 @@
 Nothing secret is ever handed to a logger; `Secret` objects show as `***` should one get there.
 """
 
+import asyncio
 import logging
 import sys
 
@@ -18,9 +19,11 @@ class _OneLine(logging.Formatter):
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Uvicorn calls it an error when an answer is left incomplete, which is how ours break off."""
-    text = record.getMessage()
-    return "without completing response" not in text and "Exception in ASGI application" not in text
+    """uvicorn calls it an error when an answer is left incomplete or cut, which is how ours break off."""
+    if "without completing response" in record.getMessage():
+        return False
+    cause = record.exc_info[1] if record.exc_info else None
+    return not isinstance(cause, asyncio.CancelledError)
 
 
 def set_up_logging(*, verbose: int = 0) -> None:

@@ -17,9 +17,9 @@ from realcoze.app.server import is_loopback
 from realcoze.dialects.coze_playground.execute import BotConfig, decode_config
 from realcoze.domain.ids import BotName
 from realcoze.domain.ports import Chats
-from realcoze.errors import BadRequest, Misconfigured
-from realcoze.faces.http import LOOPBACK_HOSTS, Guard, Refused
-from realcoze.faces.native import NativeFace, StreamTimes, refuse_at_door
+from realcoze.errors import BadRequest, Internal, Misconfigured
+from realcoze.faces.http import LOOPBACK_HOSTS, Guard, Refused, new_request_id
+from realcoze.faces.native import NativeFace, StreamTimes, refuse_at_door, refuse_error
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
 from realcoze.gateway.route import Routes
@@ -68,7 +68,7 @@ def build_app(house: House, settings: Settings) -> ASGIApp:
         )
     times = StreamTimes(gate=server.gate_s, keepalive=server.keepalive_s, stall=server.stall_s)
     native = NativeFace(house.gateway, access, health=house.health, times=times)
-    app = Starlette(routes=native.routes(), exception_handlers={HTTPException: _http_refusal})
+    app = Starlette(routes=native.routes(), exception_handlers={HTTPException: _http_refusal, Exception: _defect})
     hosts = {*LOOPBACK_HOSTS, *server.allowed_hosts}
     if server.host not in ("0.0.0.0", "::"):  # noqa: S104 - recognised, not bound
         hosts.add(server.host)
@@ -83,6 +83,11 @@ def _http_refusal(_request: HttpRequest, error: Exception) -> Response:
     if isinstance(error, HTTPException) and error.headers:
         response.headers.update(error.headers)
     return response
+
+
+def _defect(_request: HttpRequest, _error: Exception) -> Response:
+    """Ours; the log has the traceback."""
+    return refuse_error(new_request_id(), Internal("Something here is broken; the log has the details."))
 
 
 def _playground_settings(
