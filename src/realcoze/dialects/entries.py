@@ -33,13 +33,13 @@ class KeyLists(msgspec.Struct):
     file_list: list[Key] = []
 
 
-class Entry(msgspec.Struct, omit_defaults=True):
-    """One entry as it stands on the wire."""
+class Entry(msgspec.Struct):
+    """One entry as it stands on the wire; `content` is written even when it is empty."""
 
     role: int
     content: str | KeyLists = ""
-    contentType: int | None = None  # noqa: N815 - the wire's spelling
-    content_type: int | None = None
+    contentType: int | msgspec.UnsetType | None = msgspec.UNSET  # noqa: N815 - the wire's spelling
+    content_type: int | msgspec.UnsetType | None = msgspec.UNSET
 
 
 _KEYS = msgspec.json.Decoder(KeyLists)

@@ -1,0 +1,77 @@
+import json
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codec_properties import PROPERTIES, bytes_near, texts
+from realcoze.dialects.json_text import NotJson, read_json
+
+ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
+NUMBERS = msgspec.json.Decoder(dict[str, int])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (rb'"Hi \ud83d"', "Hi \ufffd"),
+        (rb'"\udc4b there"', "\ufffd there"),
+        (rb'"\ud83d\ud83d\udc4b"', "\ufffd👋"),
+        (rb'{"a\ud83d":["\ud83d"]}', {"a\ufffd": ["\ufffd"]}),
+        ('"你好 \\ud83d"'.encode(), "你好 \ufffd"),
+        (rb'"\ud83d\udc4b"', "👋"),
+        ('"\u2028"'.encode(), "\u2028"),
+    ],
+)
+def test_half_an_emoji_is_replaced_and_a_whole_one_kept(text: bytes, expected: object) -> None:
+    assert read_json(text, ANY) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"", "truncated"),
+        (b'{"a":', "truncated"),
+        (b"{'a':1}", "malformed"),
+        (b'{"a":1} {"b":2}', "trailing"),
+        (b"\xef\xbb\xbf{}", "malformed"),
+        (b'"a\xff"', "not UTF-8"),
+        (b'"\xed\xa0\xbd"', "not UTF-8"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b"[" * 100_000 + rb'"\ud83d"', "nested too deeply"),
+        (rb'["\ud83d", NaN]', "malformed"),
+        (rb'["\ud83d"', "truncated"),
+        (b'["' + rb"\ud83d" + b'", ' + b"9" * 5000 + b"]", "malformed"),
+    ],
+    ids=range(12),
+)
+def test_what_is_no_json_is_refused_with_the_reason(text: bytes, why: str) -> None:
+    with pytest.raises(NotJson, match=why):
+        read_json(text, ANY)
+
+
+def test_json_of_another_shape_is_refused_by_its_place_and_never_quoted() -> None:
+    with pytest.raises(NotJson, match="Expected `int`, got `str`") as refused:
+        read_json(b'{"a":"my secret"}', NUMBERS)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_healed_text_is_still_held_to_its_shape() -> None:
+    with pytest.raises(NotJson, match="Expected `int`, got `str`"):
+        read_json(rb'{"a":"\ud83d"}', NUMBERS)
+
+
+@PROPERTIES
+@given(st.recursive(texts | st.integers(-(2**63), 2**63) | st.booleans(), lambda each: st.lists(each, max_size=3)))
+def test_what_is_encoded_is_decoded(value: object) -> None:
+    assert read_json(json.dumps(value).encode(), ANY) == value
+
+
+@PROPERTIES
+@given(bytes_near(b'"', rb"\ud83d", rb"\udc4b", b"{", b"}", b'"a":', b"[", b"]", b",", b"1", b"NaN", b"\\"))
+def test_any_bytes_give_a_value_or_the_documented_error(text: bytes) -> None:
+    with suppress(NotJson):
+        json.dumps(read_json(text, ANY), ensure_ascii=False).encode()

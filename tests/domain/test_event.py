@@ -1,0 +1,50 @@
+from dataclasses import FrozenInstanceError, fields
+from typing import get_args
+
+import pytest
+
+from realcoze.domain.event import (
+    ENDS,
+    Event,
+    InputRequested,
+    TextDelta,
+    ToolCallsRequested,
+    TurnDone,
+    TurnFailed,
+)
+from realcoze.domain.ids import MessageId
+
+
+def test_the_union_is_closed_and_has_fourteen_members() -> None:
+    assert [kind.__name__ for kind in get_args(Event)] == [
+        "TurnStarted",
+        "TextDelta",
+        "TextReplaced",
+        "ReasoningDelta",
+        "AnswerDone",
+        "Step",
+        "ToolCallsRequested",
+        "InputRequested",
+        "Suggestion",
+        "AudioDelta",
+        "Usage",
+        "TurnDone",
+        "TurnFailed",
+        "Unknown",
+    ]
+
+
+def test_four_events_end_a_turn() -> None:
+    assert set(ENDS) == {TurnDone, TurnFailed, ToolCallsRequested, InputRequested}
+    assert set(ENDS) <= set(get_args(Event))
+
+
+@pytest.mark.parametrize("kind", get_args(Event), ids=lambda kind: kind.__name__)
+def test_every_event_is_a_frozen_value_without_a_dict(kind: type[Event]) -> None:
+    assert "__dict__" not in dir(kind)
+    assert all(field.kw_only for field in fields(kind))
+
+
+def test_an_event_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        TextDelta(message_id=MessageId("m"), text="a").text = "b"  # type: ignore[misc]

@@ -1,0 +1,16 @@
+from realcoze.domain.content import File, Image, Text
+from realcoze.domain.message import Message, say
+
+
+def test_what_is_said_is_one_part_of_text() -> None:
+    assert say("user", "Hi") == Message(role="user", parts=(Text(text="Hi"),))
+    assert say("assistant", "Hello").role == "assistant"
+
+
+def test_the_text_of_a_message_is_its_text_parts_in_order() -> None:
+    message = Message(role="user", parts=(Text(text="a"), Image(key="k"), Text(text="b"), File(key="f")))
+    assert message.text == "ab"
+
+
+def test_a_message_of_pictures_has_no_text() -> None:
+    assert Message(role="user", parts=(Image(key="k"),)).text == ""
