@@ -187,17 +187,21 @@ class FrontierReader:
         key = headers.get("message_id", "")
         parts = self._parts.setdefault(key, {})
         parts[index] = part
-        if not 0 <= index < count <= PARTS or sum(map(len, parts.values())) > SOCKET_MESSAGE_BYTES:
+        if not 0 <= index < count <= PARTS:
             del self._parts[key]
             self.ignored += 1
             return None
-        if len(parts) < count:
-            if len(self._parts) > PARTIAL_MESSAGES:
-                self._parts.popitem(last=False)
-                self.ignored += 1
+        while self._is_overfull():
+            self._parts.popitem(last=False)
+            self.ignored += 1
+        if len(parts) < count or key not in self._parts:
             return None
         del self._parts[key]
         return b"".join(parts[index] for index in sorted(parts))
+
+    def _is_overfull(self) -> bool:
+        waiting = (part for parts in self._parts.values() for part in parts.values())
+        return len(self._parts) > PARTIAL_MESSAGES or sum(map(len, waiting)) > SOCKET_MESSAGE_BYTES
 
     def _sliced(self, message: bytes) -> list[Payload]:
         start, end = message.find(b"{"), message.rfind(b"}")

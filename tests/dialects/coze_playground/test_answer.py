@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec_properties import PROPERTIES, assert_carried, assert_refused_only_as, bytes_near, outcome
+from realcoze.dialects.coze_playground import answer
 from realcoze.dialects.coze_playground.answer import (
     SUGGESTIONS_QUIET_S,
     SUGGESTIONS_S,
@@ -35,7 +36,7 @@ from realcoze.domain.event import (
 )
 from realcoze.domain.fold import Fold, Reply
 from realcoze.domain.ids import ChatId, ConversationId, MessageId
-from realcoze.errors import Truncated
+from realcoze.errors import Truncated, UpstreamFailed
 
 UUID = "11111111-1111-4111-8111-111111111111"
 M, N = MessageId("m"), MessageId("n")
@@ -637,3 +638,24 @@ def test_whatever_comes_a_message_is_the_sum_of_its_events(pushes: list[Push]) -
             sums[event.message_id] = event.text
         elif isinstance(event, AnswerDone):
             assert event.text == sums.get(event.message_id, "")
+
+
+def test_a_push_of_nulls_is_an_empty_answer() -> None:
+    push = decode_push(b'{"event_type":1,"message":{"content":null,"reply_type":1,"ext":{"is_finish":"1"}}}')
+    assert push is not None
+    assert AnswerDecoder().feed(push, 0.0)[1:] == [AnswerDone(message_id=MessageId(""), text=""), TurnDone()]
+
+
+def test_what_a_plugin_gave_back_is_not_unwrapped() -> None:
+    body = '{"text":"as the plugin wrote it"}'
+    message = PushMessage(content=body, reply_type=4, ext=Ext(is_finish="1"))
+    (_, step) = AnswerDecoder().feed(Push(event_type=1, message=message), 0.0)
+    assert isinstance(step, Step)
+    assert step.body == body
+
+
+def test_an_answer_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer, "STREAM_BYTES", 3)
+    with pytest.raises(UpstreamFailed) as refused:
+        AnswerDecoder().feed(Push(event_type=1, message=PushMessage(content="four", reply_type=1)), 0.0)
+    assert refused.value.code == "event_too_large"

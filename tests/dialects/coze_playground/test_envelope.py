@@ -22,6 +22,7 @@ from realcoze.errors import (
     BadRequest,
     NotFound,
     QuotaExhausted,
+    RateLimited,
     RealcozeError,
     UpstreamDenied,
     UpstreamFailed,
@@ -127,3 +128,11 @@ ANY: msgspec.json.Decoder[Envelope[Any]] = msgspec.json.Decoder(Envelope[Any])
 def test_any_bytes_give_data_or_an_error_of_ours(body: bytes) -> None:
     with suppress(RealcozeError):
         decode_answer(200, body, ANY)
+
+
+def test_http_429_without_an_envelope_is_too_fast() -> None:
+    assert isinstance(refused(429, b""), RateLimited)
+
+
+def test_a_text_that_is_null_is_no_text() -> None:
+    assert refused(200, b'{"code":9,"msg":null,"message":null}').message == "Coze answered code 9: "

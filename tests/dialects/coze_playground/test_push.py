@@ -130,3 +130,12 @@ def test_what_is_encoded_is_decoded(push: Push) -> None:
 def test_weakness_09_any_bytes_give_a_push_or_none(payload: bytes) -> None:
     push = decode_push(payload)
     assert push is None or msgspec.json.decode(encode_push(push), type=Push) == push
+
+
+def test_members_that_are_null_do_not_cost_the_push() -> None:
+    push = decode_push(
+        b'{"event_type":1,"message":{"content":null,"message_id":null,"conversation_id":null,"reply_type":1,'
+        b'"ext":{"PushUuid":null,"plugin":null,"is_finish":1,"token":1.5}}}'
+    )
+    assert push is not None
+    assert push.push_uuid == ""

@@ -47,7 +47,8 @@ from realcoze.domain.event import (
     Usage,
 )
 from realcoze.domain.ids import ChatId, ConversationId, MessageId
-from realcoze.errors import RealcozeError, Truncated
+from realcoze.errors import RealcozeError, Truncated, UpstreamFailed
+from realcoze.framing.limits import STREAM_BYTES
 
 SUGGESTIONS_S = 3.0
 """How long a finished answer waits for its suggestions."""
@@ -82,7 +83,8 @@ class AnswerDecoder:
     """Pushes of one turn → its events.
 
     `wants_suggestions` decides whether the turn waits for them.  Times are in seconds of any clock
-    that does not go back.  After the event that ends the turn, `feed` gives nothing more.
+    that does not go back.  After the event that ends the turn, `feed` gives nothing more.  It raises
+    `UpstreamFailed` (`event_too_large`) for an answer above `STREAM_BYTES`.
     """
 
     def __init__(self, *, wants_suggestions: bool = False) -> None:
@@ -107,7 +109,7 @@ class AnswerDecoder:
         events: list[Event] = []
         if not self._started:
             self._started = True
-            conversation_id = ConversationId(str(message.conversation_id))
+            conversation_id = ConversationId(str(message.conversation_id or ""))
             events.append(TurnStarted(chat_id=ChatId(push.push_uuid), conversation_id=conversation_id))
         if message.content_type == SUGGESTIONS:
             events += self._suggestion(message, now)
@@ -137,11 +139,11 @@ class AnswerDecoder:
 
     def _answer(self, message: PushMessage, now: float) -> list[Event]:
         is_last = str(message.ext.is_finish) == "1"
-        message_id = MessageId(str(message.message_id))
+        message_id = MessageId(str(message.message_id or ""))
         if message_id in self._done:
             self.stale += 1
             return []
-        events: list[Event] = [*self._flush_steps(), *self._text(message_id, message.content, is_last=is_last)]
+        events: list[Event] = [*self._flush_steps(), *self._text(message_id, message.content or "", is_last=is_last)]
         if not is_last:
             return events
         for each, text in self._texts.items():
@@ -158,6 +160,8 @@ class AnswerDecoder:
 
     def _text(self, message_id: MessageId, content: str, *, is_last: bool) -> list[Event]:
         new = _plain(content)
+        if sum(map(len, self._texts.values())) + len(new) > STREAM_BYTES:
+            raise UpstreamFailed(f"The answer is larger than {STREAM_BYTES} bytes.", code="event_too_large")
         if not is_last:
             # Half an emoji at the end of a snapshot: the next one has it whole.
             new = new.rstrip("\ufffd")
@@ -177,16 +181,16 @@ class AnswerDecoder:
         return [TextReplaced(message_id=message_id, text=new)]
 
     def _step(self, message: PushMessage) -> list[Event]:
-        key = (message.reply_type, MessageId(str(message.message_id)))
+        key = (message.reply_type, MessageId(str(message.message_id or "")))
         before, told = self._steps.get(key), self._told.get(key)
-        body = _plain(message.content)
-        if told is not None and told.title == message.ext.plugin and told.body.startswith(body):
+        title, body = message.ext.plugin or "", message.content or ""
+        if told is not None and told.title == title and told.body.startswith(body):
             self.stale += 1
             return []
         if before is not None and before.body.startswith(body) and before.body != body:
             self.stale += 1
             body = before.body
-        step = Step(kind=_KINDS.get(message.reply_type, "other"), title=message.ext.plugin, body=body)
+        step = Step(kind=_KINDS.get(message.reply_type, "other"), title=title, body=body)
         if str(message.ext.is_finish) == "1":
             self._steps.pop(key, None)
             self._told[key] = step
@@ -195,8 +199,9 @@ class AnswerDecoder:
         return []
 
     def _suggestion(self, message: PushMessage, now: float) -> list[Event]:
-        wrapped = _wrapped(message.content)
-        texts = wrapped.suggest or [wrapped.text] if wrapped else [message.content]
+        content = message.content or ""
+        wrapped = _wrapped(content)
+        texts = wrapped.suggest or [wrapped.text] if wrapped else [content]
         events: list[Event] = [Suggestion(text=text) for text in texts if text]
         self._suggestions += len(events)
         if self._closes_at is None:

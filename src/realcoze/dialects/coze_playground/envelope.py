@@ -14,6 +14,7 @@ from realcoze.errors import (
     BadRequest,
     NotFound,
     QuotaExhausted,
+    RateLimited,
     RealcozeError,
     UpstreamDenied,
     UpstreamFailed,
@@ -49,8 +50,8 @@ class _Verdict(msgspec.Struct):
     """The envelope without its data, which a refusal may fill as it likes."""
 
     code: int
-    msg: str = ""
-    message: str = ""
+    msg: str | None = ""
+    message: str | None = ""
 
 
 class Envelope(msgspec.Struct, Generic[T]):
@@ -83,7 +84,7 @@ def decode_answer(status: int, body: bytes, decoder: msgspec.json.Decoder[Envelo
     except NotJson as error:
         raise _no_envelope(status) from error
     if verdict.code != 0:
-        raise refusal(verdict.code, verdict.msg or verdict.message)
+        raise refusal(verdict.code, verdict.msg or verdict.message or "")
     try:
         return read_json(body, decoder).data
     except NotJson as error:
@@ -112,6 +113,8 @@ def _no_envelope(status: int) -> RealcozeError:
     said = f"Coze answered HTTP {status} without its usual envelope."
     if status >= 500:
         return UpstreamFailed(said, code="upstream_protocol", hint=SIGNATURE_HINT)
+    if status == 429:
+        return RateLimited(said, upstream_code=status)
     if status in (301, 302, 303, 307, 308, 401):
         return UpstreamDenied(said, code="upstream_auth", hint=LOGIN_HINT)
     return UpstreamDenied(said, code="upstream_blocked", hint=SIGNATURE_HINT)

@@ -17,29 +17,32 @@ TEXT, SUGGESTIONS = 1, 2
 ANSWER, SUGGEST, CALL, RESULT, RECALL = 1, 2, 3, 4, 6
 """reply_type.  The two enums that are known disagree on 2, 5 and 6: all but 1 is intermediate."""
 
-Number = str | int | None
+Number = str | int | float | None
 """Numbers that some servers write as text."""
+
+Word = str | None
+"""Texts that some servers leave null."""
 
 
 class Ext(msgspec.Struct, omit_defaults=True):
     """`is_finish` is the text "0" or "1"; where it is missing the push is no last one."""
 
-    push_uuid: str = msgspec.field(name="PushUuid", default="")
+    push_uuid: Word = msgspec.field(name="PushUuid", default="")
     is_finish: Number = None
     has_suggest: Number = None
-    plugin: str = ""
+    plugin: Word = ""
     token: Number = None
     input_tokens: Number = None
     output_tokens: Number = None
 
 
 class PushMessage(msgspec.Struct, omit_defaults=True):
-    content: str = ""
+    content: Word = ""
     reply_type: int = 0
     content_type: int = TEXT
     message_type: int = 1
-    message_id: str | int = ""
-    conversation_id: str | int = ""
+    message_id: str | int | None = ""
+    conversation_id: str | int | None = ""
     ext: Ext = msgspec.field(default_factory=Ext)
 
 
@@ -52,7 +55,7 @@ class Push(msgspec.Struct, omit_defaults=True):
     @property
     def push_uuid(self) -> str:
         """Which turn it belongs to; empty when none."""
-        return self.message.ext.push_uuid if self.message else ""
+        return (self.message.ext.push_uuid if self.message else "") or ""
 
 
 _DECODER = msgspec.json.Decoder(Push)

@@ -13,7 +13,7 @@ from realcoze.dialects.json_text import NotJson, read_json
 from realcoze.domain.event import StepKind
 from realcoze.domain.ids import BotName, ConversationId, UserId
 from realcoze.domain.message import Message
-from realcoze.domain.request import Request, Wants
+from realcoze.domain.request import Request, ToolResult, Wants
 from realcoze.errors import BadRequest
 
 REPLY_TYPES: dict[StepKind, int] = {"call": 3, "result": 4, "recall": 6, "other": 7}
@@ -21,6 +21,11 @@ REPLY_TYPES: dict[StepKind, int] = {"call": 3, "result": 4, "recall": 6, "other"
 
 _SUBSCRIBABLE = frozenset({"1", "2", *map(str, REPLY_TYPES.values())})
 _HINT = 'Send [{"role": 2, "content": "Hello"}]; role 2 is the user and 1 the bot.'
+
+
+class _ToolResult(msgspec.Struct):
+    call_id: str
+    output: str
 
 
 class _Body(msgspec.Struct, omit_defaults=True):
@@ -35,6 +40,8 @@ class _Body(msgspec.Struct, omit_defaults=True):
     meta_data: dict[str, str] = {}
     extra_params: dict[str, str] = {}
     shortcut_command: dict[str, Any] = {}
+    tool_results: list[_ToolResult] = []
+    reasoning: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +70,7 @@ def decode_request(body: bytes, *, subscribe: str = "") -> Question:
             wants = Wants(steps=bool(steps))
             request = Request(messages=_messages(read_json(text, _ARRAY)), wants=wants)
         else:
-            request = _request(read_json(text, _OBJECT), Wants(suggestions=True, usage=True, steps=bool(steps)))
+            request = _request(read_json(text, _OBJECT), has_steps=bool(steps))
     except NotJson as error:
         raise BadRequest(f"The body cannot be read: {error}.", hint=_HINT) from error
     return Question(request=request, is_plain=is_plain, steps=steps)
@@ -82,6 +89,8 @@ def encode_request(request: Request) -> bytes:
             meta_data=dict(request.meta_data),
             extra_params=dict(request.extra_params),
             shortcut_command=dict(request.shortcut_command),
+            tool_results=[_ToolResult(each.call_id, each.output) for each in request.tool_results],
+            reasoning=request.wants.reasoning,
         )
     )
 
@@ -102,7 +111,7 @@ def encode_subscribe(steps: frozenset[StepKind]) -> str:
     return ",".join(str(number) for kind, number in REPLY_TYPES.items() if kind in steps)
 
 
-def _request(body: _Body, wants: Wants) -> Request:
+def _request(body: _Body, *, has_steps: bool) -> Request:
     return Request(
         messages=_messages(body.messages),
         bot=BotName(body.bot),
@@ -113,7 +122,8 @@ def _request(body: _Body, wants: Wants) -> Request:
         meta_data=body.meta_data,
         extra_params=body.extra_params,
         shortcut_command=body.shortcut_command,
-        wants=wants,
+        tool_results=tuple(ToolResult(call_id=each.call_id, output=each.output) for each in body.tool_results),
+        wants=Wants(suggestions=True, usage=True, reasoning=body.reasoning, steps=has_steps),
     )
 
 
