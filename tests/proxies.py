@@ -141,9 +141,7 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             await writer.drain()
 
 
-async def _socks4(
-    proxy: Proxy, reader: asyncio.StreamReader, _writer: asyncio.StreamWriter
-) -> tuple[Asked, bytes]:
+async def _socks4(proxy: Proxy, reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> tuple[Asked, bytes]:
     """SOCKS4, and 4a where the address is 0.0.0.x and a name follows."""
     head = await reader.readexactly(8)
     assert head[0] == 4, head

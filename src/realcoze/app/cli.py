@@ -103,24 +103,42 @@ def _settings(toml: Path | None, **overrides: object) -> "Settings":
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, int]], verbose: int) -> None:
-    """Run `work` to its exit code; an error of ours becomes a sentence on stderr and a code."""
+    """Run `work` to its exit code; what ends it otherwise becomes a sentence on stderr and a code."""
     import anyio
 
     from realcoze.app.logging import set_up_logging
-    from realcoze.faces.terminal.exits import STOPPED, exit_code
+    from realcoze.app.signals import unless_ended
 
     set_up_logging(verbose=verbose)
     try:
-        code = anyio.run(work, backend_options={"use_uvloop": True})
-    except KeyboardInterrupt:
-        code = STOPPED
-    except RealcozeError as error:
-        _say(error)
-        code = exit_code(error)
+        code = anyio.run(unless_ended, work, backend_options={"use_uvloop": True})
+    except (RealcozeError, BrokenPipeError, KeyboardInterrupt, BaseExceptionGroup) as error:
+        code = _exit_code(_alone(error))
     sys.exit(code)
 
 
-def _say(error: RealcozeError) -> None:
-    click.echo(f"realcoze: {error.message}", err=True)
-    if error.hint:
-        click.echo(f"  {error.hint}", err=True)
+def _alone(error: BaseException) -> BaseException:
+    """What was raised, out of the groups that task groups have put around it."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _exit_code(error: BaseException) -> int:
+    """Say what happened, where there is something to say.  Raises what is a defect of ours."""
+    from realcoze.faces.terminal import exits
+
+    match error:
+        case RealcozeError():
+            click.echo(f"realcoze: {error.message}", err=True)
+            if error.hint:
+                click.echo(f"  {error.hint}", err=True)
+            return exits.exit_code(error)
+        case KeyboardInterrupt():
+            return exits.STOPPED
+        case BrokenPipeError():
+            # Python writes what is left in its buffers when it ends, and would complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return exits.READER_LEFT
+        case _:
+            raise error

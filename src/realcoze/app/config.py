@@ -7,26 +7,20 @@ wins.  `.env` keeps the names of the Node program, in any letter case, and needs
 Described for its users in docs/settings.md.
 """
 
-import logging
-import os
-import stat
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from dotenv import dotenv_values
+from msgspec import Meta
 
+from realcoze.app.sources import check_mode, converted, read_names, read_toml
 from realcoze.domain.ids import BotName
 from realcoze.errors import Misconfigured
 from realcoze.gateway.route import ONLY_BOT
 
-log = logging.getLogger(__name__)
-
 TOML_NAME = "realcoze.toml"
-CONFIG_VARIABLE = "REALCOZE_CONFIG"
 SEED_UPSTREAM = "playground"
 """The upstream that the names of the Node program speak of."""
 
@@ -35,21 +29,23 @@ NOTHING_CONFIGURED = (
     "named .env and the bot's config.json beside it; docs/settings.md tells where both come from."
 )
 
-_SECRETS = ("session_id", "realcoze_key")
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Seconds = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0)]
 
 
 class Server(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`[server]`: who may reach it, and how patient it is (seconds)."""
 
     host: str = "127.0.0.1"
-    port: int = 8080
+    port: Port = 8080
     key: str = ""
     allowed_hosts: list[str] = []
     allowed_origins: list[str] = []
-    gate_s: float = 5.0
-    keepalive_s: float = 10.0
-    stall_s: float = 30.0
-    grace_s: float = 30.0
+    gate_s: Seconds = 5.0
+    keepalive_s: Seconds = 10.0
+    stall_s: Seconds = 30.0
+    grace_s: Seconds = 30.0
 
 
 class Upstream(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -60,12 +56,12 @@ class Upstream(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     base: str = "https://www.coze.com"
     proxy: str = ""
     ws_proxy: str | None = None
-    max_turns: int = 100
-    max_queue: int = 100
-    cache_launch_s: float = 24 * 3600.0
-    first_event_s: float = 60.0
-    idle_s: float = 90.0
-    queue_s: float = 30.0
+    max_turns: Annotated[int, Meta(ge=1)] = 100
+    max_queue: Count = 100
+    cache_launch_s: Seconds = 24 * 3600.0
+    first_event_s: Seconds = 60.0
+    idle_s: Seconds = 90.0
+    queue_s: Seconds = 30.0
 
 
 class Bot(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -75,10 +71,21 @@ class Bot(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     config: str = "./config.json"
 
 
-class _File(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class _File(msgspec.Struct, kw_only=True):
+    """All of realcoze.toml."""
+
     server: Server = msgspec.field(default_factory=Server)
     upstreams: dict[str, Upstream] = {}
     bots: dict[str, Bot] = {}
+    temp_path: str = ""
+
+
+class _Tables(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Its outermost level, the tables yet to be read."""
+
+    server: dict[str, Any] = {}
+    upstreams: dict[str, dict[str, Any]] = {}
+    bots: dict[str, dict[str, Any]] = {}
     temp_path: str = ""
 
 
@@ -104,9 +111,9 @@ def load_settings(
 
     Raises `Misconfigured` with a sentence that says what to do.
     """
-    path = toml or _named_toml(folder, environment)
-    file = _read_toml(path) if path else _File()
-    names = _flat(folder, environment, overrides or {})
+    names = read_names(folder, environment, overrides or {})
+    path = toml or _toml(folder, names)
+    file = _read(path) if path else _File()
     _apply(file, names)
     catches_all = not file.bots
     if catches_all and SEED_UPSTREAM in file.upstreams:
@@ -129,53 +136,40 @@ def require_bots(settings: Settings) -> None:
     if not settings.bots:
         raise Misconfigured("No bot is configured.", hint=NOTHING_CONFIGURED)
     for name, bot in settings.bots.items():
-        if not settings.upstreams[bot.upstream].session_id:
-            raise Misconfigured(
-                f"There is no session for the bot {name!r}: session_id is missing or empty.",
-                hint="Log in to Coze in a browser, copy the value of the cookie `sessionid`, and write "
-                "session_id=VALUE into the file .env.",
-            )
+        session_id = settings.upstreams[bot.upstream].session_id
+        if not session_id:
+            what = f"There is no session for the bot {name!r}: session_id is missing or empty."
+        elif not session_id.isascii() or not session_id.isprintable() or set(session_id) & set(' ",;\\'):
+            what = f"The session_id for the bot {name!r} holds characters that no cookie can have."
+        else:
+            continue
+        where = f"the table [upstreams.{bot.upstream}] of {TOML_NAME}"
+        hint = "Log in to Coze in a browser, copy the value of the cookie `sessionid` and nothing else, and write it "
+        if bot.upstream == SEED_UPSTREAM:
+            raise Misconfigured(what, hint=f"{hint}into the file .env: session_id=VALUE")
+        raise Misconfigured(what, hint=f'{hint}into {where}: session_id = "VALUE"')
 
 
-def _named_toml(folder: Path, environment: Mapping[str, str]) -> Path | None:
-    named = environment.get(CONFIG_VARIABLE)
-    if named:
+def _toml(folder: Path, names: Mapping[str, str]) -> Path | None:
+    if named := names.get("realcoze_config"):
         return folder / named
     found = folder / TOML_NAME
     return found if found.is_file() else None
 
 
-def _read_toml(path: Path) -> _File:
-    _check_mode(path)
-    try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File)
-    except OSError as error:
-        raise Misconfigured(f"{path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-        raise Misconfigured(f"{path}: {error}.", hint="docs/settings.md lists every setting.") from error
-
-
-def _flat(folder: Path, environment: Mapping[str, str], overrides: Mapping[str, Any]) -> dict[str, str]:
-    """The flat names in lower case, from the weakest source to the strongest."""
-    names: dict[str, str] = {}
-    env_file = folder / ".env"
-    if env_file.is_file():
-        found = {name.lower(): value for name, value in _read_env(env_file).items() if value is not None}
-        if any(found.get(secret) for secret in _SECRETS):
-            _check_mode(env_file)
-        names |= found
-    names |= {name.lower(): value for name, value in environment.items()}
-    names |= {name: str(value) for name, value in overrides.items() if value is not None}
-    if "temp_path" not in names and "tmp_path" in names:
-        names["temp_path"] = names["tmp_path"]
-    return names
-
-
-def _read_env(path: Path) -> dict[str, str | None]:
-    try:
-        return dotenv_values(path, interpolate=False, encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"{path} cannot be read: {error}.") from error
+def _read(path: Path) -> _File:
+    tables = converted(read_toml(path), _Tables, path=path, at="$")
+    file = _File(
+        server=converted(tables.server, Server, path=path, at="$.server"),
+        upstreams={
+            name: converted(table, Upstream, path=path, at=f"$.upstreams.{name}")
+            for name, table in tables.upstreams.items()
+        },
+        bots={name: converted(table, Bot, path=path, at=f"$.bots.{name}") for name, table in tables.bots.items()},
+        temp_path=str(path.parent / tables.temp_path) if tables.temp_path else "",
+    )
+    check_mode(path, [file.server.key, *(upstream.session_id for upstream in file.upstreams.values())])
+    return file
 
 
 def _apply(file: _File, names: Mapping[str, str]) -> None:
@@ -207,7 +201,7 @@ def _resolved(name: str, bot: Bot, file: _File, base: Path) -> Bot:
 
 
 def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) < 1 << 16):
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 1 << 16):
         raise Misconfigured(f"server_port is {text[:20]!r}; it must be a number from 0 to 65535.")
     return int(text)
 
@@ -218,19 +212,3 @@ def _state_dir(temp_path: str, folder: Path, environment: Mapping[str, str]) -> 
         return folder / temp_path
     home = environment.get("XDG_STATE_HOME") or str(Path(environment.get("HOME", "~")).expanduser() / ".local/state")
     return Path(home) / "realcoze"
-
-
-def _check_mode(path: Path) -> None:
-    """A file with secrets that others can read: a warning if it is ours, a refusal if it is not."""
-    try:
-        found = path.stat()
-    except OSError:
-        return
-    if not stat.S_IMODE(found.st_mode) & (stat.S_IRGRP | stat.S_IROTH):
-        return
-    if found.st_uid != os.getuid():
-        raise Misconfigured(
-            f"{path} holds secrets, can be read by others and belongs to somebody else.",
-            hint=f"Make it yours and private: chown $USER {path.name} && chmod 600 {path.name}",
-        )
-    log.warning("%s holds secrets and can be read by others; chmod 600 makes it private", path)

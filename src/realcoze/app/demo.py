@@ -2,13 +2,15 @@
 
 from contextlib import AsyncExitStack
 
+import anyio
 import click
+from starlette.types import ASGIApp
 
 from realcoze.app.config import Settings
 from realcoze.app.emulation import emulated_settings
 from realcoze.app.server import listening
 from realcoze.app.serving import announce
-from realcoze.app.signals import until_stopped
+from realcoze.app.signals import STOP
 from realcoze.app.wiring import build_app, open_house
 from realcoze.domain.event import Step, Suggestion, TextDelta, TextReplaced, TurnFailed
 from realcoze.domain.fold import Fold
@@ -20,6 +22,7 @@ from realcoze.emulator.playground import PlaygroundSettings
 from realcoze.emulator.server import emulating
 from realcoze.emulator.wire import WireNote
 from realcoze.errors import Misconfigured
+from realcoze.faces.terminal.exits import OK
 from realcoze.gateway.chat import Gateway
 from realcoze.gateway.route import Routes
 from realcoze.upstreams.credentials import Secret
@@ -43,22 +46,26 @@ async def demonstrate(settings: Settings, *, once: bool) -> int:
         made = await stack.enter_async_context(emulated_settings(emulator))
         house = await stack.enter_async_context(open_house(made))
         app = build_app(house, made)
-        port = 0 if once else settings.server.port
-        try:
-            port = await stack.enter_async_context(listening(app, host="127.0.0.1", port=port, grace_s=1))
-        except Misconfigured as taken:
-            click.echo(f"{taken.message} Taking a free port instead.")
-            port = await stack.enter_async_context(listening(app, host="127.0.0.1", port=0, grace_s=1))
+        port = await _listen(stack, app, 0 if once else settings.server.port)
         url = f"http://127.0.0.1:{port}"
         click.echo(f"realcoze serves its bots at {url}\n")
         talk = await stack.enter_async_context(open_native(url, key=Secret("")))
         await _converse(Gateway(Routes({BotName("memory"): talk, BotName("tools"): talk})), wire)
-        if once:
-            return 0
-        announce(house, "127.0.0.1", port)
-        click.echo(f"Or talk to it:\n  realcoze chat --url {url} --bot markdown")
-        await until_stopped()
-    return 0
+        if not once:
+            with anyio.open_signal_receiver(*STOP) as signals:
+                announce(house, made.server, port)
+                click.echo(f"Or talk to it:\n  realcoze chat --url {url} --bot markdown")
+                await anext(signals)
+    return OK
+
+
+async def _listen(stack: AsyncExitStack, app: ASGIApp, port: int) -> int:
+    """Listen on this port, or on a free one when it is taken."""
+    try:
+        return await stack.enter_async_context(listening(app, host="127.0.0.1", port=port, grace_s=1))
+    except Misconfigured as taken:
+        click.echo(f"{taken.message} Taking a free port instead.")
+        return await stack.enter_async_context(listening(app, host="127.0.0.1", port=0, grace_s=1))
 
 
 async def _converse(gateway: Gateway, wire: "_Wire") -> None:

@@ -1,16 +1,18 @@
 """`realcoze emulate`, and settings that reach an emulator."""
 
+import shlex
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import anyio
 import click
 import msgspec
 
 from realcoze.app.config import SEED_UPSTREAM, Bot, Server, Settings, Upstream
-from realcoze.app.signals import until_stopped
+from realcoze.app.signals import STOP
 from realcoze.domain.ids import BotName
 from realcoze.emulator.account import BOTS, SESSION_ID, bot_config
 from realcoze.emulator.delivery import FrameForm
@@ -34,17 +36,18 @@ class Wish:
 async def emulate(wish: Wish) -> int:
     """Serve until stopped; says how to reach it."""
     settings = PlaygroundSettings(session_id=SESSION_ID, seed=wish.seed, pace=wish.pace, frame_form=wish.frames)
-    async with emulating(settings, port=wish.port) as emulator:
-        click.echo(f"A Coze of our own at {emulator.base}, until Ctrl-C. Its bots:")
-        for bot in BOTS:
-            click.echo(f"  {bot.name:9} {bot.about}")
-        if wish.folder is None:
-            click.echo("Add --write FOLDER to get the .env and the bots' configurations that reach it.")
-        else:
-            _write(wish.folder, emulator)
-            click.echo(f"Wrote .env and the bots' configurations into {wish.folder}. Now, in another terminal:")
-            click.echo(f"  cd {wish.folder} && realcoze chat")
-        await until_stopped()
+    with anyio.open_signal_receiver(*STOP) as signals:
+        async with emulating(settings, port=wish.port) as emulator:
+            click.echo(f"A Coze of our own at {emulator.base}, until Ctrl-C. Its bots:")
+            for bot in BOTS:
+                click.echo(f"  {bot.name:9} {bot.about}")
+            if wish.folder is None:
+                click.echo("Add --write FOLDER to get the .env and the bots' configurations that reach it.")
+            else:
+                _write(wish.folder, emulator)
+                click.echo(f"Wrote .env and the bots' configurations into {wish.folder}. Now, in another terminal:")
+                click.echo(f"  cd {shlex.quote(str(wish.folder))} && realcoze chat")
+            await anext(signals)
     return 0
 
 
@@ -78,6 +81,7 @@ def _write(folder: Path, emulator: Emulator) -> None:
     env = folder / ".env"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _check_is_free(folder, env)
         for bot in BOTS:
             _write_bot(folder, bot.name)
         _write_bot(folder, BOTS[0].name, "config.json")
@@ -85,6 +89,15 @@ def _write(folder: Path, emulator: Emulator) -> None:
         env.write_text(f"session_id={SESSION_ID}\nCOZE_PLAYGROUND_BASE={emulator.base}\ntemp_path=./temp\n")
     except OSError as error:
         raise Misconfigured(f"{error.filename} cannot be written: {error.strerror}.") from error
+
+
+def _check_is_free(folder: Path, env: Path) -> None:
+    """Refuse a folder with somebody's real settings; one that an emulator wrote may be written again."""
+    if env.is_file() and SESSION_ID in env.read_text(encoding="utf-8", errors="replace"):
+        return
+    for path in (env, folder / "config.json", *(folder / f"{bot.name}.json" for bot in BOTS)):
+        if path.exists():
+            raise Misconfigured(f"{path} is there already.", hint="Name a folder that is new or empty.")
 
 
 def _write_bot(folder: Path, name: str, file: str = "") -> None:

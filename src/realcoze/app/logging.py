@@ -18,8 +18,19 @@ class _OneLine(logging.Formatter):
         return text.replace("\n", "\\n")
 
 
+class _Stderr(logging.Handler):
+    """Looks standard error up for each line: the terminal borrows it while it draws an answer."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except Exception:  # noqa: BLE001 - a line that cannot be written must not end what is being done
+            self.handleError(record)
+
+
 def _is_news(record: logging.LogRecord) -> bool:
-    """uvicorn calls it an error when an answer is left incomplete or cut, which is how ours break off."""
+    """Uvicorn calls it an error when an answer is left incomplete or cut, which is how ours break off."""
     if "without completing response" in record.getMessage():
         return False
     cause = record.exc_info[1] if record.exc_info else None
@@ -28,7 +39,7 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 def set_up_logging(*, verbose: int = 0) -> None:
     """0: warnings, 1: a line for each turn, 2: everything."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Stderr()
     handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S"))
     root = logging.getLogger()
     root.handlers[:] = [handler]

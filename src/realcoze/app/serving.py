@@ -1,34 +1,48 @@
 """`realcoze serve`."""
 
+import anyio
 import click
 
-from realcoze.app.config import Settings
+from realcoze.app.config import Server, Settings
 from realcoze.app.server import listening
-from realcoze.app.signals import until_stopped
+from realcoze.app.signals import STOP
 from realcoze.app.wiring import House, build_app, open_house
+
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, not bound
+"""Addresses that stand for all of a machine's, and one of them that can be called."""
 
 
 async def serve(settings: Settings) -> int:
     """Serve until stopped: a first signal lets answers in flight finish, a second one cuts them."""
-    async with open_house(settings) as house:
-        app = build_app(house, settings)
-        wished = settings.server
-        async with listening(app, host=wished.host, port=wished.port, grace_s=wished.grace_s) as port:
-            announce(house, wished.host, port)
-            await until_stopped()
+    wished = settings.server
+    # Who reads that we serve may tell us to stop at once.
+    with anyio.open_signal_receiver(*STOP) as signals:
+        async with open_house(settings) as house:
+            app = build_app(house, settings)
+            async with listening(app, host=wished.host, port=wished.port, grace_s=wished.grace_s) as port:
+                announce(house, wished, port)
+                await anext(signals)
     return 0
 
 
-def announce(house: House, host: str, port: int) -> None:
+def announce(house: House, server: Server, port: int) -> None:
     """What is served, and a line to try."""
-    shown = f"[{host}]" if ":" in host else host
-    click.echo(f"Serving {', '.join(house.gateway.bots)} at http://{shown}:{port}, until Ctrl-C. Try:")
-    click.echo(f"  {curl_line(shown, port)}")
+    address = f"{_in_url(server.host)}:{port}"
+    callable_at = f"{_in_url(EVERYWHERE.get(server.host, server.host))}:{port}"
+    click.echo(f"Serving {', '.join(house.gateway.bots)} at http://{address}, until Ctrl-C. Try:")
+    click.echo(f"  {curl_line(callable_at, has_key=bool(server.key))}")
+    if server.host in EVERYWHERE and not server.allowed_hosts:
+        click.echo("Other machines are refused until server.allowed_hosts in realcoze.toml lists a name of this one.")
 
 
-def curl_line(host: str, port: int) -> str:
-    """A line that gets an answer as it comes."""
+def curl_line(address: str, *, has_key: bool = False) -> str:
+    """A line that gets an answer as it comes; a key is named, not shown."""
+    key = '-H "Authorization: Bearer $REALCOZE_KEY" ' if has_key else ""
     return (
-        f"curl -N 'http://{host}:{port}/?stream=true' -H 'Accept: text/event-stream' "
+        f"curl -N 'http://{address}/?stream=true' -H 'Accept: text/event-stream' {key}"
         """-d '{"messages": [{"role": 2, "content": "Hello"}]}'"""
     )
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

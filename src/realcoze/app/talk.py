@@ -1,10 +1,14 @@
 """`realcoze chat`: which gateway the terminal talks through."""
 
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
+
+import anyio
 
 from realcoze.app.config import Settings
 from realcoze.app.emulation import emulated_settings
@@ -13,8 +17,9 @@ from realcoze.domain.ids import BotName
 from realcoze.emulator.account import SESSION_ID
 from realcoze.emulator.playground import PlaygroundSettings
 from realcoze.emulator.server import emulating
+from realcoze.errors import BadRequest, NotFound
 from realcoze.faces.terminal.chat import Chat
-from realcoze.faces.terminal.pipe import answer_pipe
+from realcoze.faces.terminal.pipe import answer_pipe, read_question
 from realcoze.gateway.chat import Gateway
 from realcoze.gateway.route import Routes
 from realcoze.upstreams.credentials import Secret
@@ -35,33 +40,81 @@ class Opening:
     steps: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Partner:
+    """Whom we talk to; `state_dir` is where what was typed is kept."""
+
+    gateway: Gateway
+    greeting: str
+    state_dir: Path | None = None
+
+
 async def talk(opening: Opening, settings: Callable[[], Settings]) -> int:
     """Talk until the end; the exit code.  `settings` is only asked when they are needed."""
-    bot = BotName(opening.bot)
-    async with _gateway(opening, settings) as (gateway, state_dir):
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            question = sys.stdin.buffer.read().decode(errors="replace")
-            return await answer_pipe(gateway, question, bot=bot, out=sys.stdout, err=sys.stderr)
-        history = state_dir / "typed" if state_dir else None
-        return await Chat(gateway, bot=bot, show_steps=opening.steps, history_file=history).run()
+    async with _partner(opening, settings) as partner:
+        bot = BotName(opening.bot)
+        if _is_terminal(sys.stdin) and _is_terminal(sys.stdout):
+            history = partner.state_dir / "typed" if partner.state_dir else None
+            chat = Chat(
+                partner.gateway, bot=bot, greeting=partner.greeting, show_steps=opening.steps, history_file=history
+            )
+            return await chat.run()
+        question = read_question(await _piped())
+        return await answer_pipe(partner.gateway, question, bot=bot, out=sys.stdout, err=sys.stderr)
 
 
 @asynccontextmanager
-async def _gateway(opening: Opening, settings: Callable[[], Settings]) -> AsyncIterator[tuple[Gateway, Path | None]]:
-    """The gateway, and where to keep what was typed."""
+async def _partner(opening: Opening, settings: Callable[[], Settings]) -> AsyncIterator[_Partner]:
+    bot = BotName(opening.bot)
     if opening.url:
         async with open_native(opening.url, key=Secret(opening.key)) as upstream:
             # The server knows its bots; here every name is passed on.
-            name = BotName(opening.bot)
-            yield Gateway(Routes({name: upstream}, catches_all=True)), None
+            greeting = f"Talking to {bot or 'the first bot'} at {opening.url}."
+            yield _Partner(gateway=Gateway(Routes({bot: upstream}, catches_all=True)), greeting=greeting)
     elif opening.demo:
         async with (
             emulating(PlaygroundSettings(session_id=SESSION_ID)) as emulator,
             emulated_settings(emulator) as made,
             open_house(made, worker=WORKER) as house,
         ):
-            yield house.gateway, None
+            yield _Partner(gateway=house.gateway, greeting=_greeting(bot, made))
     else:
         loaded = settings()
         async with open_house(loaded, worker=WORKER) as house:
-            yield house.gateway, loaded.state_dir
+            yield _Partner(gateway=house.gateway, greeting=_greeting(bot, loaded), state_dir=loaded.state_dir)
+
+
+def _greeting(bot: BotName, settings: Settings) -> str:
+    """Raises `NotFound` at once for a name that no question could reach."""
+    names = list(settings.bots)
+    if bot in names:
+        names.remove(bot)
+        names.insert(0, bot)
+    elif bot and not settings.catches_all:
+        raise NotFound(f"There is no bot {bot[:80]!r}.", hint=f"The bots here are: {', '.join(names)}.")
+    others = f" Also here, by --bot NAME: {', '.join(names[1:])}." if names[1:] else ""
+    return f"Talking to {names[0]}.{others}"
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """There is no stream at all when it was closed before the program began."""
+    return stream is not None and stream.isatty()
+
+
+async def _piped() -> bytes:
+    """All of standard input.  Waiting for it can be cancelled, unlike a plain read."""
+    if sys.stdin is None:
+        return b""
+    descriptor = sys.stdin.fileno()
+    pieces: list[bytes] = []
+    while True:
+        with suppress(OSError):
+            # A file is no thing to be waited for; its bytes are always there.
+            await anyio.wait_readable(descriptor)
+        try:
+            piece = os.read(descriptor, 1 << 16)
+        except OSError as error:
+            raise BadRequest(f"Standard input cannot be read: {error.strerror}.") from error
+        if not piece:
+            return b"".join(pieces)
+        pieces.append(piece)

@@ -22,6 +22,8 @@ FrameForm = Literal["json", "gzip", "bare", "mixed"]
 STRANGER = "99999999-9999-4999-8999-999999999999"
 STRANGERS_TEXT = "This was said to somebody else."
 HUGE_BYTES = 17 << 20
+GARBAGE = b"\xff" * 64
+"""No websocket frame begins like this: every reserved bit is set, and the opcode is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,14 @@ class Deafen:
     """Go on as if the other side had vanished."""
 
 
-Step = Send | Cut | Deafen
+@dataclass(frozen=True, slots=True)
+class Garble:
+    """Put bytes on the connection that are no websocket."""
+
+
+Step = Send | Cut | Deafen | Garble
+_BEFORE: dict[str, Step] = {"cut": Cut(), "deaf": Deafen(), "garbage": Garble()}
+"""What happens to the connection before the push of some faults goes out."""
 
 
 class Wrapper:
@@ -96,13 +105,11 @@ def deliver(pushes: Iterable[Push], fault: Fault | None, wrapper: Wrapper, *, lo
 
 
 def _at_fault(name: str, push: Push, message: bytes) -> Iterator[Step]:
+    if name in _BEFORE:
+        yield _BEFORE[name]
     match name:
         case "drop" | "reorder":
             return
-        case "cut":
-            yield Cut()
-        case "deaf":
-            yield Deafen()
         case "duplicate":
             yield Send(message, is_token=False)
         case "stranger":

@@ -34,6 +34,7 @@ PUSH_FAULTS = {
     "badgzip": "one frame says that it is compressed, and is not",
     "text": "one push is sent as a text message without a frame",
     "huge": "one message of 17 MiB is sent",
+    "garbage": "bytes that are no websocket are sent",
 }
 FAULTS = {**CALL_FAULTS, **PUSH_FAULTS}
 """Name → what happens, for people."""

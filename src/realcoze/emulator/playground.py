@@ -21,7 +21,7 @@ from realcoze.dialects.coze_playground.envelope import SESSION_EXPIRED, encode_r
 from realcoze.dialects.coze_playground.execute import Execution
 from realcoze.dialects.coze_playground.launch import Launch
 from realcoze.emulator.account import APP_ID, APP_KEY, BOT_OF_ID, PRODUCT_ID, SERVICE_ID
-from realcoze.emulator.delivery import Cut, Deafen, FrameForm, Send, Wrapper, deliver
+from realcoze.emulator.delivery import GARBAGE, Cut, Deafen, FrameForm, Garble, Send, Wrapper, deliver
 from realcoze.emulator.fault import Fault, find_fault
 from realcoze.emulator.script import script
 from realcoze.emulator.wire import Listener, WireNote, ignore
@@ -71,8 +71,10 @@ class Seen:
     frames: int = 0
     cuts: int = 0
     heartbeats: int = 0
+    closes: list[int | None] = field(default_factory=list)
+    """The code with which each socket ended; 1006 or None for those without a close."""
     lost: list[str] = field(default_factory=list)
-    """The push_uuid of each push that no socket was there for."""
+    """The push_uuid of each push that reached no socket."""
 
 
 class PlaygroundServer:
@@ -86,6 +88,7 @@ class PlaygroundServer:
         self._wrapper = Wrapper(settings.frame_form)
         self._sockets: dict[str, list[_Socket]] = {}
         self._playing: set[asyncio.Task[None]] = set()
+        self._closing = asyncio.Event()
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -96,7 +99,8 @@ class PlaygroundServer:
         ]
 
     async def close(self) -> None:
-        """Stop the answers that are being given."""
+        """Stop the answers that are being given, and the calls that are not answered."""
+        self._closing.set()
         for task in self._playing:
             task.cancel()
         await asyncio.gather(*self._playing, return_exceptions=True)
@@ -149,8 +153,8 @@ class PlaygroundServer:
         if name == "broken":
             return web.Response(status=502, text="<html>Bad Gateway</html>", content_type="text/html")
         if name == "stall":
-            await asyncio.Event().wait()
-        if name != "silent":
+            await self._closing.wait()
+        elif name != "silent":
             task = asyncio.get_running_loop().create_task(self._play(execution, fault))
             self._playing.add(task)
             task.add_done_callback(self._playing.discard)
@@ -179,27 +183,26 @@ class PlaygroundServer:
                 case Deafen():
                     for socket in self._sockets.get(execution.device_id, []):
                         socket.is_deaf = True
+                case Garble():
+                    for socket in self._sockets.get(execution.device_id, []):
+                        socket.transport.write(GARBAGE)
 
     async def _push(self, execution: Execution, step: Send) -> None:
         """Send one message to the sockets of its device; without one it is lost, as at Coze."""
-        sockets = self._sockets.get(execution.device_id, [])[:]
         size = len(step.message)
-        if not sockets:
-            self.seen.lost.append(execution.push_uuid)
-            self._note(WireNote("lost", "no socket", size, execution.push_uuid))
-        for socket in sockets:
-            if socket.is_deaf:
+        is_lost = True
+        for socket in self._sockets.get(execution.device_id, [])[:]:
+            if socket.is_deaf or not await _send(socket.ws, step.message):
                 continue
-            with suppress(ConnectionError):
-                if isinstance(step.message, str):
-                    await socket.ws.send_str(step.message)
-                else:
-                    await socket.ws.send_bytes(step.message)
+            is_lost = False
             socket.frames += 1
             self.seen.frames += 1
             self._note(WireNote("frame", "", size, execution.push_uuid))
             if self.settings.cut_every and socket.frames % self.settings.cut_every == 0:
                 self._cut(execution.device_id, socket)
+        if is_lost:
+            self.seen.lost.append(execution.push_uuid)
+            self._note(WireNote("lost", "no socket", size, execution.push_uuid))
 
     def _cut(self, device_id: str, socket: _Socket) -> None:
         """End the connection under the websocket: what was written arrives, a close never does."""
@@ -228,6 +231,7 @@ class PlaygroundServer:
             await self._listen(socket)
         finally:
             self._forget(device_id, socket)
+            self.seen.closes.append(ws.close_code)
             self._note(WireNote("closed", f"device {device_id}"))
         return ws
 
@@ -252,9 +256,22 @@ class PlaygroundServer:
         """The refusal that every call of this account gets, if any."""
         if self.settings.region_blocked:
             return encode_refusal(*_REFUSALS["region"])
-        if not hmac.compare_digest(request.cookies.get("sessionid", ""), self.settings.session_id):
+        session_id = request.cookies.get("sessionid", "")
+        if not hmac.compare_digest(session_id.encode(errors="replace"), self.settings.session_id.encode()):
             return encode_refusal(*_REFUSALS["session"])
         return None
+
+
+async def _send(ws: web.WebSocketResponse, message: bytes | str) -> bool:
+    """False when the socket is gone."""
+    try:
+        if isinstance(message, str):
+            await ws.send_str(message)
+        else:
+            await ws.send_bytes(message)
+    except ConnectionError:
+        return False
+    return True
 
 
 def _json(body: bytes) -> web.Response:

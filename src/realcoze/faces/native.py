@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -16,15 +17,8 @@ from realcoze.dialects.native.request import Question, decode_request
 from realcoze.dialects.native.snapshots import SnapshotEncoder, encode_flat_error
 from realcoze.domain.ids import RequestId
 from realcoze.errors import RealcozeError
-from realcoze.faces.http import (
-    Encoder,
-    Refused,
-    StreamedAnswer,
-    new_request_id,
-    presented_keys,
-    read_body,
-    while_connected,
-)
+from realcoze.faces.http import Refused, new_request_id, presented_keys, read_body, while_connected
+from realcoze.faces.streamed import Encoder, StreamedAnswer
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
 
@@ -68,6 +62,8 @@ class NativeFace:
             question = decode_request(await read_body(request), subscribe=subscribe)
             if not _is_streamed(request):
                 return await self._whole(request, question, request_id)
+        except ClientDisconnect:
+            return _nobody()
         except RealcozeError as error:
             return refuse(error)
         return StreamedAnswer(
@@ -92,7 +88,7 @@ class NativeFace:
         if failure is not None:
             raise failure
         if reply is None:
-            return Response(status_code=499)
+            return _nobody()
         body = encode_reply(question, reply, request_id)
         return Response(body, media_type=JSON, headers={"x-request-id": request_id})
 
@@ -104,10 +100,7 @@ class NativeFace:
 
 def refuse_error(request_id: RequestId, error: RealcozeError) -> Response:
     """An error before any answer has begun."""
-    headers: dict[str, str] = {"x-request-id": request_id}
-    if (retry_after := retry_after_of(error)) is not None:
-        headers["retry-after"] = str(retry_after)
-    return Response(encode_error(error, request_id), status_of(error), headers, JSON)
+    return Response(encode_error(error, request_id), status_of(error), _error_headers(request_id, error), JSON)
 
 
 def refuse_at_door(refused: Refused) -> Response:
@@ -118,7 +111,19 @@ def refuse_at_door(refused: Refused) -> Response:
 
 
 def _refuse_flat(request_id: RequestId, error: RealcozeError) -> Response:
-    return Response(encode_flat_error(error), status_of(error), {"x-request-id": request_id}, JSON)
+    return Response(encode_flat_error(error), status_of(error), _error_headers(request_id, error), JSON)
+
+
+def _error_headers(request_id: RequestId, error: RealcozeError) -> dict[str, str]:
+    headers: dict[str, str] = {"x-request-id": request_id}
+    if (retry_after := retry_after_of(error)) is not None:
+        headers["retry-after"] = str(retry_after)
+    return headers
+
+
+def _nobody() -> Response:
+    """For a client that has left; it is never sent, and stands in no table but nginx's."""
+    return Response(status_code=499)
 
 
 def _is_streamed(request: HttpRequest) -> bool:
@@ -131,7 +136,7 @@ def _is_flat(request: HttpRequest) -> bool:
 
 
 def _framing(request: HttpRequest) -> type[NdjsonEncoder] | None:
-    accept = request.headers.get("accept", "")
+    accept = ",".join(request.headers.getlist("accept")).lower()
     if SseEncoder.content_type.partition(";")[0] in accept:
         return SseEncoder
     return NdjsonEncoder if NdjsonEncoder.content_type in accept else None

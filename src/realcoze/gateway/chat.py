@@ -73,12 +73,17 @@ class Gateway:
     async def say(self, request: Request) -> AsyncIterator["TurnStream"]:
         """A turn to iterate; leaving the block before its end stops the turn."""
         stream = TurnStream()
+        failure: Exception | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.relay, request, stream)
             try:
                 yield stream
+            except Exception as error:  # noqa: BLE001 - raised inside the task group it would come out as a group
+                failure = error
             finally:
                 tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
 
 
 class TurnStream:
@@ -137,9 +142,11 @@ class _Guard:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._life = TurnLife()
+        self._is_open = False
         self.outcome = "no end"
 
     def open(self, flow: Flow) -> None:
+        self._is_open = True
         self._sink.open(flow)
 
     def feed(self, event: Event) -> None:
@@ -150,6 +157,8 @@ class _Guard:
         self._sink.feed(event)
 
     def fail(self, error: RealcozeError) -> None:
+        if not self._is_open:
+            self.open(_NoFlow())
         self.feed(TurnFailed(error=error))
 
     def close(self) -> None:
@@ -158,3 +167,13 @@ class _Guard:
             self.fail(Internal("The upstream returned before the turn was over."))
         if self._life.dropped:
             log.warning("%d events came out of place and were dropped", self._life.dropped)
+
+
+class _NoFlow:
+    """The flow of a turn that no upstream has begun: there is nothing to hold back."""
+
+    def pause(self) -> None:
+        """Nothing comes but the failure."""
+
+    def resume(self) -> None:
+        """Nothing was held back."""

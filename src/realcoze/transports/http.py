@@ -7,13 +7,12 @@ asked for.  Cancelling a call closes its connection.
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import aiohttp
 import anyio
 
 from realcoze.errors import UpstreamFailed
-from realcoze.transports.failure import translated
+from realcoze.transports.failure import host_of, translated
 from realcoze.transports.proxy import connector
 
 ANSWER_BYTES = 4 << 20
@@ -64,7 +63,7 @@ class HttpClient:
 
         Raises `UpstreamFailed` or `UpstreamTimeout`; `reply_s` counts from the start of the call.
         """
-        with translated(_host(url)):
+        with translated(host_of(url)):
             timeout = _timeout(self._session, total=reply_s)
             async with self._request(method, url, headers, body, timeout) as response:
                 read = await _read(response, max_bytes)
@@ -87,7 +86,7 @@ class HttpClient:
         An end without the last chunk raises, as does a pause of `idle_s`.  What the two callbacks
         raise ends the call and goes through.
         """
-        with translated(_host(url)):
+        with translated(host_of(url)):
             timeout = _timeout(self._session, sock_read=idle_s)
             async with self._request(method, url, headers, body, timeout) as response:
                 on_head(response.status, _lower(response))
@@ -138,9 +137,3 @@ def _timeout(
 
 def _lower(response: aiohttp.ClientResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in response.headers.items()}
-
-
-def _host(url: str) -> str:
-    """The part of an address that may stand in a message: no path, no query, no user."""
-    parts = urlsplit(url)
-    return parts.hostname or "(no host)"

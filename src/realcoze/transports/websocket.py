@@ -1,14 +1,16 @@
-"""A client's websocket: messages are pushed, not fetched."""
+"""A client's websocket: messages are pushed, not fetched.
+
+Redirects are not followed: the address carries the access key.
+"""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import aiohttp
 
 from realcoze.framing.limits import SOCKET_MESSAGE_BYTES
-from realcoze.transports.failure import translated
+from realcoze.transports.failure import host_of, translated
 from realcoze.transports.proxy import connector
 
 
@@ -61,14 +63,14 @@ async def open_websocket(
     Raises `HandshakeRefused`, `UpstreamFailed` or `UpstreamTimeout`.  Leaving the block closes it
     and waits `close_s` at most for the other side to agree.
     """
-    host = urlsplit(url).hostname or "(no host)"
     session = aiohttp.ClientSession(
         connector=connector(proxy),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=connect_s + tls_s, sock_connect=connect_s),
+        trace_configs=[_no_redirects()],
     )
     async with session:
-        with translated(host):
+        with translated(host_of(url)):
             try:
                 socket = await session.ws_connect(
                     url,
@@ -77,9 +79,24 @@ async def open_websocket(
                     timeout=aiohttp.ClientWSTimeout(ws_close=close_s),
                 )
             except aiohttp.WSServerHandshakeError as error:
-                headers = {name.lower(): value for name, value in (error.headers or {}).items()}
-                raise HandshakeRefused(error.status, headers) from error
+                raise HandshakeRefused(error.status, _lower(error.headers or {})) from error
         try:
             yield WebSocket(socket)
         finally:
             await socket.close()
+
+
+def _no_redirects() -> aiohttp.TraceConfig:
+    """A redirected handshake is a refused one.  `ws_connect` (aiohttp 3.14) follows it, and cannot be told not to."""
+
+    async def refuse(_session: object, _context: object, redirect: aiohttp.TraceRequestRedirectParams) -> None:
+        redirect.response.close()
+        raise HandshakeRefused(redirect.response.status, _lower(redirect.response.headers))
+
+    config = aiohttp.TraceConfig()
+    config.on_request_redirect.append(refuse)
+    return config
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

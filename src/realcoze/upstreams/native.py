@@ -5,6 +5,7 @@ What the terminal uses with `--url`, and the demo to talk to itself over real HT
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 from realcoze.dialects.native.failure import decode_error
 from realcoze.dialects.native.records import NdjsonEncoder, RecordDecoder
@@ -12,12 +13,13 @@ from realcoze.dialects.native.request import REPLY_TYPES, encode_request, encode
 from realcoze.domain.event import ENDS
 from realcoze.domain.ports import Sink
 from realcoze.domain.request import Request
-from realcoze.errors import UpstreamFault
+from realcoze.errors import BadRequest, Misconfigured, UpstreamFault
 from realcoze.framing.json_stream import JsonStreamDecoder
 from realcoze.transports.http import HttpClient, Valve, open_http
 from realcoze.upstreams.credentials import Secret
 
 ERROR_BYTES = 64 << 10
+"""How much of a refusal is read."""
 
 
 class NativeUpstream:
@@ -31,6 +33,8 @@ class NativeUpstream:
 
     async def converse(self, request: Request, sink: Sink) -> None:
         """See `Chats`.  Leaving closes the connection, which stops the turn at the server."""
+        if request.tool_results:
+            raise BadRequest("The native API cannot carry tool_results.", code="not_supported_by_upstream")
         reading = _Reading(sink)
         try:
             await self._http.stream(
@@ -43,9 +47,11 @@ class NativeUpstream:
                 on_bytes=reading.bytes,
                 valve=reading.valve,
             )
-        except UpstreamFault:
+        except UpstreamFault as fault:
             # After a record that ends the turn, how the connection ended says nothing new.
             if not reading.is_over:
+                if fault.code == "upstream_unreachable":
+                    fault.hint = fault.hint or "Is `realcoze serve` running there?"
                 raise
         reading.finish()
 
@@ -64,9 +70,23 @@ class NativeUpstream:
 async def open_native(
     url: str, *, key: Secret, connect_s: float = 5.0, idle_s: float = 300.0
 ) -> AsyncIterator[NativeUpstream]:
-    """The server at `url` for as long as the block lasts; nothing is sent before the first turn."""
+    """The server at `url` for as long as the block lasts; nothing is sent before the first turn.
+
+    Raises `Misconfigured` for what is no address.
+    """
+    _check(url)
     async with open_http(connect_s=connect_s, tls_s=connect_s) as http:
         yield NativeUpstream(http, url, key, idle_s)
+
+
+def _check(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise Misconfigured("The address of the server cannot be read.", hint="Write it like http://127.0.0.1:8080")
 
 
 class _Reading:
@@ -87,7 +107,7 @@ class _Reading:
 
     def bytes(self, chunk: bytes) -> None:
         if self._refusal is not None:
-            self._refusal[1].extend(chunk[:ERROR_BYTES])
+            self._refusal[1].extend(chunk[: ERROR_BYTES - len(self._refusal[1])])
             return
         for record in self._stream.feed(chunk):
             for event in self._records.feed(record):

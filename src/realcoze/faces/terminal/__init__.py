@@ -1,5 +1,6 @@
 """The terminal: a conversation for people (`chat`), or a question by a pipe (`pipe`).
 
-`chat` is the loop · `command` what may be typed beside questions (pure) · `screen` shows one answer
-as it grows · `exits` are the exit codes.
+`chat` is the loop · `command` what may be typed beside questions (pure) · `keys` the prompt ·
+`screen` shows one answer as it grows · `markdown` what it looks like (pure) · `transcript` a
+conversation as a file (pure) · `printable` (pure) · `exits` are the exit codes.
 """

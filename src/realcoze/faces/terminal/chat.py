@@ -5,17 +5,11 @@ import time
 from pathlib import Path
 
 import anyio
-import msgspec
-from prompt_toolkit import PromptSession
-from prompt_toolkit.formatted_text import HTML
-from prompt_toolkit.history import FileHistory, History, InMemoryHistory
-from prompt_toolkit.input import Input
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from prompt_toolkit.output import Output
+from prompt_toolkit.patch_stdout import patch_stdout
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
-from realcoze.dialects.entries import encode_entries
 from realcoze.domain.event import Step
 from realcoze.domain.fold import Fold
 from realcoze.domain.ids import BotName
@@ -24,63 +18,77 @@ from realcoze.domain.request import Request, Wants
 from realcoze.errors import RealcozeError
 from realcoze.faces.terminal.command import HELP, Command, parse
 from realcoze.faces.terminal.exits import OK, explain
+from realcoze.faces.terminal.keys import prompt_session, unechoed
+from realcoze.faces.terminal.printable import printable
 from realcoze.faces.terminal.screen import AnswerScreen
+from realcoze.faces.terminal.transcript import encode_transcript
 from realcoze.gateway.chat import Gateway
 
 REFRESH_S = 0.08
 
 
 class Chat:
-    """One conversation.  `history_file` keeps what was typed, for the arrow keys; None keeps nothing."""
+    """One conversation.
+
+    `greeting` is the first line.  `history_file` keeps what was typed, for the arrow keys; None keeps
+    nothing.
+    """
 
     def __init__(
         self,
         gateway: Gateway,
         *,
         bot: BotName,
+        greeting: str,
         show_steps: bool = False,
         history_file: Path | None = None,
-        console: Console | None = None,
-        keys: Input | None = None,
-        screen: Output | None = None,
     ) -> None:
         self._gateway = gateway
         self._bot = bot
+        self._greeting = greeting
         self._show_steps = show_steps
-        self._console = console or Console(highlight=False)
+        self._console = Console(highlight=False)
+        self._prompt = prompt_session(history_file)
         self._messages: list[Message] = []
         self._suggestions: list[str] = []
-        self._prompt: PromptSession[str] = PromptSession(
-            history=_history(history_file), key_bindings=_bindings(), input=keys, output=screen
-        )
+        self._saved: set[Path] = set()
 
     async def run(self) -> int:
         """Talk until somebody leaves; the exit code."""
-        name = self._bot or self._gateway.bots[0]
-        self._console.print(Text(f"Talking to {name}. /help shows what can be typed, :q leaves.", style="dim"))
-        while True:
-            try:
-                line = await self._prompt.prompt_async(HTML("<b>Me&gt; </b>"), prompt_continuation="  … ")
-            except EOFError:
-                return OK
-            except KeyboardInterrupt:
-                if self._prompt.default_buffer.text:
-                    continue
-                return OK
-            if not line.strip():
-                continue
+        self._note(self._greeting)
+        self._note("/help shows what can be typed, :q leaves.")
+        while (line := await self._read()) is not None:
             command = parse(line)
             if command is None:
-                await self._ask(line.strip())
+                await self._ask(line)
             elif command.name == "quit":
-                return OK
+                break
             else:
                 await self._obey(command)
+        return OK
+
+    async def _read(self) -> str | None:
+        """The next line with something in it, or None when somebody leaves."""
+        while True:
+            self._console.print()
+            try:
+                # A line of the log is printed above the prompt.
+                with patch_stdout(raw=True):
+                    line = await self._prompt.prompt_async()
+            except EOFError:
+                return None
+            except KeyboardInterrupt:
+                if not self._prompt.default_buffer.text:
+                    return None
+                continue
+            if line.strip():
+                # Bytes that are no UTF-8 come as surrogates.
+                return line.strip().encode(errors="replace").decode()
 
     async def _obey(self, command: Command) -> None:
         match command.name:
             case "help":
-                self._console.print(Text(HELP.rstrip()))
+                self._help()
             case "reset":
                 self._messages.clear()
                 self._suggestions.clear()
@@ -107,6 +115,8 @@ class Chat:
             bot=self._bot,
             wants=Wants(suggestions=True, steps=self._show_steps),
         )
+        self._suggestions.clear()
+        self._console.print()
         fold, was_stopped = await self._show(request)
         if was_stopped:
             self._note("[stopped]")
@@ -123,8 +133,12 @@ class Chat:
             mark = "[interrupted] " if fold.text else ""
             self._console.print(Text(f"{mark}{explain(error)}", style="red"))
             return False
-        self._suggestions = list(reply.suggestions)
-        for number, text in enumerate(reply.suggestions, start=1):
+        if not reply.text:
+            self._note("[the bot said nothing]")
+        self._suggestions = [printable(text) for text in reply.suggestions]
+        if self._suggestions:
+            self._console.print()
+        for number, text in enumerate(self._suggestions, start=1):
             self._note(f"/{number}  {text}")
         return True
 
@@ -132,7 +146,7 @@ class Chat:
         """Show one answer while it comes; what came of it, and whether Ctrl-C stopped it."""
         fold = Fold()
         stopped = False
-        with AnswerScreen(self._console) as screen:
+        with unechoed(), AnswerScreen(self._console) as screen:
             async with anyio.create_task_group() as tasks:
 
                 async def stop_on_interrupt() -> None:
@@ -159,38 +173,26 @@ class Chat:
         return fold, stopped
 
     def _save(self, name: str) -> str:
-        path = Path(name or time.strftime("conversation-%Y%m%d-%H%M%S.md")).expanduser()
-        if path.suffix == ".json":
-            content = msgspec.json.format(msgspec.json.encode(encode_entries(self._messages)), indent=2)
-        else:
-            heads = {"user": "## Me", "assistant": "## Bot"}
-            content = "\n\n".join(f"{heads[m.role]}\n\n{m.text}" for m in self._messages).encode() + b"\n"
+        """Write the conversation to a file, never over one that is not ours; what is said about it."""
+        if not self._messages:
+            return "There is nothing to save yet."
         try:
-            path.write_bytes(content)
+            path = Path(name or time.strftime("conversation-%Y%m%d-%H%M%S.md")).expanduser().absolute()
+            if path.exists() and path not in self._saved:
+                return f"{path} is there already; choose another name."
+            path.write_bytes(encode_transcript(self._messages, path))
         except OSError as error:
-            return f"{path} cannot be written: {error.strerror}."
+            return f"{name} cannot be written: {error.strerror}."
+        except (RuntimeError, ValueError) as error:
+            return f"{name} is no name for a file: {error}."
+        self._saved.add(path)
         return f"Saved {len(self._messages)} messages to {path}."
+
+    def _help(self) -> None:
+        table = Table.grid(padding=(0, 2))
+        for typed, does in HELP:
+            table.add_row(Text(typed, no_wrap=True), Text(does))
+        self._console.print(table)
 
     def _note(self, text: str) -> None:
         self._console.print(Text(text, style="dim"))
-
-
-def _history(path: Path | None) -> History:
-    if path is None:
-        return InMemoryHistory()
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-    except OSError:
-        return InMemoryHistory()
-    return FileHistory(path)
-
-
-def _bindings() -> KeyBindings:
-    bindings = KeyBindings()
-
-    @bindings.add("escape", "enter")
-    def _(event: KeyPressEvent) -> None:
-        event.current_buffer.insert_text("\n")
-
-    return bindings

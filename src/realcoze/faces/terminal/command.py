@@ -5,16 +5,18 @@ from typing import Literal
 
 Name = Literal["quit", "help", "reset", "save", "steps", "suggestion", "unknown"]
 
-HELP = """\
-:q            leave (Ctrl-D does too)
-/help         this
-/reset        begin a new conversation
-/save [FILE]  write the conversation to FILE: Markdown, or for *.json the history that POST / takes
-/steps        show, or hide, what the bot does on the way: plugins, workflows, knowledge
-/1 /2 /3      ask the suggestion with this number
-Alt-Enter     a new line within the question
-Ctrl-C        stop the answer; once more to leave
-"""
+HELP = (
+    (":q", "leave; so do Ctrl-D, and Ctrl-C at an empty prompt"),
+    ("/help", "this"),
+    ("/reset", "begin a new conversation"),
+    ("/save [FILE]", "write the conversation to FILE, as Markdown; as *.json the history that POST / takes"),
+    ("/steps", "show, or hide, what the bot does on the way: plugins, workflows, knowledge"),
+    ("/1 /2 /3", "ask the suggestion with this number"),
+    ("Alt-Enter", "a new line within the question"),
+    ("Up, Down", "what was typed before"),
+    ("Ctrl-C", "stop the answer"),
+)
+"""What may be typed, and what it does."""
 
 _NAMES: dict[str, Name] = {
     ":q": "quit",

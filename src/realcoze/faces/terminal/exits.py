@@ -2,12 +2,17 @@
 
 from realcoze import errors
 from realcoze.errors import RealcozeError
+from realcoze.faces.terminal.printable import printable
 
 OK = 0
 BROKE_OFF = 3
 """Text was printed, and it is not the whole answer."""
 STOPPED = 130
 """Ctrl-C."""
+READER_LEFT = 141
+"""Whoever read our output has gone, as `head` does."""
+TERMINATED = 143
+"""SIGTERM, or the terminal was closed."""
 
 _CODES: dict[type[RealcozeError], int] = {
     errors.Unauthorized: 77,
@@ -30,5 +35,8 @@ def exit_code(error: RealcozeError, *, has_text: bool = False) -> int:
 
 
 def explain(error: RealcozeError) -> str:
-    """What is said of a failure: what happened, and what to do where that is known."""
-    return f"{error.message} {error.hint}" if error.hint else error.message
+    """What is said of a failure, in one line: what happened, and what to do where that is known."""
+    message = error.message.rstrip()
+    if not message.endswith((".", "!", "?", "。", "！", "？")):  # noqa: RUF001 - Coze's own sentences
+        message += "."
+    return printable(f"{message} {error.hint}" if error.hint else message)

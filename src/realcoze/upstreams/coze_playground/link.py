@@ -68,6 +68,8 @@ class Link:
         self.state = State.IDLE
         self.losses = 0
         """How often an open socket was lost."""
+        self.is_coming_back = False
+        """It was open, was lost, and is being opened again."""
         self._failures = 0
         self._due_at = 0.0
         self._heard_at = 0.0
@@ -85,6 +87,7 @@ class Link:
     def opened(self, now: float) -> None:
         """The handshake went through."""
         if self._go(Input.OPENED):
+            self.is_coming_back = False
             self._has_heard = False
             self._heard_at = self._beat_at = now
 
@@ -101,6 +104,7 @@ class Link:
         """An open socket is gone."""
         if self._go(Input.LOST):
             self.losses += 1
+            self.is_coming_back = True
             if self._has_heard:
                 self._failures = 0
                 self._back_off(now)
@@ -142,6 +146,8 @@ class Link:
         if after is None:
             return False
         self.state = after
+        if after is State.IDLE:
+            self.is_coming_back = False
         return True
 
     def _fall_back(self, now: float) -> None:
@@ -153,5 +159,5 @@ class Link:
             self._failures = 0
 
     def _back_off(self, now: float) -> None:
-        limit = min(self._heart.backoff * 2**self._failures, self._heart.backoff_max)
+        limit = min(self._heart.backoff * 2.0 ** min(self._failures, 64), self._heart.backoff_max)
         self._due_at = now + limit * self._jitter()

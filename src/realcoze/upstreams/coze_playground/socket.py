@@ -8,6 +8,7 @@ import logging
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 
 import anyio
 
@@ -15,7 +16,7 @@ from realcoze.dialects.coze_playground.access import socket_url
 from realcoze.dialects.coze_playground.launch import Launch
 from realcoze.dialects.coze_playground.push import decode_push
 from realcoze.domain.ports import Sink
-from realcoze.errors import Overloaded, RateLimited, RealcozeError, UpstreamDenied, UpstreamFailed
+from realcoze.errors import Internal, Overloaded, RateLimited, RealcozeError, UpstreamDenied, UpstreamFailed
 from realcoze.framing.frontier import HEARTBEAT, FrontierReader
 from realcoze.transports.websocket import HandshakeRefused, WebSocket, open_websocket
 from realcoze.upstreams.coze_playground.link import Due, Link, State
@@ -72,26 +73,28 @@ class PushSocket:
             del self._turns[push_uuid]
 
     async def ready(self) -> None:
-        """Return when the socket is open.  Raises why it is not, after a bounded wait."""
+        """Return when the socket is open.  Raises why it is not, after a bounded wait.
+
+        A first attempt may take as long as its calls, and its failure is the turn's; a socket that
+        was lost has `Deadlines.socket` to come back, however many attempts that takes.
+        """
         if self._link.at(State.OPEN):
             return
         deadlines = self._settings.deadlines
-        is_first = self._link.at(State.IDLE)
+        is_first = not self._link.is_coming_back and not self._link.at(State.WAITING)
         wait_s = deadlines.reply + deadlines.socket if is_first else deadlines.socket
         failures = self._failures
         self._link.wanted()
         self._wake()
         with anyio.move_on_after(wait_s):
             while not self._link.at(State.OPEN):
+                if self._link.at(State.CLOSED):
+                    raise _closing()
                 if self._failure and self._failures > failures and (is_first or self._link.at(State.IDLE)):
-                    raise self._failure
+                    raise copy(self._failure)
                 await self._changed.wait()
             return
-        raise self._failure or Overloaded(
-            f"The websocket to Coze was lost and is not back after {wait_s:g} s.",
-            code="socket_unavailable",
-            retry_after_s=1,
-        )
+        raise self._absent(wait_s)
 
     async def run(self) -> None:
         """Follow the link until `close`; to be run in a task of its own."""
@@ -104,19 +107,25 @@ class PushSocket:
                     self._link.tick(anyio.current_time())
 
     def close(self) -> None:
-        """Close it for good."""
+        """Close it for good; turns in flight fail."""
         self._link.closed()
+        self._fail_turns(_closing())
         self._wake()
 
     async def _open(self) -> None:
+        """One attempt, and when it goes well the life of one socket."""
         try:
+            self._standing.check(anyio.current_time())
             await self._attempt()
         except RealcozeError as error:
             self._note(error)
+        except Exception:
+            # Whatever is broken, the task that all turns depend on goes on.
+            log.exception("a defect ended the websocket to Coze")
+            self._note(Internal("Something here is broken; the log has the details."))
         if self._link.at(State.IDLE):
-            gone = self._failure or UpstreamFailed("Coze closes every websocket at once.", code="upstream_protocol")
-            for turn in self._turns.values():
-                turn.fail(gone)
+            at_once = UpstreamFailed("Coze closes every websocket at once.", code="upstream_protocol")
+            self._fail_turns(self._failure or self._note(at_once))
         self._wake()
 
     async def _attempt(self) -> None:
@@ -134,8 +143,10 @@ class PushSocket:
         try:
             await self._live(await self._session.launch())
         except HandshakeRefused as refused:
-            self._session.drop_launch()
-            raise _refusal(refused) from refused
+            error = _refusal(refused)
+            if isinstance(error, UpstreamDenied):
+                self._session.drop_launch()
+            raise error from refused
 
     async def _live(self, launch: Launch) -> None:
         """From the handshake to the end of one socket."""
@@ -147,8 +158,11 @@ class PushSocket:
             self._link.opened(anyio.current_time())
             self._failure = None
             self._wake()
-            why = await self._read(socket)
-        self._link.lost(anyio.current_time())
+            try:
+                why = await self._read(socket)
+            finally:
+                # Before the close, which may take its time: no turn may begin on a socket that is gone.
+                self._link.lost(anyio.current_time())
         log.info("the websocket to Coze was %s with %d turns in flight", why, len(self._turns))
 
     async def _read(self, socket: WebSocket) -> str:
@@ -194,8 +208,8 @@ class PushSocket:
             return
         turn.take(push, now)
 
-    def _note(self, error: RealcozeError) -> None:
-        """An attempt failed."""
+    def _note(self, error: RealcozeError) -> RealcozeError:
+        """An attempt failed; gives the error back."""
         now = anyio.current_time()
         self._failure = error
         self._failures += 1
@@ -205,6 +219,23 @@ class PushSocket:
         else:
             self._link.failed(now)
         log.warning("no websocket to Coze: %s", error)
+        return error
+
+    def _absent(self, wait_s: float) -> RealcozeError:
+        """Why there is no socket after all that waiting."""
+        if self._failure is not None and not self._link.is_coming_back:
+            return copy(self._failure)
+        why = f": {self._failure.message}" if self._failure else "."
+        return Overloaded(
+            f"The websocket to Coze is not open after {wait_s:g} s{why}",
+            code="socket_unavailable",
+            hint=self._failure.hint if self._failure else None,
+            retry_after_s=1,
+        )
+
+    def _fail_turns(self, error: RealcozeError) -> None:
+        for turn in self._turns.values():
+            turn.fail(copy(error))
 
     async def _pass_time(self) -> None:
         """Wait for the link's next deadline, or for somebody to change something."""
@@ -216,6 +247,12 @@ class PushSocket:
         """Wake everybody who waits for a change; what follows is a new event."""
         self._changed.set()
         self._changed = anyio.Event()
+
+
+def _closing() -> RealcozeError:
+    return Overloaded(
+        "The connection to Coze is being closed.", hint="The program is ending; ask again when it is back."
+    )
 
 
 def _refusal(refused: HandshakeRefused) -> RealcozeError:

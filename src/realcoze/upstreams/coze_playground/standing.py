@@ -5,6 +5,8 @@ An ended session stays ended: nothing is sent until the program is started with 
 on is what gets accounts banned.
 """
 
+from copy import copy
+
 from realcoze.errors import RealcozeError, UpstreamDenied
 
 BLOCK_S = 60.0
@@ -17,34 +19,30 @@ class Standing:
         self._denial: UpstreamDenied | None = None
         self._until: float | None = None
 
-    @property
-    def reason(self) -> str | None:
+    def reason(self, now: float) -> str | None:
         """Why the account is refused, for whoever looks after it; None when it is not."""
-        return self._denial.message if self._denial else None
+        denial = self._standing(now)
+        return denial.message if denial else None
 
     def check(self, now: float) -> None:
         """Raise the standing refusal, if there is one."""
-        if self._denial is None:
-            return
-        if self._until is None:
-            raise _again(self._denial, None)
-        if now < self._until:
-            raise _again(self._denial, self._until - now)
-        self._denial = self._until = None
+        denial = self._standing(now)
+        if denial is not None:
+            again = copy(denial)
+            again.retry_after_s = None if self._until is None else self._until - now
+            raise again
 
     def note(self, error: RealcozeError, now: float) -> None:
-        """Remember a refusal; other errors say nothing about the account."""
+        """Remember a refusal; other errors say nothing about the account.
+
+        While one stands, another does not prolong it, and only an ended session takes its place.
+        """
         if not isinstance(error, UpstreamDenied):
             return
-        self._denial = error
-        self._until = None if error.code == "upstream_auth" else now + BLOCK_S
+        is_final = error.code == "upstream_auth"
+        if self._standing(now) is None or is_final:
+            self._denial = copy(error)
+            self._until = None if is_final else now + BLOCK_S
 
-
-def _again(denial: UpstreamDenied, retry_after_s: float | None) -> UpstreamDenied:
-    return UpstreamDenied(
-        denial.message,
-        code=denial.code,
-        hint=denial.hint,
-        retry_after_s=retry_after_s,
-        upstream_code=denial.upstream_code,
-    )
+    def _standing(self, now: float) -> UpstreamDenied | None:
+        return self._denial if self._until is None or now < self._until else None

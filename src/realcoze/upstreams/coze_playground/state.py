@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from realcoze.dialects.coze_playground.launch import Launch
+from realcoze.dialects.json_text import NotJson, read_json
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 class _SavedLaunch(msgspec.Struct):
     saved_at: float
     launch: Launch
+
+
+_SAVED_LAUNCH = msgspec.json.Decoder(_SavedLaunch)
 
 
 def load_device_id(folder: Path, worker: str) -> str | None:
@@ -35,8 +39,8 @@ def save_device_id(folder: Path, worker: str, device_id: str) -> None:
 def load_launch(folder: Path, account: str, *, now: float, lifetime_s: float) -> Launch | None:
     """Launch data that is younger than `lifetime_s`; `now` is Unix time in seconds."""
     try:
-        saved = msgspec.json.decode(_read(_launch_path(folder, account)), type=_SavedLaunch)
-    except msgspec.MsgspecError:
+        saved = read_json(_read(_launch_path(folder, account)), _SAVED_LAUNCH)
+    except NotJson:
         return None
     return saved.launch if 0 <= now - saved.saved_at < lifetime_s else None
 
@@ -67,14 +71,19 @@ def _read(path: Path) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
+    temporary: Path | None = None
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # mkstemp makes the file with mode 0600.
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+        temporary = Path(name)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(handle)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except OSError as error:
         log.warning("%s cannot be written (%s); going on without it", path, error.strerror)
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink()

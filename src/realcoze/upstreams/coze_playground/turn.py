@@ -1,12 +1,14 @@
 """One turn in flight: pushes in, events out, and how long it may still wait."""
 
 import logging
+import math
 from collections.abc import Callable
+from functools import partial
 
 import anyio
 
 from realcoze.dialects.coze_playground.answer import AnswerDecoder
-from realcoze.dialects.coze_playground.push import Push
+from realcoze.dialects.coze_playground.push import ANSWER, Push
 from realcoze.domain.event import ENDS, Event
 from realcoze.domain.ports import Sink
 from realcoze.errors import Internal, RealcozeError, Truncated, UpstreamTimeout
@@ -15,14 +17,16 @@ from realcoze.upstreams.coze_playground.settings import Deadlines
 log = logging.getLogger(__name__)
 
 HELD_PUSHES = 64
-"""Snapshots that a paused turn keeps, the newest of each message."""
+"""Pushes that a paused turn keeps; beyond them the oldest step is let go."""
+
+_Key = tuple[int, str | int | None, str | None]
 
 
 class Turn:
     """Takes the pushes of one push_uuid and feeds its sink; it is the `Flow` of that sink.
 
-    While paused it keeps only the newest snapshot of each message, which is all that a slow reader
-    needs.  `losses` tells how often the socket was lost so far.
+    While paused it keeps only the newest snapshot of each message and the messages that are finished,
+    which is all that a slow reader needs.  `losses` tells how often the socket was lost so far.
     """
 
     def __init__(self, sink: Sink, deadlines: Deadlines, *, wants_suggestions: bool, losses: Callable[[], int]) -> None:
@@ -37,28 +41,34 @@ class Turn:
         self._pushed = False
         self._last_at = anyio.current_time()
         self._paused = False
-        self._held: dict[tuple[int, str | int], Push] = {}
+        self._held: dict[_Key, Push] = {}
         sink.open(self)
 
     def take(self, push: Push, now: float) -> None:
         """A push has come."""
-        self._pushed = True
+        if not self._pushed:
+            # From now on it is the idle time that counts, and that may be shorter.
+            self._pushed = True
+            self._changed.set()
         self._last_at = now
         self._losses_at_push = self._losses()
         if self._paused:
             self._hold(push)
         else:
-            self._deliver(self._decoder.feed(push, now))
+            self._deliver(partial(self._decoder.feed, push, now))
 
     def pause(self) -> None:
         self._paused = True
 
     def resume(self) -> None:
+        """Feed what was held back, until the sink pauses again."""
         self._paused = False
-        held = list(self._held.values())
-        self._held.clear()
-        for push in held:
-            self._deliver(self._decoder.feed(push, anyio.current_time()))
+        if not self._held:
+            return
+        while self._held and not self._paused:
+            push = self._held.pop(next(iter(self._held)))
+            self._deliver(partial(self._decoder.feed, push, anyio.current_time()))
+        self._changed.set()
 
     def fail(self, error: RealcozeError) -> None:
         """End the turn with an error, unless it is over already."""
@@ -71,12 +81,10 @@ class Turn:
         """Return when the turn has ended.  Raises its error, or `UpstreamTimeout`, or `Truncated`."""
         if not self._pushed:
             self._last_at = anyio.current_time()
+            self._losses_at_push = self._losses()
         while not self._over:
-            now = anyio.current_time()
-            if self._decoder.deadline() is not None:
-                self._deliver(self._decoder.tick(now))
-            elif now >= self._deadline():
-                raise self._too_late()
+            if anyio.current_time() >= self._deadline():
+                self._come_due()
             with anyio.CancelScope(deadline=self._deadline()):
                 await self._changed.wait()
                 self._changed = anyio.Event()
@@ -84,13 +92,18 @@ class Turn:
             raise self._error
 
     def _deadline(self) -> float:
+        if self._held:
+            # The reader is slow, not Coze; how slow it may be is for its face to say.
+            return math.inf
         due = self._decoder.deadline()
         if due is not None:
             return due
-        if self._held:
-            # The reader is slow, not Coze; how slow it may be is for its face to say.
-            return anyio.current_time() + self._deadlines.idle
         return self._last_at + (self._deadlines.idle if self._pushed else self._deadlines.first_event)
+
+    def _come_due(self) -> None:
+        if self._decoder.deadline() is None:
+            raise self._too_late()
+        self._deliver(partial(self._decoder.tick, anyio.current_time()))
 
     def _too_late(self) -> RealcozeError:
         if self._losses() > self._losses_at_push:
@@ -104,20 +117,33 @@ class Turn:
         return UpstreamTimeout(f"Coze accepted the question and pushed nothing for {self._deadlines.first_event:g} s.")
 
     def _hold(self, push: Push) -> None:
-        if push.message is None:
+        message = push.message
+        if message is None:
             return
-        key = (push.message.reply_type, push.message.message_id)
-        self._held.pop(key, None)
-        if len(self._held) < HELD_PUSHES:
-            self._held[key] = push
+        # A snapshot stands for those before it; what is finished stands for itself, and no snapshot
+        # that comes after it, out of order, may take its place.
+        finished = message.content if str(message.ext.is_finish) == "1" else None
+        self._held.pop((message.reply_type, message.message_id, None), None)
+        self._held[message.reply_type, message.message_id, finished] = push
+        if len(self._held) > HELD_PUSHES:
+            self._let_go()
 
-    def _deliver(self, events: list[Event]) -> None:
+    def _let_go(self) -> None:
+        oldest_step = next((key for key in self._held if key[0] != ANSWER), None)
+        if oldest_step is None:
+            self.fail(Truncated("The answer has more messages than can be kept for a reader this slow."))
+        else:
+            del self._held[oldest_step]
+
+    def _deliver(self, decode: Callable[[], list[Event]]) -> None:
         if self._over:
             return
         try:
-            for event in events:
+            for event in decode():
                 self._sink.feed(event)
                 self._over = self._over or isinstance(event, ENDS)
+        except RealcozeError as error:
+            self.fail(error)
         except Exception:
             # One turn's defect must not end the task that reads the socket for all of them.
             log.exception("a turn's events could not be delivered")

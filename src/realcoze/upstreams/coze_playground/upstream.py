@@ -4,6 +4,7 @@ A turn takes a place, makes itself known to the socket's reader, and only then p
 call, so that no push can come too early.  Whatever happens, the place and the name are given back.
 """
 
+import re
 import secrets
 import time
 import uuid
@@ -16,8 +17,9 @@ from realcoze.dialects.coze_playground.access import DEVICE_ID_NOISE_BITS, devic
 from realcoze.dialects.coze_playground.execute import BotConfig, encode_execute
 from realcoze.domain.ports import Sink
 from realcoze.domain.request import Request
-from realcoze.errors import BadRequest, NotFound, RealcozeError
+from realcoze.errors import BadRequest, Misconfigured, NotFound, RealcozeError
 from realcoze.transports.http import open_http
+from realcoze.transports.proxy import check_proxy
 from realcoze.upstreams.coze_playground import state
 from realcoze.upstreams.coze_playground.session import Session
 from realcoze.upstreams.coze_playground.settings import PlaygroundSettings
@@ -35,6 +37,7 @@ _CANNOT_CARRY = (
     "shortcut_command",
     "tool_results",
 )
+_COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]*")
 
 
 class Playground:
@@ -58,6 +61,8 @@ class Playground:
         async with self._slots.place():
             with self.socket.turn(push_uuid, sink, wants_suggestions=request.wants.suggestions) as turn:
                 await self.socket.ready()
+                # While this turn waited, another one may have been refused.
+                self._standing.check(anyio.current_time())
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._execute, body, turn)
                     error = await _outcome(turn)
@@ -68,8 +73,9 @@ class Playground:
     def health(self) -> dict[str, str | int]:
         """What /health tells of this upstream: the socket's state, turns, and a standing refusal."""
         facts: dict[str, str | int] = {"socket": self.socket.state, "turns": self.socket.turns_in_flight}
-        if self._standing.reason:
-            facts["refused"] = self._standing.reason
+        refused = self._standing.reason(anyio.current_time())
+        if refused:
+            facts["refused"] = refused
         return facts
 
     async def _execute(self, body: bytes, turn: Turn) -> None:
@@ -88,17 +94,27 @@ class Playground:
 
 @asynccontextmanager
 async def open_playground(settings: PlaygroundSettings) -> AsyncIterator[Playground]:
-    """The upstream for as long as the block lasts; nothing is sent before the first turn."""
+    """The upstream for as long as the block lasts; nothing is sent before the first turn.
+
+    Raises `Misconfigured` for a setting that could not work.  Turns still in flight at the end of
+    the block fail.
+    """
+    _check(settings)
     deadlines = settings.deadlines
+    failure: Exception | None = None
     async with open_http(proxy=settings.proxy, connect_s=deadlines.connect, tls_s=deadlines.tls) as http:
         playground = Playground(settings, Session(settings, http), _device_id(settings))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(playground.socket.run)
             try:
                 yield playground
+            except Exception as error:  # noqa: BLE001 - raised inside the task group it would come out as a group
+                failure = error
             finally:
                 playground.socket.close()
                 tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
 
 
 async def _outcome(turn: Turn) -> RealcozeError | None:
@@ -117,6 +133,16 @@ def _refuse_what_cannot_be_carried(request: Request) -> None:
             f"The playground protocol cannot carry {', '.join(given)}.",
             code="not_supported_by_upstream",
             hint="It sends the bot's configuration and the whole history, and nothing else. Leave the fields out.",
+        )
+
+
+def _check(settings: PlaygroundSettings) -> None:
+    """Refuse now what would otherwise fail in the middle of a turn, each time."""
+    check_proxy(settings.ws_proxy)
+    if not _COOKIE_VALUE.fullmatch(settings.session_id.reveal()):
+        raise Misconfigured(
+            "session_id holds characters that a cookie cannot have.",
+            hint="Copy only the value of the cookie `sessionid`, without its name, quotes or spaces.",
         )
 
 

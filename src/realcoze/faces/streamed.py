@@ -1,0 +1,276 @@
+"""Answers that are streamed: events go through an encoder straight to the connection.
+
+Nothing is awaited for a token; one task waits for the end, the keepalives and the caller's leaving.
+The server lends the connection as the ASGI extension `realcoze.outlet` (app/server.py); on any other
+server pieces are handed to `send` by a task.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Protocol
+
+import anyio
+from anyio.abc import TaskGroup
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from realcoze.domain.event import Event, TurnFailed, TurnStarted, Unknown, Usage
+from realcoze.domain.ports import Flow, Sink
+from realcoze.errors import RealcozeError
+from realcoze.faces.http import while_connected
+
+OUTLET = "realcoze.outlet"
+RETRY_UNSENT_S = 0.02
+"""How soon to look again whether the connection took what was written."""
+
+HELD_BYTES_PER_S = 96 << 10
+"""How fast goes out what an encoder held back, each piece after a rest in proportion to its size.
+
+Such a piece is for a reader that looks at whatever arrives at once and takes nothing else for whole.
+While the reader is still busy with something before it, the system hands it a piece above 32 KiB in
+two halves, and two pieces above 64 KiB in one (Linux 6.18, Node 20, 2026-11).
+"""
+
+PIECES_BYTES = 64 << 10
+"""What may wait for a server that lends no outlet before the upstream is held back."""
+
+
+class Outlet(Protocol):
+    """The connection that a streamed response goes out on."""
+
+    def watch(self, pause: Callable[[], None], resume: Callable[[], None], *, stall_s: float) -> None:
+        """Called before the response begins: whom to tell when the client reads too slowly and when
+        it has caught up.  A client that takes nothing at all for `stall_s` is dropped, and so leaves.
+        """
+
+    def write(self, data: bytes) -> None:
+        """Send one piece of the body, which is not empty; never blocks, never raises."""
+
+    def unsent(self) -> int:
+        """Bytes that were written and that the operating system has not taken yet."""
+
+
+class Encoder(Protocol):
+    """What every streaming encoder of a dialect offers to a face."""
+
+    content_type: str
+    keepalive: bytes
+    is_closed: bool
+    has_failed: bool
+
+    def feed(self, event: Event) -> bytes: ...
+    def deadline(self) -> float | None: ...
+    def tick(self, now: float) -> bytes: ...
+
+
+class StreamedAnswer(Response):
+    """One turn, streamed as the response to one request.
+
+    Until the first content the status is not sent, so that an error before it still has its own
+    status; after `gate_s` the headers go out anyway.  A turn that fails later ends without the
+    last chunk, so that no client takes it for a whole answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        relay: Callable[[Sink], Coroutine[object, object, None]],
+        encoder: Encoder,
+        refuse: Callable[[RealcozeError], Response],
+        headers: dict[str, str],
+        gate_s: float,
+        keepalive_s: float,
+        stall_s: float,
+    ) -> None:
+        super().__init__(media_type=None, headers={**headers, "content-type": encoder.content_type})
+        del self.headers["content-length"]
+        self._relay = relay
+        self._encoder = encoder
+        self._refuse = refuse
+        self._gate_s, self._keepalive_s, self._stall_s = gate_s, keepalive_s, stall_s
+        self._loop = asyncio.get_running_loop()
+        self._flow: Flow | None = None
+        self._outlet: Outlet | None = None
+        self._before: list[bytes] = []
+        self._refusal: RealcozeError | None = None
+        self._is_committed = False
+        self._is_paused = False
+        self._content = anyio.Event()
+        self._over = anyio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._written_at = self._loop.time()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with while_connected(receive) as tasks:
+                tasks.start_soon(self._relay, self)
+                with anyio.move_on_after(self._gate_s):
+                    await self._content.wait()
+                if self._refusal is not None:
+                    return await self._refuse(self._refusal)(scope, receive, send)
+                self._is_committed = True
+                lent: Outlet | None = scope.get("extensions", {}).get(OUTLET)
+                if lent is None:
+                    await self._answer_by_pieces(send, tasks)
+                else:
+                    lent.watch(self._pause, self._resume, stall_s=self._stall_s)
+                    await send(self._start())
+                    await self._answer(lent)
+                if not self._encoder.has_failed:
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def open(self, flow: Flow) -> None:
+        self._flow = flow
+        if self._is_paused:
+            flow.pause()
+
+    def feed(self, event: Event) -> None:
+        if isinstance(event, TurnFailed) and not self._content.is_set() and not self._is_committed:
+            self._refusal = event.error
+            self._content.set()
+            return
+        self._write(self._encoder.feed(event))
+        if not isinstance(event, TurnStarted | Usage | Unknown):
+            self._content.set()
+        self._settle()
+
+    def _start(self) -> Message:
+        return {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+
+    async def _answer_by_pieces(self, send: Send, tasks: TaskGroup) -> None:
+        outlet = AsgiOutlet(send, self._start())
+        outlet.watch(self._pause, self._resume, stall_s=self._stall_s)
+        tasks.start_soon(outlet.pump, tasks.cancel_scope)
+        await self._answer(outlet)
+        await outlet.drained()
+
+    async def _answer(self, outlet: Outlet) -> None:
+        """Until everything is said and the client has room for the end of it; with keepalives."""
+        before, self._before = b"".join(self._before), []
+        self._outlet = outlet
+        self._written_at = self._loop.time()
+        self._write(before)
+        self._settle()
+        while self._encoder.keepalive and not self._over.is_set():
+            with anyio.move_on_after(self._written_at + self._keepalive_s - self._loop.time()):
+                await self._over.wait()
+                return
+            if self._loop.time() - self._written_at >= self._keepalive_s:
+                self._keep_alive(outlet)
+        await self._over.wait()
+
+    def _keep_alive(self, outlet: Outlet) -> None:
+        """Say that the bot is still at it; to a client that has not even taken the last piece, nothing."""
+        if outlet.unsent():
+            self._written_at = self._loop.time()
+        else:
+            self._write(self._encoder.keepalive)
+
+    def _settle(self) -> None:
+        """After anything was fed or written: note the end, or set the timer for what is held back."""
+        if self._outlet is None or self._timer is not None:
+            return
+        if self._encoder.is_closed:
+            if not self._is_paused:
+                self._over.set()
+            return
+        due = self._encoder.deadline()
+        if due is not None:
+            self._timer = self._loop.call_at(due, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        if self._outlet is not None and self._outlet.unsent():
+            self._timer = self._loop.call_later(RETRY_UNSENT_S, self._tick)
+            return
+        piece = self._encoder.tick(self._loop.time())
+        due = self._written_at + len(piece) / HELD_BYTES_PER_S
+        self._timer = self._loop.call_at(due, self._write_held, piece)
+
+    def _write_held(self, piece: bytes) -> None:
+        self._timer = None
+        self._write(piece)
+        self._settle()
+
+    def _write(self, data: bytes) -> None:
+        if not data:
+            return
+        if self._outlet is None:
+            self._before.append(data)
+            return
+        self._written_at = self._loop.time()
+        self._outlet.write(data)
+
+    def _pause(self) -> None:
+        self._is_paused = True
+        if self._flow is not None:
+            self._flow.pause()
+
+    def _resume(self) -> None:
+        self._is_paused = False
+        if self._flow is not None:
+            self._flow.resume()
+        self._settle()
+
+
+class AsgiOutlet:
+    """An outlet for servers that lend none: the start and the pieces are handed to `send` by a task."""
+
+    def __init__(self, send: Send, start: Message) -> None:
+        self._send = send
+        self._start = start
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._is_full = False
+        self._written = anyio.Event()
+        self._idle = anyio.Event()
+
+    def watch(self, pause: Callable[[], None], resume: Callable[[], None], *, stall_s: float) -> None:
+        self._pause, self._resume, self._stall_s = pause, resume, stall_s
+
+    def write(self, data: bytes) -> None:
+        if self._idle.is_set():
+            self._idle = anyio.Event()
+        self._pieces.append(data)
+        self._size += len(data)
+        self._written.set()
+        if self._size > PIECES_BYTES and not self._is_full:
+            self._is_full = True
+            self._pause()
+
+    def unsent(self) -> int:
+        return self._size
+
+    async def pump(self, answer: anyio.CancelScope) -> None:
+        """Send what is written, until cancelled; when the client stalls, cancels the answer.
+
+        ASGI has no word for dropping a client; leaving the response incomplete closes the connection.
+        """
+        message, size = self._start, 0
+        while True:
+            with anyio.move_on_after(self._stall_s) as waiting:
+                await self._send(message)
+            if waiting.cancelled_caught:
+                answer.cancel()
+                return
+            self._sent(size)
+            if not self._pieces:
+                self._idle.set()
+                self._written = anyio.Event()
+                await self._written.wait()
+            body = b"".join(self._pieces)
+            self._pieces.clear()
+            message, size = {"type": "http.response.body", "body": body, "more_body": True}, len(body)
+
+    async def drained(self) -> None:
+        """Return when everything was handed over."""
+        await self._idle.wait()
+
+    def _sent(self, size: int) -> None:
+        self._size -= size
+        if self._is_full and self._size <= PIECES_BYTES:
+            self._is_full = False
+            self._resume()

@@ -1,0 +1,81 @@
+"""What is typed: the line at the prompt, its history, and quiet while an answer comes."""
+
+import sys
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.formatted_text import HTML
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+
+def prompt_session(history_file: Path | None) -> PromptSession[str]:
+    """A prompt that remembers: in `history_file`, or only until it ends."""
+    return PromptSession(
+        HTML("<b>Me&gt; </b>"),
+        prompt_continuation=_continuation,
+        history=_history(history_file),
+        key_bindings=_bindings(),
+    )
+
+
+@contextmanager
+def unechoed() -> Iterator[None]:
+    """While the block lasts the terminal does not draw what is typed: it would stand in the answer.
+
+    It is not lost, the next prompt gets it.
+    """
+    try:
+        terminal = sys.stdin.fileno()
+        before = termios.tcgetattr(terminal)
+    except (OSError, ValueError, termios.error):
+        yield
+        return
+    quiet = before[:]
+    quiet[3] &= ~termios.ECHO
+    termios.tcsetattr(terminal, termios.TCSANOW, quiet)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(terminal, termios.TCSANOW, before)
+
+
+def _continuation(_width: int, _line_number: int, wrap_count: int) -> str:
+    """What stands before a further line of the question; one that only did not fit gets no mark."""
+    return "    " if wrap_count else "  … "
+
+
+class _Typed(FileHistory):
+    """A file that cannot be read or written any more is no reason to stop talking."""
+
+    def load_history_strings(self) -> Iterator[str]:
+        with suppress(OSError):
+            yield from super().load_history_strings()
+
+    def store_string(self, string: str) -> None:
+        with suppress(OSError):
+            super().store_string(string)
+
+
+def _history(path: Path | None) -> History:
+    if path is None:
+        return InMemoryHistory()
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+    except OSError:
+        return InMemoryHistory()
+    return _Typed(path)
+
+
+def _bindings() -> KeyBindings:
+    bindings = KeyBindings()
+
+    @bindings.add("escape", "enter")
+    def _(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text("\n")
+
+    return bindings

@@ -1,0 +1,153 @@
+from random import Random
+
+import pytest
+
+from realcoze.domain.content import Image
+from realcoze.domain.event import ENDS, AnswerDone, Event, Step, Suggestion, TextDelta, TextReplaced, TurnDone, Usage
+from realcoze.domain.fold import Fold, Reply
+from realcoze.domain.message import Message, say
+from realcoze.domain.turn import TurnLife
+from realcoze.emulator.account import BOTS
+from realcoze.emulator.fault import Fault
+from realcoze.emulator.script import MOST_PIECES, script, split
+
+
+def _script(bot: str, *texts: str, seed: int = 0, fault: Fault | None = None) -> tuple[Event, ...]:
+    roles = ("user", "assistant") * len(texts)
+    history = [say("user" if role == "user" else "assistant", text) for role, text in zip(roles, texts, strict=False)]
+    return script(bot, history, Random(seed), fault=fault)
+
+
+def _reply(bot: str, *texts: str, seed: int = 0) -> Reply:
+    fold = Fold()
+    for event in _script(bot, *texts, seed=seed):
+        fold.feed(event)
+    return fold.finish()
+
+
+@pytest.mark.parametrize("bot", [bot.name for bot in BOTS])
+def test_a_bot_says_the_same_under_the_same_seed(bot: str) -> None:
+    assert _script(bot, "hello", seed=7) == _script(bot, "hello", seed=7)
+
+
+@pytest.mark.parametrize("bot", [bot.name for bot in BOTS])
+@pytest.mark.parametrize("text", ["hello", "你好", "", "[[fault drop]]", "a\n\nb", "😀"])
+def test_every_turn_is_whole_and_in_order(bot: str, text: str) -> None:
+    life = TurnLife()
+    events = _script(bot, text)
+    assert all(life.accepts(event) for event in events)
+    assert [event for event in events if isinstance(event, ENDS)] == [TurnDone()]
+    deltas = "".join(event.text for event in events if isinstance(event, TextDelta))
+    assert [event.text for event in events if isinstance(event, AnswerDone)] == [deltas]
+    usage = next(event for event in events if isinstance(event, Usage))
+    assert usage.total == usage.input + usage.output
+
+
+def test_another_seed_is_another_turn() -> None:
+    assert len({_script("memory", "hello", seed=seed) for seed in range(20)}) > 1
+
+
+def test_memory_remembers() -> None:
+    assert "you said “hello”" in _reply("memory", "hello").text
+    assert "first thing you tell me" in _reply("memory", "hello").text
+    assert "Before that you said “one”" in _reply("memory", "one", "ok", "two").text
+    quoted = _reply("memory", "one", "ok", "two", "ok", "do you remember?").text
+    assert "1. “one”" in quoted
+    assert "2. “two”" in quoted
+    assert len(_reply("memory", "hello").suggestions) == 3
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("My name is Bob", "Bob"),
+        ("please call me Eve-Ann now", "Eve-Ann"),
+        ("我叫小明", "小明"),
+        ("我的名字是 小红", "小红"),
+    ],
+)
+def test_memory_knows_names(said: str, name: str) -> None:
+    assert _reply("memory", said, "ok", "What is my name?").text.startswith(f"{name}! ")
+    assert _reply("memory", said, "ok", "我叫什么？").text.startswith(f"{name}！")
+
+
+def test_a_question_for_the_name_is_no_name() -> None:
+    assert not _reply("memory", "我叫什么").text.startswith("什么")
+
+
+def test_memory_speaks_chinese_and_sees_pictures() -> None:
+    assert "你说“你好”" in _reply("memory", "你好").text
+    assert "在那之前你说过“一”" in _reply("memory", "一", "好", "二").text
+    assert "当然记得" in _reply("memory", "一", "好", "你还记得吗").text
+    for text, answer in (("look", "You gave me 1 attachment(s)."), ("看", "你给了我 1 个附件。")):
+        history = [Message(role="user", parts=(*say("user", text).parts, Image(key="k")))]
+        events = script("memory", history, Random(0))
+        assert answer in [event.text for event in events if isinstance(event, AnswerDone)]
+
+
+def test_markdown_is_long_and_has_tables_code_and_the_topic() -> None:
+    text = _reply("markdown", "braces").text
+    assert text.startswith("# About braces\n")
+    assert "|---|---:|---|" in text
+    assert "```python" in text
+    assert '{"content": "}", "nested"' in text
+    assert len(split(text)) > 100
+    assert _reply("markdown", "").text.startswith("# About nothing")
+
+
+def test_tools_calls_two_things_and_looks_something_up() -> None:
+    for text, city in (("Berlin?", "Berlin"), ("北京呢？", "北京")):
+        reply = _reply("tools", text)
+        assert [(step.kind, step.title) for step in reply.steps] == [
+            ("call", "weather.lookup"),
+            ("result", "weather.lookup"),
+            ("call", "workflow.pack_list"),
+            ("result", "workflow.pack_list"),
+            ("recall", "travel notes"),
+        ]
+        assert city in reply.text
+        assert len(reply.suggestions) == 2
+
+
+def test_tools_takes_its_steps_before_it_answers() -> None:
+    kinds = [type(event) for event in _script("tools", "Berlin?")]
+    assert max(at for at, kind in enumerate(kinds) if kind is Step) < kinds.index(TextDelta)
+    assert kinds.index(AnswerDone) < kinds.index(Suggestion)
+
+
+def test_slow_and_echo_repeat_what_was_said() -> None:
+    assert "“why?”" in _reply("slow", "why?").text
+    assert _reply("slow", "why?").suggestions == ()
+    assert _reply("echo", "exactly  this\n").text == "exactly  this\n".strip()
+    assert _reply("echo", "one", "ok", "two [[fault drop]]").text == "two"
+
+
+@pytest.mark.parametrize("text", ["", "a", "a b  c\n\nd", "你好，世界", "x" * 1000, "😀😀 !?", "  lead", "trail  "])
+def test_the_pieces_are_the_text(text: str) -> None:
+    assert "".join(split(text)) == text
+
+
+def test_words_and_single_chinese_characters_are_pieces() -> None:
+    assert split("Hello big world") == ["Hello", " big", " world"]
+    assert split("你好 x") == ["你", "好", " x"]
+    assert split("") == []
+
+
+def test_a_long_text_comes_in_bigger_bites() -> None:
+    pieces = split("word " * 10_000)
+    assert len(pieces) <= MOST_PIECES
+    assert "".join(pieces) == "word " * 10_000
+
+
+@pytest.mark.parametrize("after", [0, 1, 99])
+def test_a_rewrite_takes_back_and_begins_anew(after: int) -> None:
+    events = _script("echo", "one two three", fault=Fault("rewrite", after))
+    assert len([event for event in events if isinstance(event, TextReplaced)]) == 2
+    fold = Fold()
+    for event in events:
+        fold.feed(event)
+    assert fold.finish().text == "one two three"
+
+
+def test_other_faults_do_not_change_what_is_said() -> None:
+    assert _script("echo", "one two", fault=Fault("cut", 1)) == _script("echo", "one two")

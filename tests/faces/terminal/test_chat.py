@@ -1,0 +1,350 @@
+import json
+import signal
+from io import StringIO
+from pathlib import Path
+
+import aiohttp
+import pytest
+from rich.console import Console
+
+from commands import settled
+from houses import served
+from pty_terminal import ALT_ENTER, CTRL_C, CTRL_D, ENTER, UP, in_terminal
+from realcoze.emulator.script import _ARTICLE
+from realcoze.faces.terminal.command import HELP
+from realcoze.faces.terminal.markdown import Answer
+from servers import Coze, emulated
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+STEPS = (
+    '→ weather.lookup {"city": "Berlin"}',
+    '← weather.lookup {"city": "Berlin", "degrees":',
+    '→ workflow.pack_list {"degrees":',
+    '← workflow.pack_list {"pack": ["water", "a book", "good shoes"]}',
+    "≡ travel notes Museums close at six.",
+)
+
+
+def rendered(text: str, columns: int) -> list[str]:
+    """The lines of a whole answer."""
+    paper = StringIO()
+    Console(file=paper, width=columns).print(Answer(text))
+    return [line.rstrip() for line in paper.getvalue().splitlines()]
+
+
+def said(coze: Coze) -> list[tuple[str, str]]:
+    """The history of the last question, as Coze got it."""
+    return [(message.role, message.text) for message in coze.server.seen.executions[-1].messages()]
+
+
+async def test_a_conversation_without_an_account(tmp_path: Path) -> None:
+    async with in_terminal("chat", "--demo", cwd=tmp_path) as session:
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        assert terminal.everything[:2] == [
+            "Talking to memory. Also here, by --bot NAME: markdown, tools, slow, echo.",
+            "/help shows what can be typed, :q leaves.",
+        ]
+        terminal.say("My name is Ada")
+        await terminal.until_asks(2)
+        await terminal.until_shows("Me> My name is Ada", "Ada! ", "you said “My name is Ada”.", "/1  Do you remember")
+        terminal.say("/1")
+        await terminal.until_asks(3)
+        await terminal.until_shows("Me> /1", "Do you remember what I said?", "Of course. You said:", "“My name is Ada”")
+        terminal.say("我叫小明")
+        await terminal.until_asks(4)
+        await terminal.until_shows("Me> 我叫小明", "小明！", "你说“我叫小明”。", "/2  我叫什么？")
+        terminal.say(":q")
+        assert await session.ended() == 0
+    assert terminal.cursor_is_shown
+
+
+async def test_an_answer_is_shown_while_it_comes_and_ctrl_c_stops_it(tmp_path: Path) -> None:
+    async with emulated(pace=40.0) as coze, in_terminal("chat", cwd=settled(tmp_path, coze, bot="slow")) as session:
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        terminal.say("Why?")
+        await terminal.until_shows("Let me think about")
+        terminal.type(CTRL_C)
+        await terminal.until_asks(2)
+        await terminal.until_shows("Me> Why?", "Let me think about", "[stopped]", "Me>")
+        assert "there it is" not in terminal.text
+        terminal.say("And now?")
+        await terminal.until_shows("[stopped]", "Me> And now?", "Let me think")
+        role, partial = said(coze)[1]
+        assert role == "assistant"
+        assert partial.startswith("Let me think about")
+        assert said(coze)[::2] == [("user", "Why?"), ("user", "And now?")]
+        terminal.type(CTRL_C)
+        await terminal.until_asks(3)
+        terminal.type("never said")
+        await terminal.until_shows("Me> never said")
+        terminal.type(CTRL_C)
+        await terminal.until_true(lambda: terminal.screen[-1] == "Me>", "a prompt with nothing in it")
+        terminal.type(CTRL_C)
+        assert await session.ended() == 0
+    assert len(coze.server.seen.executions) == 2
+
+
+async def test_ctrl_d_leaves(coze: Coze, tmp_path: Path) -> None:
+    async with in_terminal("chat", cwd=settled(tmp_path, coze)) as session:
+        await session.terminal.until_asks(1)
+        session.terminal.type(CTRL_D)
+        assert await session.ended() == 0
+        assert session.terminal.everything[0] == "Talking to coze."
+        assert session.terminal.echoes
+    assert coze.server.seen.launches == 0
+
+
+async def test_weakness_22_the_history_has_the_answers_of_the_bot(coze: Coze, tmp_path: Path) -> None:
+    async with in_terminal("chat", cwd=settled(tmp_path, coze)) as session:
+        terminal = session.terminal
+        for number, line in enumerate(("one", "two", "/reset", "three"), start=1):
+            await terminal.until_asks(number)
+            terminal.say(line)
+            if line == "two":
+                await terminal.until_asks(number + 1)
+                assert said(coze) == [("user", "one"), ("assistant", "one"), ("user", "two")]
+        await terminal.until_asks(5)
+        assert said(coze) == [("user", "three")]
+        terminal.say(":q")
+        assert await session.ended() == 0
+
+
+async def test_what_can_be_typed_beside_questions(coze: Coze, tmp_path: Path) -> None:
+    async with in_terminal("chat", cwd=settled(tmp_path, coze, bot="memory"), lines=60) as session:
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        terminal.say("/help")
+        await terminal.until_asks(2)
+        await terminal.until_shows(*(typed for typed, _ in HELP))
+        terminal.say("/nonsense")
+        await terminal.until_shows("/nonsense is no command; /help lists them.")
+        terminal.say("/1")
+        await terminal.until_shows("There is no suggestion 1.")
+        terminal.say("/save x.md")
+        await terminal.until_shows("There is nothing to save yet.")
+        await terminal.until_asks(5)
+        terminal.say("I like tea")
+        await terminal.until_asks(6)
+        terminal.say("/reset")
+        await terminal.until_asks(7)
+        terminal.say("Do you remember?")
+        await terminal.until_asks(8)
+        after = terminal.text[terminal.text.index("A new conversation.") :]
+        assert "tea" not in after
+        assert "It is the first thing you tell me." in after
+
+
+async def test_steps_are_shown_when_they_are_wanted(coze: Coze, tmp_path: Path) -> None:
+    async with in_terminal("chat", cwd=settled(tmp_path, coze, bot="tools"), lines=50) as session:
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        terminal.say("Berlin?")
+        await terminal.until_asks(2)
+        assert "weather.lookup" not in terminal.text
+        terminal.say("/steps")
+        await terminal.until_shows("Steps are shown.")
+        await terminal.until_asks(3)
+        terminal.say("Berlin again?")
+        await terminal.until_asks(4)
+        await terminal.until_shows("Berlin again?", *STEPS, "°C and clear in Berlin.", "/1  And tomorrow?")
+        terminal.say("/steps")
+        await terminal.until_shows("Steps are hidden.")
+
+
+@pytest.mark.parametrize("lines", [60, 16])
+async def test_markdown_is_rendered_in_place(tmp_path: Path, lines: int) -> None:
+    """Once as a whole, once with an answer that is longer than the screen."""
+    async with (
+        emulated(pace=150.0) as coze,
+        in_terminal("chat", cwd=settled(tmp_path, coze, bot="markdown"), lines=lines) as session,
+    ):
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        terminal.say("the sea")
+        await terminal.until_asks(2)
+        everything = terminal.everything
+        answer = everything[everything.index("Me> the sea") + 2 : everything.index("/1  Show me more code") - 1]
+        assert answer == rendered(_ARTICLE.replace("TOPIC", "the sea"), 80)
+        assert [line for line in answer if "##" in line or "```" in line or "**" in line] == []
+        assert sum("That is all" in line for line in everything) == 1
+
+
+async def test_saving_a_conversation(coze: Coze, tmp_path: Path) -> None:
+    folder = settled(tmp_path, coze)
+    async with in_terminal("chat", cwd=folder, columns=200) as session:
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        terminal.say("你好 “world”")
+        await terminal.until_asks(2)
+        for number, (name, told) in enumerate(
+            {
+                "x.json": f"Saved 2 messages to {folder}/x.json.",
+                "x.md": f"Saved 2 messages to {folder}/x.md.",
+                "config.json": f"{folder}/config.json is there already; choose another name.",
+                "nowhere/x.md": "nowhere/x.md cannot be written: No such file or directory.",
+                "~nobody-here/x.md": "~nobody-here/x.md is no name for a file:",
+            }.items(),
+            start=3,
+        ):
+            terminal.say(f"/save {name}")
+            await terminal.until_asks(number)
+            await terminal.until_shows(told)
+        terminal.say("/save x.md")
+        await terminal.until_asks(8)
+        assert terminal.text.count(f"Saved 2 messages to {folder}/x.md.") == 2
+        terminal.say("/save")
+        await terminal.until_shows(f"Saved 2 messages to {folder}/conversation-")
+    history = json.loads((folder / "x.json").read_text())
+    assert [(entry["role"], entry["content"]) for entry in history] == [(2, "你好 “world”"), (1, "你好 “world”")]
+    assert (folder / "x.md").read_text() == "## Me\n\n你好 “world”\n\n## Bot\n\n你好 “world”\n"
+    question = [*history, {"role": 2, "content": "What did I say? Do you remember?"}]
+    async with (
+        served(coze, tmp_path / "served") as url,
+        aiohttp.ClientSession() as client,
+        client.post(url, json=question) as answer,
+    ):
+        assert "1. “你好 “world””" in (await answer.json())["content"]
+
+
+async def test_several_lines_and_the_question_before(coze: Coze, tmp_path: Path) -> None:
+    async with in_terminal("chat", cwd=settled(tmp_path, coze)) as session:
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        terminal.type(f"first{ALT_ENTER}second")
+        await terminal.until_shows("Me> first", "  … second")
+        terminal.type(ENTER)
+        await terminal.until_asks(2)
+        assert said(coze) == [("user", "first\nsecond")]
+        everything = terminal.everything
+        assert everything[everything.index("  … second") :][:4] == ["  … second", "", "first", "second"]
+        terminal.type(UP)
+        await terminal.until_true(lambda: terminal.screen[-2:] == ["Me> first", "  … second"], "the question again")
+        terminal.type(ENTER)
+        await terminal.until_asks(3)
+        assert said(coze)[-1] == ("user", "first\nsecond")
+        terminal.type(f"\udcff{ENTER}")
+        await terminal.until_asks(4)
+        assert said(coze)[-1] == ("user", "?")
+    typed = tmp_path / "temp" / "typed"
+    assert typed.stat().st_mode & 0o777 == 0o600
+    async with in_terminal("chat", cwd=tmp_path) as session:
+        await session.terminal.until_asks(1)
+        session.terminal.type("x")
+        await session.terminal.until_shows("Me> x")
+        session.terminal.type(UP + UP)
+        await session.terminal.until_shows("Me> first", "  … second")
+
+
+async def test_a_failure_is_one_sentence_and_the_prompt_comes_back(coze: Coze, tmp_path: Path) -> None:
+    folder = settled(tmp_path, coze, bot="memory", toml="[upstreams.playground]\nidle_s = 0.5\n")
+    async with in_terminal("chat", cwd=folder, columns=300) as session:
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        terminal.say("I like tea")
+        await terminal.until_asks(2)
+        terminal.say("[[fault stall]] and more")
+        await coze.wire.until_count("execute", 2)
+        terminal.type(CTRL_C)
+        await terminal.until_asks(3)
+        await terminal.until_shows("Me> [[fault stall]] and more\n\n[stopped]\n\nMe>")
+        terminal.say("[[fault quota]] more")
+        await terminal.until_asks(4)
+        await terminal.until_shows("daily limit reached. ")
+        terminal.say("/1")
+        await terminal.until_shows("There is no suggestion 1.")
+        terminal.say("[[fault cut after=6]] do you remember?")
+        await terminal.until_asks(6)
+        await terminal.until_shows("Of course", "[interrupted] ", ". Ask again; pushes that fall into such a gap")
+        terminal.say("Do you remember?")
+        await terminal.until_asks(7)
+        assert [text for role, text in said(coze) if role == "user"] == ["I like tea", "Do you remember?"]
+        assert terminal.text.count("daily limit reached") == 1
+
+
+async def test_a_bot_that_begins_anew_is_drawn_anew(tmp_path: Path) -> None:
+    async with (
+        emulated(pace=60.0) as coze,
+        in_terminal("chat", cwd=settled(tmp_path, coze, bot="memory")) as session,
+    ):
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        terminal.say("[[fault rewrite after=7]] I like the sea")
+        await terminal.until_asks(2)
+        everything = terminal.everything
+        after = everything[everything.index("Me> [[fault rewrite after=7]] I like the sea") + 1 :]
+        assert [after[0], after[2]] == ["", ""]
+        assert after[1].endswith(": you said “I like the sea”. It is the first thing you tell me.")
+        assert "YOU SAID “i" not in terminal.text
+
+
+async def test_a_narrow_terminal_and_one_that_changes_its_size(tmp_path: Path) -> None:
+    async with (
+        emulated(pace=60.0) as coze,
+        in_terminal("chat", cwd=settled(tmp_path, coze, bot="echo"), columns=40) as session,
+    ):
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        wide = "一个停下来的流从来不是成功，" * 6
+        terminal.say(wide)
+        await terminal.until_asks(2)
+        assert terminal.text.replace("\n    ", "").replace("\n", "").count(wide) == 2
+        terminal.say("end " + "of the sea " * 12)
+        await terminal.until_shows("Me> end", "\nend of")
+        terminal.resize(60, 20)
+        await terminal.until_asks(3)
+        assert terminal.text.replace("\n", " ").count("the sea of the sea") >= 2
+        terminal.say(":q")
+        assert await session.ended() == 0
+
+
+async def test_what_is_typed_while_an_answer_comes_is_kept_for_the_prompt(tmp_path: Path) -> None:
+    async with emulated(pace=200.0) as coze, in_terminal("chat", cwd=settled(tmp_path, coze, bot="slow")) as session:
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        terminal.say("Why?")
+        await terminal.until_shows("Let me think")
+        assert not terminal.echoes
+        terminal.say("And then?")
+        await terminal.until_shows("there it is.")
+        await terminal.until_shows("there it is.", "Me> And then?", "Let me think about “And")
+        assert terminal.text.count("And then?") == 1 + terminal.text.count("“And then?")
+
+
+async def test_told_to_end_it_gives_the_terminal_back(tmp_path: Path) -> None:
+    async with in_terminal("chat", "--demo", "--bot", "slow", cwd=tmp_path) as session:
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        terminal.say("Why?")
+        await terminal.until_shows("Let me think")
+        assert not terminal.echoes
+        assert not terminal.cursor_is_shown
+        session.process.send_signal(signal.SIGTERM)
+        assert await session.ended() == 143
+        assert terminal.cursor_is_shown
+        assert terminal.echoes
+        assert "Traceback" not in terminal.text
+
+
+async def test_the_log_does_not_disturb_what_is_drawn(coze: Coze, tmp_path: Path) -> None:
+    async with in_terminal("chat", "-v", cwd=settled(tmp_path, coze), columns=150) as session:
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        terminal.say("one")
+        await terminal.until_shows("INFO realcoze.gateway.chat: ")
+        await terminal.until_true(lambda: terminal.everything.count("one") == 1, "the answer once")
+
+
+async def test_talking_to_a_running_server(coze: Coze, tmp_path: Path) -> None:
+    async with served(coze, tmp_path / "served") as url:
+        async with in_terminal("chat", "--url", url, cwd=tmp_path) as session:
+            await session.terminal.until_shows(f"Talking to the first bot at {url}.", "Me>")
+            session.terminal.say("I like tea")
+            await session.terminal.until_shows("you said “I like tea”.", "/1  Do you remember", "Me>")
+        async with in_terminal("chat", "--url", url, "--bot", "nobody", cwd=tmp_path, columns=120) as session:
+            await session.terminal.until_asks(1)
+            session.terminal.say("hi")
+            told = "There is no bot 'nobody'. The bots here are: memory, markdown, tools, slow, echo."
+            await session.terminal.until_shows("Talking to nobody", "Me> hi", told, "Me>")

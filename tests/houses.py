@@ -1,0 +1,44 @@
+"""All of realcoze in the test's own process: from settings to a server on a free port."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from realcoze.app.config import SEED_UPSTREAM, Bot, Server, Settings, Upstream
+from realcoze.app.server import listening
+from realcoze.app.wiring import House, build_app, open_house
+from realcoze.domain.ids import BotName
+from realcoze.emulator.account import BOTS, SESSION_ID
+from commands import settle
+from servers import Coze
+
+
+def settings_for(coze: Coze, folder: Path, **server: Any) -> Settings:
+    """Settings with all the emulator's bots."""
+    settle(folder, coze.base)
+    return Settings(
+        server=Server(**server),
+        upstreams={SEED_UPSTREAM: Upstream(session_id=SESSION_ID, base=coze.base)},
+        bots={BotName(bot.name): Bot(config=str(folder / f"{bot.name}.json")) for bot in BOTS},
+        catches_all=False,
+        state_dir=folder / "temp",
+    )
+
+
+@asynccontextmanager
+async def opened(coze: Coze, folder: Path) -> AsyncIterator[House]:
+    """The gateway with its upstreams."""
+    async with open_house(settings_for(coze, folder)) as house:
+        yield house
+
+
+@asynccontextmanager
+async def served(coze: Coze, folder: Path, **server: Any) -> AsyncIterator[str]:
+    """The same behind HTTP; its address."""
+    settings = settings_for(coze, folder, **server)
+    async with (
+        open_house(settings) as house,
+        listening(build_app(house, settings), host="127.0.0.1", port=0, grace_s=1) as port,
+    ):
+        yield f"http://127.0.0.1:{port}"
