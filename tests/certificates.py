@@ -4,7 +4,7 @@ Its key is drawn from a seed, so it is the same each time and worth nothing.
 """
 
 import base64
-import datetime
+import datetime as dt
 import hashlib
 import ssl
 from functools import lru_cache
@@ -50,8 +50,8 @@ def _pair(name: str) -> tuple[bytes, bytes]:
 
 
 def _validity() -> bytes:
-    now = datetime.datetime.now(datetime.UTC)
-    days = (now - datetime.timedelta(days=1), now + datetime.timedelta(days=1))
+    now = dt.datetime.now(dt.UTC)
+    days = (now - dt.timedelta(days=1), now + dt.timedelta(days=1))
     return _sequence(*(_tlv(0x17, day.strftime("%y%m%d%H%M%SZ").encode()) for day in days))
 
 

@@ -9,8 +9,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +20,10 @@ import msgspec
 from realcoze.emulator.account import BOTS, SESSION_ID, bot_config
 from servers import PATIENCE_S, Coze, Watched
 
-COMMAND = (sys.executable, "-m", "realcoze")
+_HEED = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+"""Heeds Ctrl-C even where these tests run in the background, which ignores it."""
+
+COMMAND = (sys.executable, "-c", _HEED, sys.executable, "-m", "realcoze")
 PATIENT_S = 3 * PATIENCE_S
 """A process of its own has all of Python to start first, often beside others."""
 
@@ -40,7 +43,8 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     temporary = home / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
     ours = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
-    said = {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(temporary), "LANG": "C.UTF-8"}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    said = {"PATH": path, "HOME": str(home), "TMPDIR": str(temporary), "LANG": "C.UTF-8"}
     return {**ours, **said, "TERM": "xterm-256color", **more}
 
 
@@ -63,27 +67,66 @@ def settled(folder: Path, coze: Coze, **fields: str) -> Path:
 
 
 async def run(
-    *arguments: str, cwd: Path, stdin: bytes | int = b"", home: Path | None = None, **variables: str
+    *arguments: str,
+    cwd: Path,
+    stdin: bytes | int = b"",
+    home: Path | None = None,
+    through: tuple[str, ...] = (),
+    **variables: str,
 ) -> Ended:
-    """Run it to its end.  `stdin` is what is piped in, or a descriptor."""
+    """Run it to its end.  `stdin` is what is piped in, or a descriptor; `through` stands before the command."""
     home = home or cwd / "home"
-    piped = isinstance(stdin, bytes)
     process = await asyncio.create_subprocess_exec(
-        *COMMAND,
-        *arguments,
+        *(*through, *COMMAND, *arguments),
         cwd=cwd,
         env=environment(home, **variables),
-        stdin=subprocess.PIPE if piped else stdin,
+        stdin=stdin if isinstance(stdin, int) else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
     try:
         with anyio.fail_after(PATIENT_S):
-            out, err = await process.communicate(stdin if piped else None)
+            out, err = await process.communicate(None if isinstance(stdin, int) else stdin)
     finally:
-        await _end(process)
+        await let_go(process)
     assert process.returncode is not None
     return Ended(process.returncode, out.decode(), err.decode(), leftovers(home))
+
+
+async def shell(line: str, cwd: Path, **variables: str) -> Ended:
+    """Run a line as somebody pastes it."""
+    home = cwd / "home"
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", line),
+        cwd=cwd,
+        env=environment(home, **variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        with anyio.fail_after(PATIENT_S):
+            out, err = await process.communicate()
+    finally:
+        await let_go(process)
+    assert process.returncode is not None
+    return Ended(process.returncode, out.decode(), err.decode(), leftovers(home))
+
+
+async def at_once(cwd: Path, commands: Mapping[str, tuple[tuple[str, ...], bytes]]) -> dict[str, Ended]:
+    """Run several, by name: arguments and what is piped in.  As many at a time as there are processors."""
+    ended: dict[str, Ended] = {}
+    room = anyio.CapacityLimiter(os.cpu_count() or 1)
+
+    async def one(name: str, arguments: tuple[str, ...], stdin: bytes) -> None:
+        async with room:
+            home = cwd / f"home of {name}"
+            ended[name] = await run(*arguments, cwd=cwd, stdin=stdin, home=home, temp_path=str(home / "state"))
+
+    async with anyio.create_task_group() as tasks:
+        for name, (arguments, stdin) in commands.items():
+            tasks.start_soon(one, name, arguments, stdin)
+    return ended
 
 
 def leftovers(home: Path) -> list[str]:
@@ -159,28 +202,29 @@ async def running(
     try:
         yield kept
     finally:
-        await _end(process)
+        await let_go(process)
         await asyncio.gather(*kept._pipes)
 
 
-async def at_once(commands: Mapping[str, tuple[str, ...]], cwd: Path, stdin: bytes = b"") -> dict[str, Ended]:
-    """Several at a time, as many as there are processors; each has a home of its own."""
-    ended: dict[str, Ended] = {}
-    room = anyio.CapacityLimiter(os.cpu_count() or 1)
-
-    async def one(name: str, arguments: tuple[str, ...]) -> None:
-        async with room:
-            ended[name] = await run(*arguments, cwd=cwd, stdin=stdin, home=cwd / f"home-{name}")
-
-    async with anyio.create_task_group() as tasks:
-        for name, arguments in commands.items():
-            tasks.start_soon(one, name, arguments)
-    return ended
+@contextmanager
+def pipe(content: bytes) -> Iterator[tuple[int, int]]:
+    """A pipe with this in it, to be read and to be written; small enough to fit."""
+    readable, writable = os.pipe()
+    try:
+        os.write(writable, content)
+        yield readable, writable
+    finally:
+        for descriptor in (readable, writable):
+            with suppress(OSError):
+                os.close(descriptor)
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        with suppress(ProcessLookupError):
-            process.kill()
-        with anyio.CancelScope(shield=True):
-            await process.wait()
+async def let_go(process: asyncio.subprocess.Process) -> None:
+    """See that it ends: told first, killed if it does not heed."""
+    with anyio.CancelScope(shield=True):
+        for end in (process.terminate, process.kill):
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    end()
+                with anyio.move_on_after(PATIENCE_S):
+                    await process.wait()

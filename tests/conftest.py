@@ -1,8 +1,12 @@
 """What all tests share."""
 
-from collections.abc import AsyncIterator
+import functools
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
+import anyio
 import pytest
 
 from realcoze.upstreams.coze_playground.upstream import Playground
@@ -13,6 +17,28 @@ from servers import Coze, emulated, held, reached, until_held
 def anyio_backend() -> tuple[str, dict[str, bool]]:
     """Asynchronous tests run as the server does: asyncio on uvloop."""
     return "asyncio", {"use_uvloop": True}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Bound each asynchronous test in its own loop.
+
+    The alarm of pytest-timeout (2.4, method signal) is never looked at while uvloop (0.23) waits, so a
+    test that hangs would hang for ever.
+    """
+    default_s = float(config.getini("timeout") or 60)
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            mark = item.get_closest_marker("timeout")
+            item.obj = _bounded(item.obj, float(mark.args[0]) if mark else default_s)
+
+
+def _bounded(test: Callable[..., Awaitable[None]], limit_s: float) -> Callable[..., Awaitable[None]]:
+    @functools.wraps(test)
+    async def bounded(*args: Any, **kwargs: Any) -> None:
+        with anyio.fail_after(limit_s):
+            await test(*args, **kwargs)
+
+    return bounded
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from commands import settle
 from realcoze.app.config import SEED_UPSTREAM, Bot, Server, Settings, Upstream
 from realcoze.app.server import listening
 from realcoze.app.wiring import House, build_app, open_house
 from realcoze.domain.ids import BotName
 from realcoze.emulator.account import BOTS, SESSION_ID
-from commands import settle
 from servers import Coze
 
 

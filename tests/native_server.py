@@ -5,6 +5,7 @@
 """
 
 import asyncio
+import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import anyio
 import uvicorn
 
@@ -76,6 +78,15 @@ class Turn(Watched):
 
 
 Script = Callable[[Turn], Awaitable[None]]
+
+
+class Relay:
+    """A fake at the port `Chats` that hands each turn to the one that a test has set."""
+
+    target: Chats
+
+    async def converse(self, request: Request, sink: Sink) -> None:
+        await self.target.converse(request, sink)
 
 
 class Bot(Watched):
@@ -174,3 +185,184 @@ class _Plain(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP response as it stood on the wire; `body` is what came after the head, chunks and all."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> Any:
+        """The inner object of an error, whose request id is the header's."""
+        error = self.json["error"]
+        assert error["request_id"] == self.headers["x-request-id"]
+        return error
+
+    @property
+    def has_last_chunk(self) -> bool:
+        return self.body.endswith(b"0\r\n\r\n")
+
+    @property
+    def text(self) -> str:
+        """The body without its chunks, as much as came."""
+        assert self.headers["transfer-encoding"] == "chunked"
+        whole, at = bytearray(), 0
+        while at < len(self.body):
+            start = self.body.index(b"\r\n", at) + 2
+            end = start + int(self.body[at : start - 2], 16)
+            whole += self.body[start:end]
+            at = end + 2
+        return whole.decode()
+
+
+def parsed(raw: bytes) -> Answer:
+    """The one response in what came until the end of a connection."""
+    head, _, body = raw.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    fields = (line.partition(": ") for line in lines)
+    return Answer(int(first.split()[1]), {name.lower(): value for name, _, value in fields}, body)
+
+
+def request(
+    body: bytes = HELLO, *, path: str = "/", method: str = "POST", host: str | None = "localhost", **headers: str | None
+) -> bytes:
+    """A request as bytes; names of headers with `_` for `-`, one that is None is left out."""
+    lines = {"host": host, "content-length": str(len(body)), "connection": "close"}
+    lines |= {name.replace("_", "-"): value for name, value in headers.items()}
+    head = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in lines.items() if value is not None)]
+    return "\r\n".join([*head, "", ""]).encode("latin-1") + body
+
+
+class Connection:
+    """A raw client: what it sends and gets is bytes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self.got = b""
+
+    async def send(self, data: bytes) -> None:
+        self._writer.write(data)
+        with anyio.fail_after(PATIENCE_S):
+            await self._writer.drain()
+
+    def half_close(self) -> None:
+        self._writer.write_eof()
+
+    def leave(self) -> None:
+        """Gone without a word."""
+        self._writer.transport.abort()
+
+    async def until(self, mark: bytes, *, times: int = 1) -> bytes:
+        """Everything so far, once `mark` has come so often."""
+        with anyio.fail_after(PATIENCE_S):
+            while self.got.count(mark) < times:
+                chunk = await self._reader.read(1 << 20)
+                assert chunk, f"the connection ended before {mark!r}: {self.got[-500:]!r}"
+                self.got += chunk
+        return self.got
+
+    async def rest(self) -> bytes:
+        """Everything, once the server has ended the connection; how it did makes no difference."""
+        with anyio.fail_after(PATIENCE_S), contextlib.suppress(ConnectionError):
+            while chunk := await self._reader.read(1 << 20):
+                self.got += chunk
+        return self.got
+
+
+@asynccontextmanager
+async def connected(port: int) -> AsyncIterator[Connection]:
+    """A raw client, which leaves in the end."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield Connection(reader, writer)
+    finally:
+        writer.transport.abort()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def exchange(port: int, data: bytes) -> bytes:
+    """What the server says to these bytes until it ends the connection."""
+    async with connected(port) as connection:
+        await connection.send(data)
+        return await connection.rest()
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A response as aiohttp's client read it; `is_whole` unless the connection ended inside it."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+    is_whole: bool
+
+    @property
+    def objects(self) -> list[Any]:
+        """The objects of a stream without separators."""
+        decoder, found, at = json.JSONDecoder(), [], 0
+        while at < len(self.body):
+            value, at = decoder.raw_decode(self.body, at)
+            found.append(value)
+        return found
+
+    @property
+    def lines(self) -> list[Any]:
+        """The records of NDJSON."""
+        return [json.loads(line) for line in self.body.splitlines()]
+
+    @property
+    def events(self) -> list[Any]:
+        """The records of server-sent events."""
+        blocks = (block.splitlines() for block in self.body.split("\n\n") if block)
+        return [json.loads(block[-1].removeprefix("data: ")) for block in blocks if not block[0].startswith(":")]
+
+
+NDJSON, SSE = "application/x-ndjson", "text/event-stream"
+
+
+async def stream(port: int, body: bytes = HELLO, *, accept: str = "*/*", query: str = "") -> Streamed:
+    """Ask for a stream and read it to its end, however it ends."""
+    url = f"http://127.0.0.1:{port}/?stream=true{query}"
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(url, data=body, headers={"Accept": accept}, timeout=aiohttp.ClientTimeout(PATIENCE_S)) as answer,
+    ):
+        got = bytearray()
+        try:
+            async for chunk in answer.content.iter_any():
+                got += chunk
+        except aiohttp.ClientPayloadError:
+            return Streamed(answer.status, answer.headers, got.decode(), is_whole=False)
+        return Streamed(answer.status, answer.headers, got.decode(), is_whole=True)
+
+
+async def post(port: int, body: bytes = HELLO, **options: Any) -> Answer:
+    """One POST on a connection of its own; see `request`."""
+    return parsed(await exchange(port, request(body, **options)))
+
+
+@contextmanager
+def deaf_client(port: int, data: bytes, *, takes: int = 4096) -> Iterator[socket.socket]:
+    """A client that sends `data` and then reads nothing; its system `takes` as little as it can."""
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, takes)
+        client.settimeout(PATIENCE_S)
+        client.connect(("127.0.0.1", port))
+        client.sendall(data)
+        yield client
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """For what nobody tells: give the loop its turns until `condition` holds.  Raises `TimeoutError`."""
+    with anyio.fail_after(PATIENCE_S):
+        while not condition():
+            await anyio.lowlevel.checkpoint()

@@ -12,13 +12,13 @@ import struct
 import sys
 import termios
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
 import pyte
 
-from commands import COMMAND, PATIENT_S, environment, leftovers
+from commands import COMMAND, PATIENT_S, environment, leftovers, let_go
 from servers import Watched
 
 CTRL_C, CTRL_D, ENTER, ALT_ENTER, UP = "\x03", "\x04", "\r", "\x1b\r", "\x1b[A"
@@ -29,7 +29,7 @@ _TAKE_TERMINAL = (
 """Makes standard input the controlling terminal, which Ctrl-C needs, and becomes the program."""
 
 
-class _Screen(pyte.HistoryScreen):  # type: ignore[misc]
+class _Screen(pyte.HistoryScreen):
     """`answer` gets what a terminal answers by itself."""
 
     answer: Callable[[str], None] = staticmethod(lambda _: None)
@@ -73,11 +73,9 @@ class Terminal(Watched):
     def text(self) -> str:
         return "\n".join(self.everything)
 
-    @property
-    def cursor_is_shown(self) -> bool:
-        return not self._screen.cursor.hidden
+    def cursor_is_hidden(self) -> bool:
+        return bool(self._screen.cursor.hidden)
 
-    @property
     def echoes(self) -> bool:
         """The terminal draws what is typed, as it should when no program holds it."""
         return bool(termios.tcgetattr(self._master)[3] & termios.ECHO)
@@ -174,11 +172,7 @@ async def in_terminal(
     try:
         yield Session(terminal, process, home)
     finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-        with anyio.CancelScope(shield=True):
-            await process.wait()
+        await let_go(process)
         terminal.close()
 
 

@@ -310,7 +310,7 @@ class Held:
 
 def held() -> Held:
     """Count it now.  libuv opens /dev/null once for each loop that listens, and keeps it."""
-    links = [link for link in map(_link, os.listdir("/proc/self/fd")) if link not in ("", os.devnull)]
+    links = [link for link in map(_link, files(Path("/proc/self/fd"))) if link not in ("", os.devnull)]
     sockets = {link[8:-1] for link in links if link.startswith("socket:[")}
     listening = {
         row.split()[9]
@@ -334,8 +334,13 @@ async def until_held(before: Held) -> None:
     assert held() == before, f"before {before}, now {held()}: {[task.get_name() for task in asyncio.all_tasks()]}"
 
 
-def _link(descriptor: str) -> str:
+def files(folder: Path, pattern: str = "*") -> list[Path]:
+    """What lies in a folder, by name."""
+    return sorted(folder.glob(pattern))
+
+
+def _link(descriptor: Path) -> str:
     try:
-        return os.readlink(f"/proc/self/fd/{descriptor}")
+        return str(descriptor.readlink())
     except OSError:
         return ""

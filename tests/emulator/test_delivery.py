@@ -56,7 +56,7 @@ def _read(steps: Sequence[Step]) -> list[Push | None]:
 
 
 def _contents(steps: Sequence[Step]) -> list[str]:
-    return [push.message.content for push in _read(steps) if push and push.message]
+    return [push.message.content or "" for push in _read(steps) if push and push.message]
 
 
 SNAPSHOTS = ["one", "one two", "one two three", "one two three four", "one two three four"]

@@ -40,9 +40,7 @@ class Client:
     async def execute(self, text: str, bot: int = 4, push_uuid: str = "u", **more: Any) -> tuple[int, Any]:
         body = bot_config(BOTS[bot])
         body["work_info"]["message_info"] = json.dumps([{"role": 2, "content": text, "contentType": 1}])
-        return await self.post(
-            "/api/draftbot/execute", {**body, "device_id": DEVICE, "push_uuid": push_uuid, **more}
-        )
+        return await self.post("/api/draftbot/execute", {**body, "device_id": DEVICE, "push_uuid": push_uuid, **more})
 
     @asynccontextmanager
     async def socket(self, **query: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
@@ -228,9 +226,7 @@ async def test_cut_every_so_many_frames() -> None:
         for cuts in (1, 2):
             async with client.socket() as socket:
                 await client.execute("one two three four five six")
-                got = []
-                async for message in socket:
-                    got.append(message)
+                got = [message async for message in socket]
                 assert len(got) == 3
                 assert socket.close_code == 1006
             assert coze.server.seen.cuts == cuts
@@ -302,11 +298,10 @@ async def test_early_pushes_before_it_answers_and_silent_never_pushes() -> None:
 
 async def test_a_stalled_call_ends_with_the_emulator() -> None:
     with anyio.fail_after(PATIENCE_S):
-        async with anyio.create_task_group() as tasks:
-            async with _client() as (coze, client):
-                tasks.start_soon(client.execute, "hello [[fault stall]]")
-                await coze.wire.until_count("execute", 1)
-                tasks.cancel_scope.cancel()
+        async with anyio.create_task_group() as tasks, _client() as (coze, client):
+            tasks.start_soon(client.execute, "hello [[fault stall]]")
+            await coze.wire.until_count("execute", 1)
+            tasks.cancel_scope.cancel()
 
 
 async def test_a_call_that_cannot_be_answered_is_refused() -> None:

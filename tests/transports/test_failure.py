@@ -79,7 +79,12 @@ BAD_CERTIFICATE = ssl.SSLCertVerificationError(1, "self-signed certificate")
             "upstream_unreachable",
             "coze is no address that can be called.",
         ),
-        (UnicodeError("label too long"), UpstreamFailed, "upstream_unreachable", "coze is no address that can be called."),
+        (
+            UnicodeError("label too long"),
+            UpstreamFailed,
+            "upstream_unreachable",
+            "coze is no address that can be called.",
+        ),
         (
             aiohttp.ServerDisconnectedError(),
             UpstreamFailed,

@@ -39,7 +39,9 @@ async def test_no_proxy_is_a_direct_connection(proxy: str | None) -> None:
         ("socks4a://127.0.0.1:8080/", ProxyType.SOCKS4, True),
     ],
 )
-async def test_the_scheme_says_which_protocol_and_who_looks_names_up(proxy: str, kind: ProxyType, rdns: bool) -> None:
+async def test_the_scheme_says_which_protocol_and_who_looks_names_up(
+    proxy: str, kind: ProxyType, *, rdns: bool
+) -> None:
     made = connector(proxy)
     assert isinstance(made, ProxyConnector)
     assert (made._proxy_type, made._rdns, made._proxy_port) == (kind, rdns, 8080)
@@ -90,9 +92,7 @@ async def test_a_certificate_is_refused_behind_a_proxy_too(tmp_path: Path, kind:
                 await http.call("GET", f"https://127.0.0.1:{server.port}/", headers={}, reply_s=5)
         assert caught.value.code == "upstream_tls"
         with pytest.raises(UpstreamFailed) as caught:
-            async with open_websocket(
-                f"wss://127.0.0.1:{server.port}/", proxy=proxy.url(kind), connect_s=2, tls_s=2
-            ):
+            async with open_websocket(f"wss://127.0.0.1:{server.port}/", proxy=proxy.url(kind), connect_s=2, tls_s=2):
                 pytest.fail("it opened")
         assert caught.value.code == "upstream_tls"
         assert not any(server.received)

@@ -135,8 +135,10 @@ async def test_a_connection_that_is_cut_is_told_as_such() -> None:
     assert why == "closed with 1006"
 
 
-@pytest.mark.parametrize(("size", "is_too_large"), [(SOCKET_MESSAGE_BYTES - 1, False), (SOCKET_MESSAGE_BYTES + 1, True)])
-async def test_a_message_is_bounded(size: int, is_too_large: bool) -> None:
+@pytest.mark.parametrize(
+    ("size", "is_too_large"), [(SOCKET_MESSAGE_BYTES - 1, False), (SOCKET_MESSAGE_BYTES + 1, True)]
+)
+async def test_a_message_is_bounded(size: int, *, is_too_large: bool) -> None:
     async def send(ws: web.WebSocketResponse) -> None:
         with suppress(ConnectionError):
             await ws.send_bytes(bytes(size))

@@ -6,7 +6,7 @@ from realcoze.upstreams.credentials import Secret
 def test_a_secret_shows_itself_to_reveal_only() -> None:
     secret = Secret("s3cret-cookie")
     assert secret.reveal() == "s3cret-cookie"
-    for shown in (repr(secret), str(secret), f"{secret}", f"{[secret]}", "%s %r" % (secret, secret)):
+    for shown in (repr(secret), str(secret), f"{secret}", f"{[secret]}", "{} {!r}".format(*[secret] * 2)):
         assert "s3cret" not in shown
 
 

@@ -53,7 +53,7 @@ async def test_beyond_the_queue_turns_are_refused_at_once() -> None:
 async def test_waiting_has_an_end() -> None:
     slots = Slots(limit=1, queue=1, queue_s=0.01)
     async with slots.place():
-        with pytest.raises(Overloaded, match="none became free in 0.01 s"):
+        with pytest.raises(Overloaded, match=r"none became free in 0\.01 s"):
             async with slots.place():
                 pytest.fail("there is no place")
         assert slots.taken == 1

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,9 @@ from realcoze.errors import RealcozeError
 
 if TYPE_CHECKING:
     from realcoze.app.config import Settings
+
+STANDARD_ERROR = 2
+"""The highest number of a standard stream."""
 
 CONFIG_OPTION = click.option(
     "--config", "toml", type=click.Path(dir_okay=False, path_type=Path), help="A realcoze.toml; else the one here."
@@ -44,7 +47,8 @@ def chat(*, toml: Path | None, verbose: int, bot: str, url: str, key: str, demo:
     if url and demo:
         raise click.UsageError("--url and --demo exclude each other.")
     opening = talk.Opening(bot=bot, url=url, key=key, demo=demo, steps=steps)
-    _run(lambda: talk.talk(opening, lambda: _settings(toml)), verbose)
+    # A turn that fails says so where its answer would stand.
+    _run(lambda: talk.talk(opening, lambda: _settings(toml)), verbose, quiet=["realcoze.upstreams"])
 
 
 @cli.command()
@@ -93,7 +97,21 @@ def emulate(*, verbose: int, port: int, seed: int, pace: float, frames: Any, fol
 
 def main() -> None:
     """Run the command; the exit code tells failures apart (docs/command.md)."""
+    _fill_closed_streams()
     cli(prog_name="realcoze")
+
+
+def _fill_closed_streams() -> None:
+    """Put /dev/null where a standard stream was closed (`<&-`), for which Python has None.
+
+    Else files of the event loop get the streams' numbers, and libuv (of uvloop 0.23) aborts when it closes one.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STANDARD_ERROR:
+        pass
+    os.close(descriptor)
+    sys.stdin = sys.stdin or os.fdopen(0)
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(STANDARD_ERROR, "w")
 
 
 def _settings(toml: Path | None, **overrides: object) -> "Settings":
@@ -102,16 +120,15 @@ def _settings(toml: Path | None, **overrides: object) -> "Settings":
     return load_settings(folder=Path.cwd(), environment=os.environ, toml=toml, overrides=overrides)
 
 
-def _run(work: Callable[[], Coroutine[Any, Any, int]], verbose: int) -> None:
+def _run(work: Callable[[], Coroutine[Any, Any, int]], verbose: int, *, quiet: Iterable[str] = ()) -> None:
     """Run `work` to its exit code; what ends it otherwise becomes a sentence on stderr and a code."""
     import anyio
 
     from realcoze.app.logging import set_up_logging
-    from realcoze.app.signals import unless_ended
 
-    set_up_logging(verbose=verbose)
+    set_up_logging(verbose=verbose, quiet=quiet)
     try:
-        code = anyio.run(unless_ended, work, backend_options={"use_uvloop": True})
+        code = anyio.run(work, backend_options={"use_uvloop": True})
     except (RealcozeError, BrokenPipeError, KeyboardInterrupt, BaseExceptionGroup) as error:
         code = _exit_code(_alone(error))
     sys.exit(code)

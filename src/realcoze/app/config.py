@@ -84,8 +84,8 @@ class _Tables(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Its outermost level, the tables yet to be read."""
 
     server: dict[str, Any] = {}
-    upstreams: dict[str, dict[str, Any]] = {}
-    bots: dict[str, dict[str, Any]] = {}
+    upstreams: dict[str, Any] = {}
+    bots: dict[str, Any] = {}
     temp_path: str = ""
 
 

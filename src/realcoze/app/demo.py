@@ -1,8 +1,8 @@
 """`realcoze demo`: everything at work on an embedded Coze, with what goes over the wire."""
 
 from contextlib import AsyncExitStack
+from functools import partial
 
-import anyio
 import click
 from starlette.types import ASGIApp
 
@@ -10,7 +10,7 @@ from realcoze.app.config import Settings
 from realcoze.app.emulation import emulated_settings
 from realcoze.app.server import listening
 from realcoze.app.serving import announce
-from realcoze.app.signals import STOP
+from realcoze.app.signals import STOP, told, unless_ended
 from realcoze.app.wiring import build_app, open_house
 from realcoze.domain.event import Step, Suggestion, TextDelta, TextReplaced, TurnFailed
 from realcoze.domain.fold import Fold
@@ -50,13 +50,14 @@ async def demonstrate(settings: Settings, *, once: bool) -> int:
         url = f"http://127.0.0.1:{port}"
         click.echo(f"realcoze serves its bots at {url}\n")
         talk = await stack.enter_async_context(open_native(url, key=Secret("")))
-        await _converse(Gateway(Routes({BotName("memory"): talk, BotName("tools"): talk})), wire)
-        if not once:
-            with anyio.open_signal_receiver(*STOP) as signals:
+        gateway = Gateway(Routes({BotName("memory"): talk, BotName("tools"): talk}))
+        code = await unless_ended(partial(_converse, gateway, wire))
+        if code == OK and not once:
+            with told(*STOP) as signals:
                 announce(house, made.server, port)
                 click.echo(f"Or talk to it:\n  realcoze chat --url {url} --bot markdown")
                 await anext(signals)
-    return OK
+    return code
 
 
 async def _listen(stack: AsyncExitStack, app: ASGIApp, port: int) -> int:
@@ -68,7 +69,7 @@ async def _listen(stack: AsyncExitStack, app: ASGIApp, port: int) -> int:
         return await stack.enter_async_context(listening(app, host="127.0.0.1", port=0, grace_s=1))
 
 
-async def _converse(gateway: Gateway, wire: "_Wire") -> None:
+async def _converse(gateway: Gateway, wire: "_Wire") -> int:
     history: dict[str, list[Message]] = {}
     for bot, question in QUESTIONS:
         messages = history.setdefault(bot, [])
@@ -80,6 +81,7 @@ async def _converse(gateway: Gateway, wire: "_Wire") -> None:
         reply = await _stream(gateway, request, bot)
         messages.append(say("assistant", reply))
         wire.sum_up()
+    return OK
 
 
 async def _stream(gateway: Gateway, request: Request, bot: str) -> str:

@@ -7,12 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import anyio
 import click
 import msgspec
 
 from realcoze.app.config import SEED_UPSTREAM, Bot, Server, Settings, Upstream
-from realcoze.app.signals import STOP
+from realcoze.app.signals import STOP, told
 from realcoze.domain.ids import BotName
 from realcoze.emulator.account import BOTS, SESSION_ID, bot_config
 from realcoze.emulator.delivery import FrameForm
@@ -36,7 +35,7 @@ class Wish:
 async def emulate(wish: Wish) -> int:
     """Serve until stopped; says how to reach it."""
     settings = PlaygroundSettings(session_id=SESSION_ID, seed=wish.seed, pace=wish.pace, frame_form=wish.frames)
-    with anyio.open_signal_receiver(*STOP) as signals:
+    with told(*STOP) as signals:
         async with emulating(settings, port=wish.port) as emulator:
             click.echo(f"A Coze of our own at {emulator.base}, until Ctrl-C. Its bots:")
             for bot in BOTS:

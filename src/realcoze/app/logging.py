@@ -6,6 +6,7 @@ Nothing secret is ever handed to a logger; `Secret` objects show as `***` should
 import asyncio
 import logging
 import sys
+from collections.abc import Iterable
 
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
@@ -37,12 +38,17 @@ def _is_news(record: logging.LogRecord) -> bool:
     return not isinstance(cause, asyncio.CancelledError)
 
 
-def set_up_logging(*, verbose: int = 0) -> None:
-    """0: warnings, 1: a line for each turn, 2: everything."""
+def set_up_logging(*, verbose: int = 0, quiet: Iterable[str] = ()) -> None:
+    """0: warnings, 1: a line for each turn, 2: everything.
+
+    With 0, loggers named in `quiet` tell of defects only: what they warn of is shown to the user anyway.
+    """
     handler = _Stderr()
     handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
+    for name in quiet:
+        logging.getLogger(name).setLevel(logging.NOTSET if verbose else logging.ERROR)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").addFilter(_is_news)

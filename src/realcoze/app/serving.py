@@ -1,11 +1,10 @@
 """`realcoze serve`."""
 
-import anyio
 import click
 
 from realcoze.app.config import Server, Settings
 from realcoze.app.server import listening
-from realcoze.app.signals import STOP
+from realcoze.app.signals import STOP, told
 from realcoze.app.wiring import House, build_app, open_house
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, not bound
@@ -16,7 +15,7 @@ async def serve(settings: Settings) -> int:
     """Serve until stopped: a first signal lets answers in flight finish, a second one cuts them."""
     wished = settings.server
     # Who reads that we serve may tell us to stop at once.
-    with anyio.open_signal_receiver(*STOP) as signals:
+    with told(*STOP) as signals:
         async with open_house(settings) as house:
             app = build_app(house, settings)
             async with listening(app, host=wished.host, port=wished.port, grace_s=wished.grace_s) as port:

@@ -1,40 +1,48 @@
 """Ctrl-C, SIGTERM, a closed terminal."""
 
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager
 
 import anyio
 
 from realcoze.faces.terminal.exits import TERMINATED
 
-STOP = (signal.SIGINT, signal.SIGTERM)
+STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What ends a program that serves."""
 END = (signal.SIGTERM, signal.SIGHUP)
-"""What ends every other one; there Ctrl-C has a meaning of its own."""
+"""What ends one that talks; there Ctrl-C has a meaning of its own."""
+
+
+def told(*numbers: signal.Signals) -> AbstractContextManager[AsyncIterator[signal.Signals]]:
+    """These signals, as they come, for as long as the block lasts."""
+    # nohup has this one ignored, and means it.
+    is_deaf = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return anyio.open_signal_receiver(*(number for number in numbers if not (is_deaf and number is signal.SIGHUP)))
 
 
 async def until_stopped() -> None:
     """Return when somebody wants the program to end."""
-    await _until(*STOP)
+    with told(*STOP) as signals:
+        await anext(signals)
 
 
 async def unless_ended(work: Callable[[], Awaitable[int]]) -> int:
     """The exit code of `work`, which is cancelled, and can put everything back, when the program is told to end."""
-    code = TERMINATED
+    code, failure = TERMINATED, None
     async with anyio.create_task_group() as tasks:
 
         async def end() -> None:
-            # nohup has the second one ignored, and means it.
-            await _until(*(number for number in END if signal.getsignal(number) is not signal.SIG_IGN))
+            with told(*END) as signals:
+                await anext(signals)
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(end)
-        code = await work()
+        try:
+            code = await work()
+        except Exception as error:  # noqa: BLE001 - raised inside the task group it would come out as a group
+            failure = error
         tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
     return code
-
-
-async def _until(*numbers: signal.Signals) -> None:
-    with anyio.open_signal_receiver(*numbers) as signals:
-        async for _ in signals:
-            return

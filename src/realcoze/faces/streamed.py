@@ -31,8 +31,8 @@ While the reader is still busy with something before it, the system hands it a p
 two halves, and two pieces above 64 KiB in one (Linux 6.18, Node 20, 2026-11).
 """
 
-PIECES_BYTES = 64 << 10
-"""What may wait for a server that lends no outlet before the upstream is held back."""
+PIECE_BYTES = 64 << 10
+"""What a server that lends no outlet gets at once; if more than that waits, the upstream is held back."""
 
 
 class Outlet(Protocol):
@@ -116,8 +116,7 @@ class StreamedAnswer(Response):
                     lent.watch(self._pause, self._resume, stall_s=self._stall_s)
                     await send(self._start())
                     await self._answer(lent)
-                if not self._encoder.has_failed:
-                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+                    await self._end(send)
         finally:
             if self._timer is not None:
                 self._timer.cancel()
@@ -133,12 +132,17 @@ class StreamedAnswer(Response):
             self._content.set()
             return
         self._write(self._encoder.feed(event))
-        if not isinstance(event, TurnStarted | Usage | Unknown):
+        if not self._content.is_set() and not isinstance(event, TurnStarted | Usage | Unknown):
             self._content.set()
         self._settle()
 
     def _start(self) -> Message:
         return {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+
+    async def _end(self, send: Send) -> None:
+        """The last chunk; a turn that failed goes without, and the server closes the connection."""
+        if not self._encoder.has_failed:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _answer_by_pieces(self, send: Send, tasks: TaskGroup) -> None:
         outlet = AsgiOutlet(send, self._start())
@@ -146,6 +150,8 @@ class StreamedAnswer(Response):
         tasks.start_soon(outlet.pump, tasks.cancel_scope)
         await self._answer(outlet)
         await outlet.drained()
+        with anyio.move_on_after(self._stall_s):
+            await self._end(send)
 
     async def _answer(self, outlet: Outlet) -> None:
         """Until everything is said and the client has room for the end of it; with keepalives."""
@@ -222,7 +228,7 @@ class AsgiOutlet:
     def __init__(self, send: Send, start: Message) -> None:
         self._send = send
         self._start = start
-        self._pieces: list[bytes] = []
+        self._unsent = bytearray()
         self._size = 0
         self._is_full = False
         self._written = anyio.Event()
@@ -234,10 +240,10 @@ class AsgiOutlet:
     def write(self, data: bytes) -> None:
         if self._idle.is_set():
             self._idle = anyio.Event()
-        self._pieces.append(data)
+        self._unsent += data
         self._size += len(data)
         self._written.set()
-        if self._size > PIECES_BYTES and not self._is_full:
+        if self._size > PIECE_BYTES and not self._is_full:
             self._is_full = True
             self._pause()
 
@@ -257,12 +263,12 @@ class AsgiOutlet:
                 answer.cancel()
                 return
             self._sent(size)
-            if not self._pieces:
+            if not self._unsent:
                 self._idle.set()
                 self._written = anyio.Event()
                 await self._written.wait()
-            body = b"".join(self._pieces)
-            self._pieces.clear()
+            body = bytes(self._unsent[:PIECE_BYTES])
+            del self._unsent[:PIECE_BYTES]
             message, size = {"type": "http.response.body", "body": body, "more_body": True}, len(body)
 
     async def drained(self) -> None:
@@ -271,6 +277,6 @@ class AsgiOutlet:
 
     def _sent(self, size: int) -> None:
         self._size -= size
-        if self._is_full and self._size <= PIECES_BYTES:
+        if self._is_full and self._size <= PIECE_BYTES:
             self._is_full = False
             self._resume()

@@ -13,7 +13,7 @@ from realcoze.dialects.native.request import REPLY_TYPES, encode_request, encode
 from realcoze.domain.event import ENDS
 from realcoze.domain.ports import Sink
 from realcoze.domain.request import Request
-from realcoze.errors import BadRequest, Misconfigured, UpstreamFault
+from realcoze.errors import Misconfigured, UpstreamFault
 from realcoze.framing.json_stream import JsonStreamDecoder
 from realcoze.transports.http import HttpClient, Valve, open_http
 from realcoze.upstreams.credentials import Secret
@@ -33,8 +33,6 @@ class NativeUpstream:
 
     async def converse(self, request: Request, sink: Sink) -> None:
         """See `Chats`.  Leaving closes the connection, which stops the turn at the server."""
-        if request.tool_results:
-            raise BadRequest("The native API cannot carry tool_results.", code="not_supported_by_upstream")
         reading = _Reading(sink)
         try:
             await self._http.stream(
@@ -113,6 +111,9 @@ class _Reading:
             for event in self._records.feed(record):
                 self.is_over = self.is_over or isinstance(event, ENDS)
                 self._sink.feed(event)
+        if self.is_over:
+            # Nothing is left to hold back: a sink that is full now need not be waited for.
+            self.valve.resume()
 
     def finish(self) -> None:
         if self._refusal is not None:

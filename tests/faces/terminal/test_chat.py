@@ -57,7 +57,7 @@ async def test_a_conversation_without_an_account(tmp_path: Path) -> None:
         await terminal.until_shows("Me> 我叫小明", "小明！", "你说“我叫小明”。", "/2  我叫什么？")
         terminal.say(":q")
         assert await session.ended() == 0
-    assert terminal.cursor_is_shown
+    assert not terminal.cursor_is_hidden()
 
 
 async def test_an_answer_is_shown_while_it_comes_and_ctrl_c_stops_it(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ async def test_ctrl_d_leaves(coze: Coze, tmp_path: Path) -> None:
         session.terminal.type(CTRL_D)
         assert await session.ended() == 0
         assert session.terminal.everything[0] == "Talking to coze."
-        assert session.terminal.echoes
+        assert session.terminal.echoes()
     assert coze.server.seen.launches == 0
 
 
@@ -158,7 +158,7 @@ async def test_steps_are_shown_when_they_are_wanted(coze: Coze, tmp_path: Path) 
 async def test_markdown_is_rendered_in_place(tmp_path: Path, lines: int) -> None:
     """Once as a whole, once with an answer that is longer than the screen."""
     async with (
-        emulated(pace=150.0) as coze,
+        emulated(pace=500.0) as coze,
         in_terminal("chat", cwd=settled(tmp_path, coze, bot="markdown"), lines=lines) as session,
     ):
         terminal = session.terminal
@@ -282,7 +282,7 @@ async def test_a_bot_that_begins_anew_is_drawn_anew(tmp_path: Path) -> None:
 
 async def test_a_narrow_terminal_and_one_that_changes_its_size(tmp_path: Path) -> None:
     async with (
-        emulated(pace=60.0) as coze,
+        emulated(pace=100.0) as coze,
         in_terminal("chat", cwd=settled(tmp_path, coze, bot="echo"), columns=40) as session,
     ):
         terminal = session.terminal
@@ -306,7 +306,7 @@ async def test_what_is_typed_while_an_answer_comes_is_kept_for_the_prompt(tmp_pa
         await terminal.until_asks(1)
         terminal.say("Why?")
         await terminal.until_shows("Let me think")
-        assert not terminal.echoes
+        assert not terminal.echoes()
         terminal.say("And then?")
         await terminal.until_shows("there it is.")
         await terminal.until_shows("there it is.", "Me> And then?", "Let me think about “And")
@@ -319,12 +319,12 @@ async def test_told_to_end_it_gives_the_terminal_back(tmp_path: Path) -> None:
         await terminal.until_asks(1)
         terminal.say("Why?")
         await terminal.until_shows("Let me think")
-        assert not terminal.echoes
-        assert not terminal.cursor_is_shown
+        assert not terminal.echoes()
+        assert terminal.cursor_is_hidden()
         session.process.send_signal(signal.SIGTERM)
         assert await session.ended() == 143
-        assert terminal.cursor_is_shown
-        assert terminal.echoes
+        assert not terminal.cursor_is_hidden()
+        assert terminal.echoes()
         assert "Traceback" not in terminal.text
 
 

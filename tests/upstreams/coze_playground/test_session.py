@@ -14,7 +14,7 @@ from realcoze.transports.http import open_http
 from realcoze.upstreams.coze_playground.session import Session
 from realcoze.upstreams.coze_playground.settings import Deadlines
 from realcoze.upstreams.credentials import Secret
-from servers import raw_server, to_reach, web_server
+from servers import files, raw_server, to_reach, web_server
 
 LAUNCH = Launch(app_key="0123", app_id="513695", product_id="1234", domain="ws://127.0.0.1:1", message_service_id="2")
 
@@ -61,10 +61,13 @@ async def test_launch_data_is_kept_for_the_next_time(tmp_path: Path) -> None:
 
 
 async def test_launch_data_is_not_kept_where_that_is_not_wanted(tmp_path: Path) -> None:
-    async with _answering(launch.PATH, encode_launch(LAUNCH), []) as base, _session(base, tmp_path, cache_launch_s=0) as session:
+    async with (
+        _answering(launch.PATH, encode_launch(LAUNCH), []) as base,
+        _session(base, tmp_path, cache_launch_s=0) as session,
+    ):
         await session.launch()
         assert session.cached_launch() is None
-    assert list(tmp_path.iterdir()) == []
+    assert files(tmp_path) == []
 
 
 async def test_the_account_is_the_session_at_its_address(tmp_path: Path) -> None:
@@ -75,7 +78,7 @@ async def test_the_account_is_the_session_at_its_address(tmp_path: Path) -> None
                 await session.launch()
         async with _session(base + ":other", tmp_path, session_id=Secret("one")) as session:
             assert session.cached_launch() is None
-    names = {file.name for file in tmp_path.iterdir()}
+    names = {file.name for file in files(tmp_path)}
     digests = [hashlib.sha256(f"{base}\n{session_id}".encode()).hexdigest() for session_id in ("one", "two")]
     assert names == {f"launch-{digest[:32]}.json" for digest in digests}
 
@@ -106,7 +109,7 @@ async def test_a_server_that_says_nothing_has_a_deadline(tmp_path: Path) -> None
     async with raw_server(stays=True) as server:
         base = f"http://127.0.0.1:{server.port}"
         async with _session(base, tmp_path, deadlines=Deadlines(reply=0.05)) as session:
-            with pytest.raises(UpstreamTimeout, match="127.0.0.1 did not answer in time"):
+            with pytest.raises(UpstreamTimeout, match=r"127\.0\.0\.1 did not answer in time"):
                 await session.launch()
 
 
@@ -114,4 +117,4 @@ async def test_a_launch_without_data_is_an_error(tmp_path: Path) -> None:
     async with _answering(launch.PATH, b'{"code":0,"msg":"success"}', []) as base, _session(base, tmp_path) as session:
         with pytest.raises(UpstreamFailed):
             await session.launch()
-    assert list(tmp_path.iterdir()) == []
+    assert files(tmp_path) == []

@@ -13,6 +13,7 @@ from aiohttp import WSMsgType, web
 from realcoze.dialects.coze_playground import launch
 from realcoze.dialects.coze_playground.access import access_key
 from realcoze.dialects.coze_playground.launch import Launch, encode_launch
+from realcoze.dialects.coze_playground.push import decode_push
 from realcoze.errors import Internal, Overloaded, RateLimited, UpstreamDenied, UpstreamFailed, UpstreamTimeout
 from realcoze.upstreams.coze_playground import socket as socket_module
 from realcoze.upstreams.coze_playground.settings import Deadlines, Heart
@@ -179,12 +180,12 @@ async def test_a_defect_while_reading_costs_one_socket_and_not_the_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = [True]
-    decode = socket_module.decode_push
 
     def trip(payload: bytes) -> Any:
-        if broken.pop() if broken else False:
+        if broken:
+            broken.clear()
             raise ZeroDivisionError
-        return decode(payload)
+        return decode_push(payload)
 
     async def babble(ws: web.WebSocketResponse) -> None:
         await ws.send_bytes(b"{}")

@@ -4,8 +4,17 @@ import math
 import anyio
 import pytest
 
-from realcoze.dialects.coze_playground.push import ACK, ANSWER, CALL, MESSAGE_EVENT, SUGGEST, SUGGESTIONS
-from realcoze.dialects.coze_playground.push import Ext, Push, PushMessage
+from realcoze.dialects.coze_playground.push import (
+    ACK,
+    ANSWER,
+    CALL,
+    MESSAGE_EVENT,
+    SUGGEST,
+    SUGGESTIONS,
+    Ext,
+    Push,
+    PushMessage,
+)
 from realcoze.domain.event import AnswerDone, Event, Step, Suggestion, TextDelta, TurnDone, TurnStarted
 from realcoze.errors import Internal, Truncated, UpstreamFailed, UpstreamTimeout
 from realcoze.upstreams.coze_playground.settings import Deadlines
@@ -368,6 +377,33 @@ async def test_more_answers_than_can_be_kept_are_no_whole_answer() -> None:
     for number in range(HELD_PUSHES + 1):
         turn.take(_push("text", message_id=f"m{number}"), 1)
     with pytest.raises(Truncated, match="more messages than can be kept"):
+        await _wait(turn)
+
+
+async def test_an_end_without_text_is_an_end_while_paused_too() -> None:
+    sink = Gathered()
+    turn = _turn(sink)
+    turn.pause()
+    end = Push(
+        event_type=MESSAGE_EVENT, message=PushMessage(content=None, reply_type=ANSWER, ext=Ext("u", is_finish="1"))
+    )
+    turn.take(end, 1)
+    turn.take(_push("stale", message_id=""), 1)
+    turn.resume()
+    await _wait(turn)
+    assert sink.reply().text == ""
+
+
+async def test_an_answer_that_is_too_large_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of the decoder is the turn's own, no defect of ours."""
+    turn = _turn(Gathered())
+
+    def refuse(_push: Push, _now: float) -> list[Event]:
+        raise UpstreamFailed("too large", code="event_too_large")
+
+    monkeypatch.setattr(turn._decoder, "feed", refuse)
+    turn.take(_push("a"), 1)
+    with pytest.raises(UpstreamFailed, match="too large"):
         await _wait(turn)
 
 

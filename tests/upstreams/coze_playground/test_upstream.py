@@ -39,6 +39,7 @@ from servers import (
     ask,
     asking,
     emulated,
+    files,
     outcome,
     outcomes,
     raw_server,
@@ -100,9 +101,9 @@ async def test_launch_data_is_kept_in_a_file_and_serves_the_next_program(tmp_pat
         assert coze.server.seen.sockets == 3
     folder = tmp_path / "state"
     assert folder.stat().st_mode & 0o777 == 0o700
-    modes = {file.name.partition("-")[0]: file.stat().st_mode & 0o777 for file in folder.iterdir()}
+    modes = {file.name.partition("-")[0]: file.stat().st_mode & 0o777 for file in files(folder)}
     assert modes == {"device": 0o600, "launch": 0o600}
-    assert not any("emulated-session" in file.read_text() for file in folder.iterdir())
+    assert not any("emulated-session" in file.read_text() for file in files(folder))
 
 
 async def test_launch_data_is_kept_by_account(tmp_path: Path) -> None:
@@ -112,7 +113,7 @@ async def test_launch_data_is_kept_by_account(tmp_path: Path) -> None:
         async with reached(another, tmp_path, session_id=Secret("other")) as playground:
             await ask(playground, asking("hello"))
         assert coze.server.seen.launches == another.server.seen.launches == 1
-    assert len(list(tmp_path.glob("launch-*"))) == 2
+    assert len(files(tmp_path, "launch-*")) == 2
 
 
 async def test_launch_data_has_a_lifetime(tmp_path: Path) -> None:
@@ -127,7 +128,7 @@ async def test_launch_data_whose_key_is_refused_is_asked_for_anew(tmp_path: Path
     async with emulated() as coze:
         async with reached(coze, tmp_path) as playground:
             await ask(playground, asking("hello"))
-        file = next(tmp_path.glob("launch-*"))
+        file = files(tmp_path, "launch-*")[0]
         file.write_text(file.read_text().replace("0123456789abcdef", "fedcba9876543210"))
         async with reached(coze, tmp_path) as playground:
             assert (await ask(playground, asking("hello"))).text == "hello"
@@ -141,7 +142,7 @@ async def test_a_key_that_is_refused_even_when_fresh_is_not_kept_and_not_tried_a
                 await ask(playground, asking("hello"))
             assert caught.value.code == "upstream_forbidden"
         assert coze.server.seen.launches == 1
-        assert not list(tmp_path.glob("launch-*"))
+        assert not files(tmp_path, "launch-*")
         assert "403" in str(playground.health()["refused"])
 
 
@@ -246,13 +247,16 @@ async def test_more_turns_than_places_wait_and_more_than_that_are_refused(tmp_pa
 
 async def test_waiting_for_a_place_has_an_end(tmp_path: Path) -> None:
     deadlines = replace(QUICK, queue=0.02)
-    async with emulated() as coze, reached(coze, tmp_path, max_turns=1, deadlines=deadlines) as playground:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(playground.converse, asking("hello [[fault silent]]"), Gathered())
-            await _until_executed(coze, 1)
-            with pytest.raises(Overloaded, match="none became free"):
-                await ask(playground, asking("hello"))
-            tasks.cancel_scope.cancel()
+    async with (
+        emulated() as coze,
+        reached(coze, tmp_path, max_turns=1, deadlines=deadlines) as playground,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(playground.converse, asking("hello [[fault silent]]"), Gathered())
+        await _until_executed(coze, 1)
+        with pytest.raises(Overloaded, match="none became free"):
+            await ask(playground, asking("hello"))
+        tasks.cancel_scope.cancel()
 
 
 async def test_a_coze_that_stops_in_the_middle_is_noticed(tmp_path: Path) -> None:
@@ -398,10 +402,9 @@ async def test_closing_while_connecting_is_quick(tmp_path: Path) -> None:
             results.append(await outcome(playground, asking("hello")))
 
         with anyio.fail_after(PATIENCE_S):
-            async with anyio.create_task_group() as tasks:
-                async with open_playground(settings) as playground:
-                    tasks.start_soon(turn, playground)
-                    await server.until(lambda: bool(server.received))
+            async with anyio.create_task_group() as tasks, open_playground(settings) as playground:
+                tasks.start_soon(turn, playground)
+                await server.until(lambda: bool(server.received))
         assert isinstance(results[0], Overloaded)
         assert len(server.received) == 1
 
@@ -423,13 +426,16 @@ async def test_closing_ends_the_turns_in_flight(tmp_path: Path) -> None:
     async def turn(playground: Playground, text: str) -> None:
         results.append(await outcome(playground, asking(text)))
 
-    async with emulated(pace=10) as coze, anyio.create_task_group() as tasks:
-        async with reached(coze, tmp_path, deadlines=Deadlines()) as playground:
-            tasks.start_soon(turn, playground, "one two three four")
-            tasks.start_soon(turn, playground, "hello [[fault silent]]")
-            tasks.start_soon(turn, playground, "hello [[fault stall]]")
-            await _until_executed(coze, 3)
-            await soon(lambda: playground.socket.turns_in_flight == 3)
+    async with (
+        emulated(pace=10) as coze,
+        anyio.create_task_group() as tasks,
+        reached(coze, tmp_path, deadlines=Deadlines()) as playground,
+    ):
+        tasks.start_soon(turn, playground, "one two three four")
+        tasks.start_soon(turn, playground, "hello [[fault silent]]")
+        tasks.start_soon(turn, playground, "hello [[fault stall]]")
+        await _until_executed(coze, 3)
+        await soon(lambda: playground.socket.turns_in_flight == 3)
     assert [getattr(result, "code", "") for result in results] == ["overloaded"] * 3
 
 
@@ -482,6 +488,8 @@ async def test_a_launch_that_answers_something_else_is_an_error(tmp_path: Path) 
     async def answer(_request: web.Request) -> web.Response:
         return web.Response(body=b'{"code":0,"data":{"config":{"frontier_app_key":1}}}')
 
-    async with web_server(web.post(launch.PATH, answer)) as address:
-        async with open_playground(to_reach(f"http://{address}", tmp_path)) as playground:
-            assert isinstance(await outcome(playground, asking("hello")), RealcozeError)
+    async with (
+        web_server(web.post(launch.PATH, answer)) as address,
+        open_playground(to_reach(f"http://{address}", tmp_path)) as playground,
+    ):
+        assert isinstance(await outcome(playground, asking("hello")), RealcozeError)

@@ -18,6 +18,9 @@ HELP = (
 )
 """What may be typed, and what it does."""
 
+MOST_DIGITS = 2
+"""Of a suggestion's number."""
+
 _NAMES: dict[str, Name] = {
     ":q": "quit",
     "/quit": "quit",
@@ -46,8 +49,8 @@ def parse(line: str) -> Command | None:
     name = _NAMES.get(word.lower())
     if name == "save" or (name and not argument):
         return Command(name, argument.strip())
-    if word.startswith("/") and word[1:].isdigit() and not argument:
+    if argument or not word.startswith("/") or not word.isascii():
+        return None
+    if word[1:].isdigit() and len(word) <= MOST_DIGITS + 1:
         return Command("suggestion", word[1:])
-    if word.startswith("/") and word[1:].isalpha() and not argument:
-        return Command("unknown", word)
-    return None
+    return Command("unknown", word) if word[1:].isalpha() else None

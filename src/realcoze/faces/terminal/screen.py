@@ -62,7 +62,7 @@ class AnswerScreen:
     def finish(self, text: str) -> None:
         """Print the answer for good."""
         text = printable(text)
-        lines = self._lines(text) if text else []
+        lines = self._lines(text)
         self._part_from_steps()
         self._view.content = Text("")
         self._live.refresh()
@@ -108,7 +108,7 @@ class AnswerScreen:
         return self._rendered(self._last_block + text[len(self._printed) :])[len(above) :]
 
     def _rendered(self, text: str) -> Lines:
-        return [_stripped(line) for line in self._console.render_lines(Answer(text), pad=False)] if text.strip() else []
+        return [_stripped(line) for line in self._console.render_lines(Answer(text), pad=False)]
 
     def _print(self, lines: Lines) -> None:
         if lines:

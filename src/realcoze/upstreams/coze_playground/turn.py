@@ -122,7 +122,7 @@ class Turn:
             return
         # A snapshot stands for those before it; what is finished stands for itself, and no snapshot
         # that comes after it, out of order, may take its place.
-        finished = message.content if str(message.ext.is_finish) == "1" else None
+        finished = message.content or "" if str(message.ext.is_finish) == "1" else None
         self._held.pop((message.reply_type, message.message_id, None), None)
         self._held[message.reply_type, message.message_id, finished] = push
         if len(self._held) > HELD_PUSHES:

@@ -62,7 +62,9 @@ async def test_weakness_25_with_credentials(tmp_path: Path, scheme: str, kind: P
         ("http", "http", True),
     ],
 )
-async def test_names_are_looked_up_here_or_there(tmp_path: Path, scheme: str, kind: ProxyKind, by_name: bool) -> None:
+async def test_names_are_looked_up_here_or_there(
+    tmp_path: Path, scheme: str, kind: ProxyKind, *, by_name: bool
+) -> None:
     async with emulated() as coze, proxying(kind) as proxy:
         coze.base = coze.base.replace("127.0.0.1", "localhost")
         coze.server.socket_base = coze.server.socket_base.replace("127.0.0.1", "localhost")
@@ -108,10 +110,13 @@ async def test_a_wrong_password_is_said_so_with_a_hint_and_never_shown(
 
 
 async def test_a_user_that_socks4_does_not_know_is_said_so(tmp_path: Path) -> None:
-    async with emulated() as coze, proxying("socks4", user="bob") as proxy:
-        async with reached(coze, tmp_path, proxy=proxy.url("socks4", "eve")) as playground:
-            with pytest.raises(UpstreamFailed, match="proxy gave no connection"):
-                await ask(playground, asking("hello"))
+    async with (
+        emulated() as coze,
+        proxying("socks4", user="bob") as proxy,
+        reached(coze, tmp_path, proxy=proxy.url("socks4", "eve")) as playground,
+    ):
+        with pytest.raises(UpstreamFailed, match="proxy gave no connection"):
+            await ask(playground, asking("hello"))
 
 
 @SCHEMES
@@ -133,9 +138,10 @@ async def test_a_proxy_that_is_down_is_said_so_with_a_hint(
 
 
 def _shows_no_secret(error: RealcozeError, logged: str) -> None:
-    while error is not None:
-        assert "pass" not in f"{error!r} {error}".replace("password", "")
-        error = error.__cause__  # type: ignore[assignment]
+    link: BaseException | None = error
+    while link is not None:
+        assert "pass" not in f"{link!r} {link}".replace("password", "")
+        link = link.__cause__
     assert "wr0ng-pass" not in logged
     assert "right-pass" not in logged
 

@@ -209,7 +209,7 @@ async def test_w6_an_accepted_call_without_an_answer_has_an_end_and_frees_its_pl
 async def test_w6_a_call_that_is_never_answered_has_an_end_too(tmp_path: Path) -> None:
     deadlines = Deadlines(first_event=60, reply=0.1)
     async with emulated() as coze, reached(coze, tmp_path, deadlines=deadlines, max_turns=1) as playground:
-        with pytest.raises(UpstreamTimeout, match="127.0.0.1 did not answer in time"):
+        with pytest.raises(UpstreamTimeout, match=r"127\.0\.0\.1 did not answer in time"):
             await ask(playground, asking("hello [[fault stall]]"))
         assert (await ask(playground, asking("hello"))).text == "hello"
 

@@ -19,7 +19,21 @@ from realcoze.errors import Misconfigured, RealcozeError, UpstreamDenied, Upstre
 from realcoze.upstreams.coze_playground.settings import Heart
 from realcoze.upstreams.coze_playground.upstream import Playground, open_playground
 from realcoze.upstreams.credentials import Secret
-from servers import QUICK, Coze, Gathered, ask, asking, emulated, outcome, outcomes, raw_server, reached, soon, to_reach
+from servers import (
+    QUICK,
+    Coze,
+    Gathered,
+    ask,
+    asking,
+    emulated,
+    files,
+    outcome,
+    outcomes,
+    raw_server,
+    reached,
+    soon,
+    to_reach,
+)
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -105,7 +119,7 @@ async def test_weakness_06_attempts_come_to_an_end_until_somebody_asks_again(tmp
         address, coze.server.socket_base = coze.server.socket_base, "ws://127.0.0.1:1"
         assert isinstance(await outcome(playground, asking("hello")), UpstreamFailed)
         await soon(lambda: playground.socket.state == "idle")
-        for file in tmp_path.glob("launch-*"):
+        for file in files(tmp_path, "launch-*"):
             file.unlink()
         coze.server.socket_base = address
         assert (await ask(playground, asking("hello"))).text == "hello"
@@ -220,7 +234,7 @@ async def test_weakness_15_launch_data_is_kept_by_account_for_a_time_and_dropped
         async with reached(coze, tmp_path) as playground:
             assert isinstance(await outcome(playground, asking("hello")), UpstreamDenied)
         assert coze.server.seen.launches == 3
-        assert not list(tmp_path.glob("launch-*"))
+        assert not files(tmp_path, "launch-*")
         coze.server.settings = replace(coze.server.settings, key_accepted=True)
         async with reached(coze, tmp_path) as playground:
             assert (await ask(playground, asking("hello"))).text == "hello"
@@ -231,14 +245,14 @@ async def test_weakness_16_what_is_kept_is_for_its_owner_and_holds_no_session(tm
     async with emulated() as coze, reached(coze, folder) as playground:
         await ask(playground, asking("hello"))
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
-    assert not [file for file in folder.iterdir() if "emulated-session" in file.read_text() + file.name]
+    assert {file.stat().st_mode & 0o777 for file in files(folder)} == {0o600}
+    assert not [file for file in files(folder) if "emulated-session" in file.read_text() + file.name]
 
 
 async def test_weakness_16_launch_data_need_not_be_kept(tmp_path: Path) -> None:
     async with emulated() as coze, reached(coze, tmp_path, cache_launch_s=0) as playground:
         await ask(playground, asking("hello"))
-    assert [file.name for file in tmp_path.iterdir()] == ["device-0"]
+    assert [file.name for file in files(tmp_path)] == ["device-0"]
 
 
 async def test_weakness_27_the_device_is_kept_by_installation_and_worker(tmp_path: Path) -> None:
@@ -262,7 +276,7 @@ async def test_weakness_27_the_device_outlives_the_launch_data_and_the_account(t
         for session_id in ("emulated-session-0123456789", "other"):
             async with reached(coze, tmp_path, session_id=Secret(session_id)) as playground:
                 await outcome(playground, asking("hello"))
-        for file in tmp_path.glob("launch-*"):
+        for file in files(tmp_path, "launch-*"):
             file.unlink()
         async with reached(coze, tmp_path) as playground:
             await ask(playground, asking("hello"))

@@ -1,5 +1,6 @@
 """A thousand turns over one websocket that is cut again and again (issue, item 4; docs/faults.md W1, W3)."""
 
+import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,8 @@ from realcoze.errors import RealcozeError
 from realcoze.upstreams.coze_playground.settings import Deadlines, Heart
 from realcoze.upstreams.coze_playground.upstream import Playground
 from servers import asking, emulated, held, reached, until_held
+
+log = logging.getLogger(__name__)
 
 TURNS = 1000
 AT_ONCE = 100
@@ -81,9 +84,14 @@ async def test_no_answer_reaches_the_wrong_caller_in_a_thousand_turns(tmp_path: 
                     tasks.start_soon(_turns, playground, tally, caller)
             assert playground.socket.turns_in_flight == 0
         seen = coze.server.seen
-    print(
-        f"\ncuts {seen.cuts}, whole {len(tally.whole)}, push_lost {len(tally.push_lost)},"
-        f" failed {len(tally.failed)}, wrong {len(tally.wrong)}, pushes lost {len(seen.lost)}, sockets {seen.sockets}"
+    log.info(
+        "cuts %d, whole %d, push_lost %d, failed %d, wrong %d, pushes into a gap %d",
+        seen.cuts,
+        len(tally.whole),
+        len(tally.push_lost),
+        len(tally.failed),
+        len(tally.wrong),
+        len(seen.lost),
     )
     assert not tally.wrong
     assert not tally.failed

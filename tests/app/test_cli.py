@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import pytest
+
+from commands import run, shell
+from realcoze import __version__
+from realcoze.app.cli import _alone, _exit_code
+from realcoze.errors import Misconfigured, RateLimited
+
+SUBCOMMANDS = {
+    "chat": ("--config", "--bot", "--url", "--key", "REALCOZE_KEY", "--demo", "--steps", "--verbose"),
+    "serve": ("--config", "--host", "--port", "--verbose"),
+    "demo": ("--port", "--once", "--verbose"),
+    "emulate": ("--port", "--seed", "--pace", "--frames", "--write", "--faults", "--verbose"),
+}
+
+
+async def test_help_and_version(tmp_path: Path) -> None:
+    helped = await run("--help", cwd=tmp_path)
+    assert (helped.code, helped.err) == (0, "")
+    assert helped.out.startswith("Usage: realcoze [OPTIONS] COMMAND [ARGS]...")
+    assert all(f"\n  {name} " in helped.out for name in SUBCOMMANDS)
+    assert (await run("-h", cwd=tmp_path)).out == helped.out
+    version = await run("--version", cwd=tmp_path)
+    assert (version.code, version.out) == (0, f"realcoze, version {__version__}\n")
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+async def test_every_subcommand_explains_its_options(tmp_path: Path, name: str) -> None:
+    helped = await run(name, "--help", cwd=tmp_path)
+    assert helped.code == 0
+    assert helped.out.startswith(f"Usage: realcoze {name} [OPTIONS]")
+    assert [option for option in SUBCOMMANDS[name] if option not in helped.out] == []
+
+
+async def test_the_installed_script_is_the_same_command(tmp_path: Path) -> None:
+    assert (await shell("realcoze --version", tmp_path)).out == f"realcoze, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("chatt",), "No such command 'chatt'"),
+        (("chat", "--bott", "x"), "No such option"),
+        (("serve", "--port", "65536"), "65536 is not in the range 0<=x<=65535"),
+        (("emulate", "--frames", "odd"), "'odd' is not one of"),
+        (("emulate", "--pace", "-1"), "-1.0 is not in the range x>=0"),
+    ],
+)
+async def test_a_wrong_command_line_has_a_code_of_its_own(
+    tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    ended = await run(*arguments, cwd=tmp_path)
+    assert ended.code == 2
+    assert ended.out == ""
+    assert said in ended.err
+
+
+def test_an_error_is_taken_out_of_its_groups() -> None:
+    error = RateLimited("Too fast.")
+    assert _alone(error) is error
+    assert _alone(ExceptionGroup("", [ExceptionGroup("", [error])])) is error
+    both = ExceptionGroup("", [error, error])
+    assert _alone(both) is both
+
+
+def test_an_error_of_ours_is_a_sentence_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _exit_code(Misconfigured("It is missing.", hint="Write it.")) == 78
+    assert _exit_code(RateLimited("Too fast.")) == 75
+    assert capsys.readouterr().err == "realcoze: It is missing.\n  Write it.\nrealcoze: Too fast.\n"
+
+
+def test_ctrl_c_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _exit_code(KeyboardInterrupt()) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_defect_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError):
+        _exit_code(ZeroDivisionError())

@@ -1,0 +1,250 @@
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from realcoze.app.config import Bot, Server, Settings, Upstream, load_settings, require_bots
+from realcoze.domain.ids import BotName
+from realcoze.errors import Misconfigured
+
+SEED_ENV = """\
+session_id=0123456789abcdef0123456789abcdef
+proxy=socks5://127.0.0.1:1080
+server_port=8181
+temp_path=./temp
+bot_config_path=./bots/atri.json
+"""
+"""The names and the form of the Node program's `.env` (docs/settings.md)."""
+
+
+def load(
+    folder: Path,
+    *,
+    env: str = "",
+    toml: str = "",
+    environment: Mapping[str, str] | None = None,
+    **overrides: Any,
+) -> Settings:
+    for name, content in ((".env", env), ("realcoze.toml", toml)):
+        (folder / name).write_text(content)
+        (folder / name).chmod(0o600)
+    if not toml:
+        (folder / "realcoze.toml").unlink()
+    return load_settings(folder=folder, environment=environment or {"HOME": "/home/ada"}, overrides=overrides)
+
+
+def refused(folder: Path, **sources: Any) -> str:
+    """What is said of settings that are wrong."""
+    with pytest.raises(Misconfigured) as caught:
+        require_bots(load(folder, **sources))
+    return f"{caught.value.message} {caught.value.hint}".replace(f"{folder}/", "")
+
+
+def test_the_env_file_of_the_node_program_works_as_it_is(tmp_path: Path) -> None:
+    settings = load(tmp_path, env=SEED_ENV)
+    require_bots(settings)
+    assert settings == Settings(
+        server=Server(port=8181),
+        upstreams={
+            "playground": Upstream(
+                session_id="0123456789abcdef0123456789abcdef",
+                base="https://www.coze.com",
+                proxy="socks5://127.0.0.1:1080",
+                ws_proxy=None,
+            )
+        },
+        bots={BotName("coze"): Bot(config=str(tmp_path / "bots/atri.json"))},
+        catches_all=True,
+        state_dir=tmp_path / "temp",
+    )
+
+
+@pytest.mark.parametrize("written", [str.upper, str.title, str.swapcase])
+def test_the_letter_case_of_a_name_does_not_matter(tmp_path: Path, written: Any) -> None:
+    env = "\n".join(
+        written(name) + "=" + value for name, _, value in (line.partition("=") for line in SEED_ENV.splitlines())
+    )
+    other = tmp_path / "other"
+    other.mkdir()
+    a, b = load(tmp_path, env=SEED_ENV), load(other, env=env)
+    assert a.server == b.server
+    assert a.upstreams == b.upstreams
+    assert b.bots[BotName("coze")].config == str(other / "bots/atri.json")
+
+
+def test_the_environment_may_say_it_all(tmp_path: Path) -> None:
+    environment = {
+        "SESSION_ID": "abc",
+        "COZE_PLAYGROUND_BASE": "http://127.0.0.1:1",
+        "PROXY": "http://p:1",
+        "ws_proxy": "",
+        "TMP_PATH": "/var/tmp/x",
+        "REALCOZE_KEY": "k" * 16,
+        "SERVER_HOST": "::1",
+        "SERVER_PORT": "0",
+        "BOT_CONFIG_PATH": "/etc/bot.json",
+        "UNKNOWN": "is no mistake here",
+    }
+    settings = load(tmp_path, environment=environment)
+    assert settings.server == Server(host="::1", port=0, key="k" * 16)
+    assert settings.upstreams["playground"] == Upstream(
+        session_id="abc", base="http://127.0.0.1:1", proxy="http://p:1", ws_proxy=""
+    )
+    assert settings.bots[BotName("coze")].config == "/etc/bot.json"
+    assert settings.state_dir == Path("/var/tmp/x")
+
+
+def test_the_first_source_that_names_a_setting_wins(tmp_path: Path) -> None:
+    toml = '[server]\nport = 1\nhost = "localhost"\n[upstreams.playground]\nsession_id = "toml"\nbase = "http://toml"\n'
+    assert load(tmp_path, toml=toml).server.port == 1
+    assert load(tmp_path, toml=toml, env="server_port=2").server.port == 2
+    environment = {"SERVER_PORT": "3", "HOME": "/"}
+    assert load(tmp_path, toml=toml, env="server_port=2", environment=environment).server.port == 3
+    last = load(tmp_path, toml=toml, env="server_port=2", environment=environment, server_port=4, server_host=None)
+    assert last.server == Server(port=4, host="localhost")
+    upstream = load(tmp_path, toml=toml, env="session_id=env").upstreams["playground"]
+    assert (upstream.session_id, upstream.base) == ("env", "http://toml")
+
+
+def test_a_file_may_be_named(tmp_path: Path) -> None:
+    for name, port in (("a.toml", 1), ("b.toml", 2), ("c.toml", 3)):
+        (tmp_path / name).write_text(f"[server]\nport = {port}\n")
+    by_env = "realcoze_config=a.toml"
+    assert load(tmp_path, env=by_env, toml="[server]\nport = 9\n").server.port == 1
+    assert load(tmp_path, env=by_env, environment={"REALCOZE_CONFIG": "b.toml", "HOME": "/"}).server.port == 2
+    toml = tmp_path / "c.toml"
+    environment = {"REALCOZE_CONFIG": "b.toml", "HOME": "/"}
+    assert load_settings(folder=tmp_path, environment=environment, toml=toml).server.port == 3
+
+
+def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
+    said = refused(tmp_path, environment={"REALCOZE_CONFIG": "nowhere.toml", "HOME": "/"})
+    assert said.startswith("nowhere.toml cannot be read: No such file or directory.")
+
+
+def test_paths_in_the_file_are_relative_to_it(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "etc"
+    elsewhere.mkdir()
+    (elsewhere / "x.toml").write_text(
+        'temp_path = "state"\n[upstreams.playground]\nsession_id = "a"\n[bots.atri]\nconfig = "atri.json"\n[bots.b]\n'
+    )
+    (elsewhere / "x.toml").chmod(0o600)
+    settings = load_settings(folder=tmp_path, environment={}, toml=elsewhere / "x.toml")
+    assert settings.state_dir == elsewhere / "state"
+    assert [bot.config for bot in settings.bots.values()] == [
+        str(elsewhere / "atri.json"),
+        str(elsewhere / "config.json"),
+    ]
+    with_env = load_settings(folder=tmp_path, environment={"temp_path": "t"}, toml=elsewhere / "x.toml")
+    assert with_env.state_dir == tmp_path / "t"
+
+
+def test_several_bots_on_several_accounts(tmp_path: Path) -> None:
+    toml = """
+    [upstreams.playground]
+    base = "http://a"
+    [upstreams.second]
+    session_id = "two"
+    proxy = "socks5h://p:1"
+    max_turns = 3
+    [bots.atri]
+    [bots.helper]
+    upstream = "second"
+    """
+    settings = load(tmp_path, env="session_id=one", toml=toml)
+    require_bots(settings)
+    assert list(settings.bots) == ["atri", "helper"]
+    assert not settings.catches_all
+    assert [settings.upstreams[bot.upstream].session_id for bot in settings.bots.values()] == ["one", "two"]
+    assert settings.upstreams["second"].max_turns == 3
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ("[server]\nprot = 1", "`$.server.prot` is no setting"),
+        ("[sever]\nport = 1", "`$.sever` is no setting"),
+        ("[upstreams.second]\nbas = 1", "`$.upstreams.second.bas` is no setting"),
+        ("[bots.a]\nconfg = 1", "`$.bots.a.confg` is no setting"),
+        ("[server]\nport = 65536", "`$.server.port`: Expected `int` <= 65535"),
+        ("[server]\nport = -1", "`$.server.port`: Expected `int` >= 0"),
+        ("[server]\nport = '8080'", "`$.server.port`: Expected `int`, got `str`"),
+        ("[server]\ngate_s = -1", "`$.server.gate_s`: Expected `float` >= 0.0"),
+        ("[upstreams.x]\nmax_turns = 0", "`$.upstreams.x.max_turns`: Expected `int` >= 1"),
+        ("[upstreams.x]\nkind = 'coze'", "`$.upstreams.x.kind`: Invalid enum value 'coze'"),
+        ("bots = 3", "`$.bots`: Expected `object`, got `int`"),
+        ("[bots]\na = 3", "`$.bots.a`: Expected `object`, got `int`"),
+    ],
+)
+def test_the_file_refuses_what_it_does_not_know(tmp_path: Path, toml: str, said: str) -> None:
+    assert refused(tmp_path, toml=toml) == f"realcoze.toml: {said}. docs/settings.md lists every setting."
+
+
+@pytest.mark.parametrize(
+    ("sources", "said", "todo"),
+    [
+        ({}, "No bot is configured.", "realcoze chat --demo"),
+        ({"env": "proxy=x"}, "No bot is configured.", "session_id"),
+        ({"env": "session_id="}, "There is no session for the bot 'coze'", "into the file .env: session_id=VALUE"),
+        ({"env": "session_id=a; Path=/"}, "The session_id for the bot 'coze' holds characters that no cookie", "copy"),
+        ({"env": "session_id=ö"}, "The session_id for the bot 'coze' holds characters that no cookie can have", "copy"),
+        ({"env": "session_id='a\nb'"}, "The session_id for the bot 'coze' holds characters that no cookie", "copy"),
+        ({"env": "COZE_PLAYGROUND_BASE=http://x"}, "There is no session for the bot 'coze'", ".env"),
+        (
+            {"toml": "[upstreams.two]\n[bots.b]\nupstream = 'two'"},
+            "There is no session for the bot 'b'",
+            'into the table [upstreams.two] of realcoze.toml: session_id = "VALUE"',
+        ),
+        (
+            {"env": "session_id=a", "toml": "[bots.b]\nupstream = 'two'"},
+            "bots.b.upstream names 'two', and the upstreams are: playground.",
+            "Add a table [upstreams.two], or name one that there is.",
+        ),
+        (
+            {"toml": "[bots.b]"},
+            "bots.b.upstream names 'playground', and the upstreams are: none.",
+            "[upstreams.playground]",
+        ),
+        ({"env": "server_port=http"}, "server_port is 'http'; it must be a number from 0 to 65535.", ""),
+        ({"env": "server_port=65536"}, "server_port is '65536'; it must be a number from 0 to 65535.", ""),
+        ({"env": "server_port=-1"}, "server_port is '-1'", ""),
+        ({"env": "server_port=²"}, "server_port is '²'", ""),
+        ({"env": f"server_port={'9' * 5000}"}, "server_port is '99999999999999999999'", ""),
+        ({"env": "server_port="}, "server_port is ''", ""),
+        ({"env": "REALCOZE_KEY="}, "REALCOZE_KEY is empty.", "16 characters at least"),
+    ],
+)
+def test_a_sentence_says_what_to_do(tmp_path: Path, sources: dict[str, str], said: str, todo: str) -> None:
+    told = refused(tmp_path, **sources)
+    assert told.startswith(said)
+    assert todo in told
+
+
+@pytest.mark.parametrize(
+    ("environment", "state_dir"),
+    [
+        ({"HOME": "/home/ada"}, "/home/ada/.local/state/realcoze"),
+        ({"HOME": "/home/ada", "XDG_STATE_HOME": "/state"}, "/state/realcoze"),
+        ({}, str(Path("~").expanduser() / ".local/state/realcoze")),
+    ],
+)
+def test_small_files_go_where_a_users_state_belongs(
+    tmp_path: Path, environment: dict[str, str], state_dir: str
+) -> None:
+    settings = load_settings(folder=tmp_path, environment=environment)
+    assert settings.state_dir == Path(state_dir)
+
+
+def test_a_file_is_looked_at_only_when_it_holds_secrets(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "realcoze.toml"
+    for toml, warnings in (
+        ("[server]\nport = 1\n", 0),
+        ('[upstreams.playground]\nsession_id = "a"\n', 1),
+        (f'[server]\nkey = "{"k" * 16}"\n', 2),
+    ):
+        file.write_text(toml)
+        file.chmod(0o644)
+        load_settings(folder=tmp_path, environment={})
+        assert len(caplog.messages) == warnings
+    assert caplog.messages[-1] == f"{file} holds secrets and can be read by others; chmod 600 makes it private"

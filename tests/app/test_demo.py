@@ -1,0 +1,89 @@
+import os
+import re
+import signal
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from commands import run, running
+from servers import raw_server
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+CONVERSATION = r"""The embedded Coze listens at http://127\.0\.0\.1:\d+
+realcoze serves its bots at http://127\.0\.0\.1:\d+
+
+Me> My name is Ada, and I like the sea\.
+  ⇄ launch   ok, \d+ bytes of keys and addresses
+  ⇄ socket   websocket open for device \d+
+  → execute  memory, 1 messages, \d+ bytes
+memory> Ada! .* you said “My name is Ada, and I like the sea\.”\. It is the first thing you tell me\.
+  \[suggestion\] Do you remember what I said\?
+  \[suggestion\] What is my name\?
+  \[suggestion\] Tell me something else
+  ← frames   (?P<frames>\d+) frames, (?P<bytes>\d+) bytes
+
+Me> Do you remember what I said\?
+  → execute  memory, 3 messages, \d+ bytes
+memory> Ada! Of course\. You said:
+
+1\. “My name is Ada, and I like the sea\.”
+(?s:.*)
+  ← frames   \d+ frames, \d+ bytes
+
+Me> 北京的天气怎么样？
+  → execute  tools, 1 messages, \d+ bytes
+  \[call\] weather\.lookup {"city": "北京"}
+  \[result\] weather\.lookup .*
+  \[call\] workflow\.pack_list .*
+  \[result\] workflow\.pack_list .*
+  \[recall\] travel notes Museums close at six\.
+tools> 北京现在 .*
+(?s:.*)
+  ← frames   \d+ frames, \d+ bytes
+
+"""
+
+
+async def test_once_shows_the_conversation_and_what_went_over_the_wire(tmp_path: Path) -> None:
+    """With closed input and without a terminal."""
+    ended = await run("demo", "--once", cwd=tmp_path, through=("sh", "-c", 'exec "$@" <&-', "sh"))
+    assert (ended.code, ended.err, ended.left) == (0, "", [])
+    told = re.fullmatch(CONVERSATION, ended.out)
+    assert told, ended.out
+    assert int(told["frames"]) > 20
+    assert int(told["bytes"]) > 100 * int(told["frames"])
+
+
+async def test_it_serves_on_until_it_is_stopped(tmp_path: Path) -> None:
+    """On another port when its own is taken."""
+    async with (
+        raw_server() as taken,
+        running("demo", cwd=tmp_path, stdin=os.open(os.devnull, os.O_RDONLY), server_port=str(taken.port)) as demo,
+    ):
+        said = await demo.until_says("--bot markdown")
+        assert f"Cannot listen on 127.0.0.1, port {taken.port}: Address already in use. Taking a free port" in said
+        assert "Serving memory, markdown, tools, slow, echo at " in said
+        found = re.search(r"\n  realcoze chat --url (http://127\.0\.0\.1:\d+) --bot markdown\n", said)
+        assert found
+        async with aiohttp.ClientSession() as client, client.get(f"{found[1]}/health") as health:
+            assert (await health.json())["bots"] == ["memory", "markdown", "tools", "slow", "echo"]
+        demo.tell(signal.SIGTERM)
+        ended = await demo.ended()
+    assert (ended.code, ended.err, ended.left) == (0, "", [])
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_it_may_be_stopped_in_the_middle(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    async with running("demo", "--once", cwd=tmp_path) as demo:
+        await demo.until_says("memory> Ada!")
+        demo.tell(number)
+        ended = await demo.ended()
+    assert (ended.code, ended.err, ended.left) == (code, "", [])
+
+
+async def test_a_wrong_port_is_a_sentence(tmp_path: Path) -> None:
+    ended = await run("demo", "--once", cwd=tmp_path, server_port="http")
+    assert ended.code == 78
+    assert ended.err == "realcoze: server_port is 'http'; it must be a number from 0 to 65535.\n"

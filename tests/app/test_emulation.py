@@ -1,0 +1,85 @@
+import signal
+from pathlib import Path
+
+import pytest
+
+from commands import run, running, shell
+from realcoze.app.config import load_settings
+from realcoze.app.emulation import describe_faults, emulated_settings
+from realcoze.app.wiring import open_house
+from realcoze.domain.message import say
+from realcoze.domain.request import Request
+from realcoze.emulator.account import BOTS
+from realcoze.emulator.fault import CALL_FAULTS, PUSH_FAULTS
+from realcoze.emulator.playground import PlaygroundSettings
+from realcoze.emulator.server import emulating
+from servers import raw_server
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+async def test_what_it_writes_works_as_printed(tmp_path: Path) -> None:
+    for _ in ("new", "and written again"):
+        async with running("emulate", "--port", "0", "--write", "my folder", "--pace", "0", cwd=tmp_path) as emulator:
+            said = await emulator.until_says("realcoze chat\n")
+            line = said.splitlines()[-1].strip()
+            assert line == "cd 'my folder' && realcoze chat"
+            ended = await shell(line.replace("&& realcoze", "&& echo hi | realcoze"), tmp_path)
+            emulator.tell(signal.SIGTERM)
+            assert (await emulator.ended()).code == 0
+        assert (ended.code, ended.err) == (0, "")
+        assert "you said “hi”" in ended.out
+    assert all(f"  {bot.name} " in said for bot in BOTS)
+    assert (tmp_path / "my folder" / ".env").stat().st_mode & 0o777 == 0o600
+
+
+async def test_it_writes_over_nobodys_settings(tmp_path: Path) -> None:
+    for name in (".env", "echo.json"):
+        folder = tmp_path / name / "mine"
+        folder.mkdir(parents=True)
+        (folder / name).write_text("session_id=my-own")
+        ended = await run("emulate", "--port", "0", "--write", str(folder), cwd=tmp_path)
+        assert ended.code == 78
+        assert ended.err == (f"realcoze: {folder}/{name} is there already.\n  Name a folder that is new or empty.\n")
+        assert [path.name for path in folder.iterdir()] == [name]
+        assert (folder / name).read_text() == "session_id=my-own"
+    (tmp_path / "file").touch()
+    ended = await run("emulate", "--port", "0", "--write", "file/sub", cwd=tmp_path)
+    assert (ended.code, ended.err) == (78, "realcoze: file/sub cannot be written: Not a directory.\n")
+
+
+async def test_ctrl_c_ends_it_and_a_port_may_be_taken(tmp_path: Path) -> None:
+    async with running("emulate", "--port", "0", cwd=tmp_path) as emulator:
+        await emulator.until_says("Add --write FOLDER")
+        emulator.tell(signal.SIGINT)
+        ended = await emulator.ended()
+    assert (ended.code, ended.err) == (0, "")
+    async with raw_server() as taken:
+        ended = await run("emulate", "--port", str(taken.port), cwd=tmp_path)
+    assert ended.code == 78
+    assert ended.err.startswith(f"realcoze: Cannot listen on 127.0.0.1, port {taken.port}: ")
+    assert "Traceback" not in ended.err
+
+
+async def test_every_fault_is_listed(tmp_path: Path) -> None:
+    ended = await run("emulate", "--faults", cwd=tmp_path)
+    assert (ended.code, ended.out) == (0, describe_faults() + "\n")
+    for name, about in {**CALL_FAULTS, **PUSH_FAULTS}.items():
+        assert f"\n  {name} " in ended.out
+        assert about in ended.out
+
+
+async def test_settings_reach_every_bot_and_leave_nothing(tmp_path: Path) -> None:
+    async with (
+        emulating(PlaygroundSettings(session_id="emulated-session-0123456789", pace=0)) as emulator,
+        emulated_settings(emulator) as settings,
+        open_house(settings) as house,
+    ):
+        folder = settings.state_dir.parent
+        assert house.gateway.bots == tuple(bot.name for bot in BOTS)
+        for bot in house.gateway.bots:
+            reply = await house.gateway.ask(Request(messages=(say("user", "hi"),), bot=bot))
+            assert reply.text
+        assert folder.is_dir()
+    assert not folder.exists()
+    assert load_settings(folder=tmp_path, environment={}).bots == {}

@@ -1,0 +1,281 @@
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from starlette.datastructures import Headers
+
+from native_server import HELLO, Bot, Relay, Served, Turn, connected, exchange, parsed, post, request, saying, serving
+from realcoze.faces.http import CHAT_BODY_BYTES, new_request_id, presented_keys
+
+CHAT = "https://chat.example"
+
+
+@pytest.fixture(scope="module")
+async def house(anyio_backend: object) -> AsyncIterator[tuple[Served, Relay]]:
+    """One server for all tests of this file, with a name and a page of its own."""
+    relay = Relay()
+    async with serving(relay, allowed_hosts=["Coze.Example"], allowed_origins=[f"{CHAT}/"]) as served:
+        yield served, relay
+
+
+@pytest.fixture
+def port(house: tuple[Served, Relay], nothing_left: None) -> int:
+    house[1].target = saying("Hi")
+    return house[0].port
+
+
+@pytest.fixture
+def relay(house: tuple[Served, Relay]) -> Relay:
+    return house[1]
+
+
+# The Host
+
+
+OUR_HOSTS = [
+    "localhost",
+    "LocalHost:8080",
+    "localhost.",
+    "localhost.:80",
+    "127.0.0.1",
+    "127.0.0.1:65535",
+    "[::1]",
+    "[::1]:8080",
+    "coze.example",
+    "COZE.EXAMPLE:443",
+]
+OTHER_HOSTS = [
+    "",
+    "evil.example",
+    "localhost.evil.example",
+    "evil.example:80",
+    "127.0.0.2",
+    "127.0.0.1.evil.example",
+    "0.0.0.0",
+    "[::2]",
+    "[::ffff:127.0.0.1]",
+    "::1",
+    "[::1",
+    "localhost@evil.example",
+    "evil.example@localhost",
+    "localhost/evil",
+    "localhost?",
+    "localhost#",
+    "localhost:80:80",
+    "localhost:http",
+    "local host",
+    "localhost\\",
+    "l\xf6calhost",
+    "sub.coze.example",
+]
+
+
+@pytest.mark.parametrize("host", OUR_HOSTS)
+async def test_we_answer_to_our_names(port: int, host: str) -> None:
+    assert (await post(port, host=host)).status == 200
+
+
+@pytest.mark.parametrize("host", OTHER_HOSTS)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_to_another_name_we_say_421(port: int, method: str, host: str) -> None:
+    answer = await post(port, host=host, method=method, path="/health" if method == "GET" else "/")
+    assert (answer.status, answer.error["code"]) == (421, "wrong_host")
+
+
+async def test_no_host_or_two_is_no_name_of_ours(port: int) -> None:
+    assert (await post(port, host=None)).status == 421
+    two = request().replace(b"host: localhost\r\n", b"host: localhost\r\nhost: localhost\r\n")
+    assert parsed(await exchange(port, two)).status == 421
+
+
+async def test_a_star_in_the_allowed_hosts_answers_to_all() -> None:
+    async with serving(saying("Hi"), allowed_hosts=["*"]) as served:
+        assert (await post(served.port, host="evil.example")).status == 200
+        assert (await post(served.port, host="evil.example", origin="https://other.example")).status == 403
+
+
+async def test_the_address_that_is_listened_on_is_a_name_of_ours() -> None:
+    async with serving(saying("Hi"), host="127.0.0.3") as served:
+        assert (await post(served.port, host="127.0.0.3:1")).status == 200
+    async with serving(saying("Hi"), host="0.0.0.0", key="0123456789abcdef") as served:
+        assert (await post(served.port, host="0.0.0.0")).status == 421
+
+
+# The Origin
+
+
+@pytest.mark.parametrize(
+    ("origin", "posting"),
+    [
+        (None, 200),
+        ("http://localhost:8080", 200),
+        ("https://LOCALHOST:8080/", 200),
+        (CHAT, 200),
+        (CHAT.upper(), 200),
+        (f"{CHAT}:444", 403),
+        (f"{CHAT}.evil.example", 403),
+        ("http://chat.example", 403),
+        ("http://localhost:8081", 403),
+        ("http://127.0.0.1:8080", 403),
+        ("https://evil.example", 403),
+        ("null", 403),
+        ("", 403),
+        ("file://", 403),
+        ("http://localhost:8080, https://evil.example", 403),
+    ],
+)
+async def test_pages_may_post_from_our_own_and_from_allowed_origins_only(
+    port: int, origin: str | None, posting: int
+) -> None:
+    answer = await post(port, host="localhost:8080", origin=origin)
+    assert answer.status == posting
+    if posting == 403:
+        assert answer.error["code"] == "wrong_origin"
+    streamed = await post(port, path="/?stream=true", host="localhost:8080", origin=origin)
+    assert streamed.status == posting
+    assert (await post(port, b"", path="/health", method="GET", host="localhost:8080", origin=origin)).status == 200
+
+
+async def test_two_origins_must_both_be_allowed(port: int) -> None:
+    both = request(origin=CHAT).replace(b"\r\n\r\n", b"\r\norigin: https://evil.example\r\n\r\n", 1)
+    assert parsed(await exchange(port, both)).status == 403
+
+
+@pytest.mark.parametrize("path", ["/", "/?stream=true", "/nowhere", "/health"])
+async def test_a_page_of_an_allowed_origin_may_read_the_answer_and_its_id(port: int, path: str) -> None:
+    method = "GET" if path == "/health" else "POST"
+    answer = await post(port, path=path, method=method, origin=f"{CHAT.upper()}")
+    assert answer.headers["access-control-allow-origin"] == CHAT
+    assert answer.headers["vary"] == "origin"
+    assert "x-request-id" in answer.headers["access-control-expose-headers"]
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+async def test_its_browser_may_ask_beforehand(port: int) -> None:
+    answer = await post(port, b"", method="OPTIONS", origin=CHAT, access_control_request_method="POST")
+    assert (answer.status, answer.body) == (204, b"")
+    assert answer.headers["access-control-allow-origin"] == CHAT
+    assert "POST" in answer.headers["access-control-allow-methods"]
+    assert "authorization" in answer.headers["access-control-allow-headers"]
+
+
+@pytest.mark.parametrize("origin", [None, "null", "https://evil.example", "http://localhost"])
+async def test_no_other_page_may_read_anything(port: int, origin: str | None) -> None:
+    asked = await post(port, b"", method="OPTIONS", origin=origin, access_control_request_method="POST")
+    got = await post(port, b"", method="GET", path="/health", origin=origin)
+    assert (asked.status, got.status) == (405, 200)
+    for answer in (asked, got):
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+WEBSOCKET = {
+    "connection": "Upgrade",
+    "upgrade": "websocket",
+    "sec_websocket_version": "13",
+    "sec_websocket_key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "content_length": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("localhost", None, 403),
+        ("localhost", CHAT, 403),
+        ("evil.example", None, 421),
+        ("localhost", "https://evil.example", 403),
+    ],
+)
+async def test_the_door_stands_before_websockets_too(port: int, host: str, origin: str | None, status: int) -> None:
+    answer = await post(port, b"", method="GET", host=host, origin=origin, **WEBSOCKET)
+    assert answer.status == status
+    assert (b"wrong_" in answer.body) == (status == 421 or origin not in (None, CHAT))
+
+
+# Keys
+
+
+@pytest.mark.parametrize(
+    ("headers", "keys"),
+    [
+        ([], []),
+        ([(b"authorization", b"Bearer k")], ["k"]),
+        ([(b"authorization", b"BEARER  k ")], ["k"]),
+        ([(b"authorization", b"Basic k")], [""]),
+        ([(b"authorization", b"k")], [""]),
+        ([(b"x-api-key", b"k")], ["k"]),
+        ([(b"x-api-key", b"a"), (b"authorization", b"Bearer b"), (b"x-api-key", b"c")], ["a", "c", "b"]),
+    ],
+)
+def test_every_key_that_a_request_carries_is_found(headers: list[tuple[bytes, bytes]], keys: list[str]) -> None:
+    assert presented_keys(Headers(raw=headers)) == keys
+
+
+def test_request_ids_differ() -> None:
+    ids = {new_request_id() for _ in range(100)}
+    assert len(ids) == 100
+    assert all(each.startswith("req_") and len(each) == 24 for each in ids)
+
+
+# Bodies
+
+
+async def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(port: int) -> None:
+    async with connected(port) as client:
+        await client.send(request(b"", content_length=str(CHAT_BODY_BYTES + 1), expect="100-continue"))
+        got = await client.until(b"request_too_large")
+    assert got.startswith(b"HTTP/1.1 413 ")
+    assert b"100 Continue" not in got
+
+
+async def test_a_body_that_does_not_say_so_is_refused_as_it_comes(port: int, relay: Relay) -> None:
+    relay.target = bot = saying("never")
+    piece = b"100000\r\n" + b" " * (1 << 20) + b"\r\n"
+    async with connected(port) as client:
+        await client.send(request(b"", content_length=None, transfer_encoding="chunked"))
+        for _ in range(CHAT_BODY_BYTES >> 20):
+            await client.send(piece)
+        await client.send(b"1\r\n \r\n")
+        got = await client.until(b"request_too_large")
+    assert got.startswith(b"HTTP/1.1 413 ")
+    assert bot.turns == []
+
+
+async def test_a_body_just_within_the_limit_is_read(port: int, relay: Relay) -> None:
+    relay.target = bot = saying("Hi")
+    body = HELLO.ljust(CHAT_BODY_BYTES)
+    assert (await post(port, body)).status == 200
+    assert bot.turns[0].request.messages[-1].text == "Hello"
+
+
+# Clients that leave
+
+
+async def thinking(turn: Turn) -> None:
+    turn.start()
+    await turn.go.wait()
+
+
+@pytest.mark.parametrize("way", ["leave", "half_close"])
+async def test_a_client_that_leaves_a_whole_answer_stops_the_turn(port: int, relay: Relay, way: str) -> None:
+    relay.target = bot = Bot(thinking)
+    async with connected(port) as client:
+        await client.send(request())
+        turn = await bot.turn()
+        getattr(client, way)()
+        await turn.until(lambda: turn.is_over)
+    assert turn.is_cancelled
+
+
+async def test_a_hundred_that_leave_at_once_leave_nothing(port: int, relay: Relay) -> None:
+    relay.target = bot = Bot(thinking)
+
+    async def one() -> None:
+        async with connected(port) as client:
+            await client.send(request())
+            await bot.until(lambda: len(bot.turns) == 100)
+
+    await asyncio.gather(*(one() for _ in range(100)))
+    for turn in bot.turns:
+        await turn.until(lambda turn=turn: turn.is_over)  # type: ignore[misc]
+    assert all(turn.is_cancelled for turn in bot.turns)

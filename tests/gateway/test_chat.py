@@ -1,0 +1,288 @@
+import logging
+from collections.abc import Sequence
+
+import anyio
+import pytest
+
+from realcoze.domain.event import (
+    AnswerDone,
+    Event,
+    Suggestion,
+    TextDelta,
+    ToolCallsRequested,
+    TurnDone,
+    TurnFailed,
+    TurnStarted,
+    Unknown,
+)
+from realcoze.domain.ids import BotName, ChatId, ConversationId, MessageId, RequestId
+from realcoze.domain.ports import Chats, Sink
+from realcoze.domain.request import Request
+from realcoze.errors import Internal, NotFound, Overloaded, Truncated, UpstreamFailed
+from realcoze.gateway.chat import QUEUED_EVENTS, Gateway, TurnStream
+from realcoze.gateway.route import Routes
+from servers import PATIENCE_S, Failing, Gathered, NoFlow, asking, failure
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+STARTED = TurnStarted(chat_id=ChatId("chat"), conversation_id=ConversationId("conversation"))
+ANSWER: tuple[Event, ...] = (
+    STARTED,
+    TextDelta(message_id=MessageId("m"), text="Hel"),
+    TextDelta(message_id=MessageId("m"), text="lo"),
+    AnswerDone(message_id=MessageId("m"), text="Hello"),
+    TurnDone(),
+)
+
+
+def _gateway(chats: Chats) -> Gateway:
+    return Gateway(Routes({BotName("bot"): chats}))
+
+
+async def _relay(chats: Chats, request: Request | None = None) -> list[Event]:
+    sink = Gathered()
+    with anyio.fail_after(PATIENCE_S):
+        await _gateway(chats).relay(request or asking("hello", "bot"), sink, request_id=RequestId("req_1"))
+    assert len(sink.ends) == 1
+    assert len(sink.flows) == 1
+    return sink.events
+
+
+class Lingering:
+    """A fake at the port: feeds some events and then waits until it is cancelled, or for ever."""
+
+    def __init__(self, *events: Event) -> None:
+        self.events = events
+        self.flow = NoFlow()
+        self.left = anyio.Event()
+        self.fed = anyio.Event()
+
+    async def converse(self, _request: Request, sink: Sink) -> None:
+        sink.open(self.flow)
+        for event in self.events:
+            sink.feed(event)
+        self.fed.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self.left.set()
+
+
+class Flowing:
+    """A fake at the port that keeps to its flow: while paused it holds events back, and `resume` feeds them."""
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self._events = list(events)
+        self._sink: Sink | None = None
+        self._paused = False
+        self._done = anyio.Event()
+        self.pauses = 0
+
+    def pause(self) -> None:
+        self.pauses += 1
+        self._paused = True
+
+    def resume(self) -> None:
+        self._paused = False
+        self._go_on()
+
+    async def converse(self, _request: Request, sink: Sink) -> None:
+        self._sink = sink
+        sink.open(self)
+        self._go_on()
+        await self._done.wait()
+
+    def _go_on(self) -> None:
+        assert self._sink is not None
+        while self._events and not self._paused:
+            self._sink.feed(self._events.pop(0))
+        if not self._events:
+            self._done.set()
+
+
+async def test_events_pass_as_they_are() -> None:
+    assert await _relay(Failing(*ANSWER)) == list(ANSWER)
+
+
+async def test_the_upstream_gets_the_bots_own_name() -> None:
+    chats = Failing(*ANSWER)
+    await _relay(chats, asking("hello", ""))
+    assert chats.requests == [asking("hello", "bot")]
+
+
+async def test_an_unknown_bot_is_a_failed_turn_and_no_upstream_is_asked() -> None:
+    chats = Failing(*ANSWER)
+    error = failure(await _relay(chats, asking("hello", "nobody")))
+    assert isinstance(error, NotFound)
+    assert chats.requests == []
+
+
+@pytest.mark.parametrize("events", [(), ANSWER[:1], ANSWER[:3]])
+async def test_an_error_of_the_upstream_is_the_end_of_the_turn(events: tuple[Event, ...]) -> None:
+    gone = UpstreamFailed("gone")
+    fed = await _relay(Failing(*events, error=gone))
+    assert fed == [*events, TurnFailed(error=gone)]
+
+
+async def test_an_upstream_that_returns_without_an_end_has_a_defect() -> None:
+    assert isinstance(failure(await _relay(Failing(*ANSWER[:3]))), Internal)
+
+
+@pytest.mark.parametrize("defect", [ZeroDivisionError("secret"), ExceptionGroup("x", [KeyError("y")]), OSError(5, "z")])
+async def test_a_defect_in_an_upstream_becomes_internal_and_is_logged(
+    defect: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = failure(await _relay(Failing(*ANSWER[:2], error=defect)))
+    assert isinstance(error, Internal)
+    assert "secret" not in error.message
+    assert "req_1" in caplog.text
+    assert type(defect).__name__ in caplog.text
+
+
+async def test_nothing_comes_after_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    late = (TextDelta(message_id=MessageId("m"), text="more"), TurnDone(), TurnFailed(error=Truncated("x")))
+    assert await _relay(Failing(*ANSWER, *late)) == list(ANSWER)
+    assert "3 events came out of place" in caplog.text
+
+
+async def test_an_error_after_the_end_changes_nothing() -> None:
+    assert await _relay(Failing(*ANSWER, error=UpstreamFailed("late"))) == list(ANSWER)
+
+
+async def test_a_turn_starts_once() -> None:
+    assert await _relay(Failing(STARTED, *ANSWER)) == list(ANSWER)
+
+
+async def test_every_kind_of_end_is_one() -> None:
+    calls = ToolCallsRequested(calls=())
+    assert await _relay(Failing(STARTED, calls, TurnDone())) == [STARTED, calls]
+
+
+async def test_a_caller_who_leaves_ends_the_turn_of_the_upstream(caplog: pytest.LogCaptureFixture) -> None:
+    chats, sink = Lingering(STARTED), Gathered()
+    with caplog.at_level(logging.INFO):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_gateway(chats).relay, asking("hello", "bot"), sink)
+            await sink.until(lambda: bool(sink.events))
+            tasks.cancel_scope.cancel()
+    assert chats.left.is_set()
+    assert sink.ends == []
+    assert "the caller left" in caplog.text
+
+
+async def test_a_turn_is_logged_with_its_outcome_and_never_with_its_text(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        await _relay(Failing(*ANSWER), asking("my-question", "bot"))
+        await _relay(Failing(error=Overloaded("x")), asking("my-question", "bot"))
+    assert "request req_1: bot bot, ended well after" in caplog.text
+    assert "request req_1: bot bot, overloaded after" in caplog.text
+    assert "my-question" not in caplog.text
+    assert "Hello" not in caplog.text
+
+
+async def test_the_bots_are_listed_in_their_order() -> None:
+    gateway = Gateway(Routes({BotName("b"): Failing(), BotName("a"): Failing()}))
+    assert gateway.bots == ("b", "a")
+
+
+async def test_ask_gives_the_whole_reply() -> None:
+    reply = await _gateway(Failing(*ANSWER)).ask(asking("hello", "bot"))
+    assert (reply.text, reply.chat_id, reply.conversation_id) == ("Hello", "chat", "conversation")
+
+
+@pytest.mark.parametrize(
+    "chats", [Failing(error=UpstreamFailed("gone")), Failing(*ANSWER[:2], error=Truncated("gone"))]
+)
+async def test_ask_raises_the_turns_error(chats: Failing) -> None:
+    with pytest.raises((UpstreamFailed, Truncated), match="gone"):
+        await _gateway(chats).ask(asking("hello", "bot"))
+
+
+async def test_say_iterates_the_events_and_ends_after_the_last() -> None:
+    async with _gateway(Failing(*ANSWER)).say(asking("hello", "bot")) as turn:
+        assert [event async for event in turn] == list(ANSWER)
+        assert [event async for event in turn] == []
+
+
+async def test_say_ends_with_the_failure() -> None:
+    async with _gateway(Failing(*ANSWER[:2], error=UpstreamFailed("gone"))).say(asking("hello", "bot")) as turn:
+        events = [event async for event in turn]
+    assert isinstance(failure(events), UpstreamFailed)
+
+
+async def test_leaving_a_say_block_stops_the_turn() -> None:
+    chats = Lingering(STARTED, Suggestion(text="x"))
+    with anyio.fail_after(PATIENCE_S):
+        async with _gateway(chats).say(asking("hello", "bot")) as turn:
+            async for event in turn:
+                assert event == STARTED
+                break
+    assert chats.left.is_set()
+
+
+async def test_leaving_a_say_block_before_anything_came_stops_the_turn() -> None:
+    chats = Lingering()
+    async with _gateway(chats).say(asking("hello", "bot")):
+        await chats.fed.wait()
+    assert chats.left.is_set()
+
+
+async def test_what_is_raised_in_a_say_block_comes_out_as_it_is() -> None:
+    """Not as the group that a task group makes of it."""
+    chats = Lingering(STARTED)
+
+    async def break_down() -> None:
+        async with _gateway(chats).say(asking("hello", "bot")) as turn:
+            async for _ in turn:
+                raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await break_down()
+    assert chats.left.is_set()
+
+
+async def test_cancelling_a_say_block_stops_the_turn() -> None:
+    chats = Lingering(STARTED)
+
+    async def follow() -> None:
+        async with _gateway(chats).say(asking("hello", "bot")) as turn:
+            async for _ in turn:
+                pass
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(follow)
+        await chats.fed.wait()
+        tasks.cancel_scope.cancel()
+    assert chats.left.is_set()
+
+
+def _numbered(count: int) -> list[Event]:
+    return [*(Unknown(name=str(number), raw="") for number in range(count)), TurnDone()]
+
+
+async def test_a_slow_reader_holds_the_upstream_back_and_misses_nothing() -> None:
+    events = _numbered(10 * QUEUED_EVENTS)
+    chats = Flowing(events)
+    with anyio.fail_after(PATIENCE_S):
+        async with _gateway(chats).say(asking("hello", "bot")) as turn:
+            got = []
+            async for event in turn:
+                got.append(event)
+                assert len(turn._events) <= QUEUED_EVENTS
+    assert got == events
+    assert chats.pauses == 10
+
+
+async def test_a_reader_that_keeps_up_is_never_paused() -> None:
+    chats = Flowing(_numbered(QUEUED_EVENTS - 2))
+    async with _gateway(chats).say(asking("hello", "bot")) as turn:
+        assert len([event async for event in turn]) == QUEUED_EVENTS - 1
+    assert chats.pauses == 0
+
+
+async def test_a_stream_without_a_flow_keeps_everything() -> None:
+    stream = TurnStream()
+    events = _numbered(2 * QUEUED_EVENTS)
+    for event in events:
+        stream.feed(event)
+    assert [event async for event in stream] == events

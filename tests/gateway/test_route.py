@@ -1,0 +1,37 @@
+import pytest
+
+from realcoze.domain.ids import BotName
+from realcoze.errors import NotFound
+from realcoze.gateway.route import ONLY_BOT, Routes
+from servers import Failing
+
+CAT, DOG = Failing(), Failing()
+BOTS = {BotName("cat"): CAT, BotName("dog"): DOG}
+
+
+def test_a_name_of_the_table_is_that_bot() -> None:
+    assert Routes(BOTS).route(BotName("dog")) == ("dog", DOG)
+
+
+def test_no_name_is_the_first_bot() -> None:
+    assert Routes(BOTS).route(BotName("")) == ("cat", CAT)
+
+
+@pytest.mark.parametrize("name", ["bird", "Cat", " cat", "coze", "cat\n"])
+def test_any_other_name_is_not_found_and_the_names_are_listed(name: str) -> None:
+    with pytest.raises(NotFound) as caught:
+        Routes(BOTS).route(BotName(name))
+    assert caught.value.code == "model_not_found"
+    assert caught.value.hint == "The bots here are: cat, dog."
+
+
+def test_a_long_name_is_not_repeated_in_full() -> None:
+    with pytest.raises(NotFound) as caught:
+        Routes(BOTS).route(BotName("x" * 10_000))
+    assert len(caught.value.message) < 200
+
+
+def test_without_a_table_every_name_reaches_the_only_bot() -> None:
+    routes = Routes({ONLY_BOT: CAT}, catches_all=True)
+    for name in ("", "coze", "gpt-4o", "claude"):
+        assert routes.route(BotName(name)) == ("coze", CAT)
