@@ -20,10 +20,7 @@ import msgspec
 from realcoze.emulator.account import BOTS, SESSION_ID, bot_config
 from servers import PATIENCE_S, Coze, Watched
 
-_HEED = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
-"""Heeds Ctrl-C even where these tests run in the background, which ignores it."""
-
-COMMAND = (sys.executable, "-c", _HEED, sys.executable, "-m", "realcoze")
+COMMAND = (sys.executable, "-m", "realcoze")
 PATIENT_S = 3 * PATIENCE_S
 """A process of its own has all of Python to start first, often beside others."""
 
@@ -40,6 +37,9 @@ class Ended:
 
 def environment(home: Path, **more: str) -> dict[str, str]:
     """What a person's shell would have, and what measures coverage."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # These tests run in the background; what they start shall heed Ctrl-C all the same.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     temporary = home / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
     ours = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}

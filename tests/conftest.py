@@ -1,12 +1,12 @@
 """What all tests share."""
 
+import asyncio
 import functools
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 
 from realcoze.upstreams.coze_playground.upstream import Playground
@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _bounded(test: Callable[..., Awaitable[None]], limit_s: float) -> Callable[..., Awaitable[None]]:
     @functools.wraps(test)
     async def bounded(*args: Any, **kwargs: Any) -> None:
-        with anyio.fail_after(limit_s):
+        async with asyncio.timeout(limit_s):
             await test(*args, **kwargs)
 
     return bounded

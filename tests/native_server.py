@@ -19,7 +19,8 @@ import anyio
 import uvicorn
 
 from realcoze.app.config import Server, Settings
-from realcoze.app.server import DEFAULT_LIMITS, Limits, listening
+from realcoze.app.connection import DEFAULT_LIMITS, Limits
+from realcoze.app.server import listening
 from realcoze.app.wiring import House, build_app
 from realcoze.domain.event import Event, TextDelta, TurnDone, TurnStarted
 from realcoze.domain.ids import BotName, ChatId, ConversationId, MessageId
@@ -32,6 +33,7 @@ from servers import PATIENCE_S, Watched
 HELLO = b'[{"role": 2, "content": "Hello"}]'
 """The shortest question."""
 
+HEALTH = b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n"
 MESSAGE = MessageId("m1")
 
 
@@ -361,8 +363,12 @@ def deaf_client(port: int, data: bytes, *, takes: int = 4096) -> Iterator[socket
         yield client
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """For what nobody tells: give the loop its turns until `condition` holds.  Raises `TimeoutError`."""
-    with anyio.fail_after(PATIENCE_S):
-        while not condition():
-            await anyio.lowlevel.checkpoint()
+def read_all(client: socket.socket) -> bytes:
+    """To the end of the connection, however it ends."""
+    got = bytearray()
+    try:
+        while chunk := client.recv(1 << 20):
+            got += chunk
+    except ConnectionError:
+        pass
+    return bytes(got)

@@ -157,7 +157,7 @@ async def in_terminal(
     terminal = Terminal(master, columns, lines)
     try:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", _TAKE_TERMINAL),
+            *(sys.executable, "-I", "-S", "-c", _TAKE_TERMINAL),
             *COMMAND,
             *arguments,
             cwd=cwd,

@@ -6,6 +6,7 @@ what one test wants said.  `Wire` and `Gathered` are waited for instead of slept
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -310,20 +311,14 @@ class Held:
 
 def held() -> Held:
     """Count it now.  libuv opens /dev/null once for each loop that listens, and keeps it."""
-    links = [link for link in map(_link, files(Path("/proc/self/fd"))) if link not in ("", os.devnull)]
-    sockets = {link[8:-1] for link in links if link.startswith("socket:[")}
-    listening = {
-        row.split()[9]
-        for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6")
-        if Path(table).exists()
-        for row in Path(table).read_text().splitlines()[1:]
-        if row.split()[3] == "0A"
-    }
+    links = {int(path.name): _link(path) for path in Path("/proc/self/fd").iterdir()}
+    sockets = [number for number, link in links.items() if link.startswith("socket:[")]
+    others = [link for link in links.values() if not link.startswith("socket:[") and link not in ("", os.devnull)]
     return Held(
         tasks=len([task for task in asyncio.all_tasks() if not task.done()]),
-        files=len(links) - len(sockets),
+        files=len(others),
         sockets=len(sockets),
-        listeners=len(sockets & listening),
+        listeners=sum(map(_listens, sockets)),
     )
 
 
@@ -344,3 +339,8 @@ def _link(descriptor: Path) -> str:
         return str(descriptor.readlink())
     except OSError:
         return ""
+
+
+def _listens(descriptor: int) -> bool:
+    with socket.socket(fileno=os.dup(descriptor)) as twin:
+        return bool(twin.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))

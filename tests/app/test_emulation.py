@@ -19,8 +19,10 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 async def test_what_it_writes_works_as_printed(tmp_path: Path) -> None:
+    options = ("--port", "0", "--write", "my folder", "--pace", "0", "--frames", "mixed", "--seed", "7")
+    answers = set()
     for _ in ("new", "and written again"):
-        async with running("emulate", "--port", "0", "--write", "my folder", "--pace", "0", cwd=tmp_path) as emulator:
+        async with running("emulate", *options, cwd=tmp_path) as emulator:
             said = await emulator.until_says("realcoze chat\n")
             line = said.splitlines()[-1].strip()
             assert line == "cd 'my folder' && realcoze chat"
@@ -29,6 +31,8 @@ async def test_what_it_writes_works_as_printed(tmp_path: Path) -> None:
             assert (await emulator.ended()).code == 0
         assert (ended.code, ended.err) == (0, "")
         assert "you said “hi”" in ended.out
+        answers.add(ended.out)
+    assert len(answers) == 1
     assert all(f"  {bot.name} " in said for bot in BOTS)
     assert (tmp_path / "my folder" / ".env").stat().st_mode & 0o777 == 0o600
 

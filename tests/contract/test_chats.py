@@ -1,8 +1,9 @@
 """What every implementation of the port `Chats` must do; one suite, run on each (domain/ports.py)."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 
 KEY = "a-key-of-this-test"
 
+Opened = Callable[..., AbstractAsyncContextManager[tuple[Chats, Coze]]]
 Open = Callable[[Coze, Path], AbstractAsyncContextManager[Chats]]
 """Opens an upstream that ends at this emulator, whatever lies in between."""
 
@@ -57,23 +59,16 @@ UPSTREAMS: dict[str, Open] = {"coze_playground": _playground, "native": _native}
 """Every implementation there is; a new one needs a line here."""
 
 
-class Opened:
-    """An upstream and the emulator behind it, open until the test is over."""
-
-    def __init__(self, stack: AsyncExitStack, open_upstream: Open, folder: Path) -> None:
-        self._stack = stack
-        self._open = open_upstream
-        self._folder = folder
-
-    async def __call__(self, **settings: object) -> tuple[Chats, Coze]:
-        coze = await self._stack.enter_async_context(emulated(**settings))
-        return await self._stack.enter_async_context(self._open(coze, self._folder)), coze
-
-
 @pytest.fixture(params=UPSTREAMS)
-async def opened(nothing_left: None, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opened]:
-    async with AsyncExitStack() as stack:
-        yield Opened(stack, UPSTREAMS[request.param], tmp_path)
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
+    """An upstream and the emulator behind it, for as long as a block lasts."""
+
+    @asynccontextmanager
+    async def both(**settings: Any) -> AsyncIterator[tuple[Chats, Coze]]:
+        async with emulated(**settings) as coze, UPSTREAMS[request.param](coze, tmp_path) as chats:
+            yield chats, coze
+
+    return both
 
 
 async def _events(chats: Chats, request: Request) -> list[Event]:
@@ -85,113 +80,113 @@ async def _events(chats: Chats, request: Request) -> list[Event]:
 
 
 async def test_a_turn_is_whole_in_order_and_ends_once(opened: Opened) -> None:
-    chats, _ = await opened()
-    for bot in ("memory", "markdown", "tools", "echo"):
-        events = await _events(chats, asking("hello", bot, wants=Wants(steps=True, suggestions=True, usage=True)))
-        life = TurnLife()
-        assert all(life.accepts(event) for event in events), bot
-        assert isinstance(events[-1], ENDS)
-        assert len([event for event in events if isinstance(event, ENDS)]) == 1
-        assert not isinstance(events[-1], TurnFailed)
-        assert len([event for event in events if isinstance(event, TurnStarted)]) <= 1
+    async with opened() as (chats, _):
+        for bot in ("memory", "markdown", "tools", "echo"):
+            events = await _events(chats, asking("hello", bot, wants=Wants(steps=True, suggestions=True, usage=True)))
+            life = TurnLife()
+            assert all(life.accepts(event) for event in events), bot
+            assert isinstance(events[-1], ENDS)
+            assert len([event for event in events if isinstance(event, ENDS)]) == 1
+            assert not isinstance(events[-1], TurnFailed)
+            assert len([event for event in events if isinstance(event, TurnStarted)]) <= 1
 
 
 async def test_the_deltas_are_the_answer(opened: Opened) -> None:
-    chats, _ = await opened()
-    events = await _events(chats, asking("one two {three} 四 😀"))
-    said = "".join(event.text for event in events if isinstance(event, TextDelta))
-    assert said == "one two {three} 四 😀"
-    assert [event.text for event in events if isinstance(event, AnswerDone)] == [said]
+    async with opened() as (chats, _):
+        events = await _events(chats, asking("one two {three} 四 😀"))
+        said = "".join(event.text for event in events if isinstance(event, TextDelta))
+        assert said == "one two {three} 四 😀"
+        assert [event.text for event in events if isinstance(event, AnswerDone)] == [said]
 
 
 async def test_the_whole_history_reaches_the_bot(opened: Opened) -> None:
-    chats, _ = await opened()
-    history = (say("user", "My name is Bob."), say("assistant", "Hello."), say("user", "What is my name?"))
-    reply = await ask(chats, Request(messages=history, bot=asking("", "memory").bot))
-    assert "Bob!" in reply.text
+    async with opened() as (chats, _):
+        history = (say("user", "My name is Bob."), say("assistant", "Hello."), say("user", "What is my name?"))
+        reply = await ask(chats, Request(messages=history, bot=asking("", "memory").bot))
+        assert "Bob!" in reply.text
 
 
 async def test_what_is_wanted_comes(opened: Opened) -> None:
-    chats, _ = await opened()
-    reply = await ask(chats, asking("Berlin?", "tools", wants=Wants(steps=True, suggestions=True, usage=True)))
-    assert len(reply.steps) == 5
-    assert len(reply.suggestions) == 2
-    assert reply.usage is not None
+    async with opened() as (chats, _):
+        reply = await ask(chats, asking("Berlin?", "tools", wants=Wants(steps=True, suggestions=True, usage=True)))
+        assert len(reply.steps) == 5
+        assert len(reply.suggestions) == 2
+        assert reply.usage is not None
 
 
 async def test_a_rewritten_answer_ends_as_the_last_version(opened: Opened) -> None:
-    chats, _ = await opened()
-    assert (await ask(chats, asking("one two three four [[fault rewrite after=2]]"))).text == "one two three four"
+    async with opened() as (chats, _):
+        assert (await ask(chats, asking("one two three four [[fault rewrite after=2]]"))).text == "one two three four"
 
 
 @pytest.mark.parametrize("mark", ["quota", "broken", "signature", "session", "region"])
 async def test_a_refused_turn_raises_and_feeds_no_end(opened: Opened, mark: str) -> None:
-    chats, _ = await opened()
-    sink = Gathered()
-    with pytest.raises(RealcozeError) as caught, anyio.fail_after(PATIENCE_S):
-        await chats.converse(asking(f"hello [[fault {mark}]]"), sink)
-    assert caught.value.message
-    assert caught.value.code
-    assert sink.ends == []
+    async with opened() as (chats, _):
+        sink = Gathered()
+        with pytest.raises(RealcozeError) as caught, anyio.fail_after(PATIENCE_S):
+            await chats.converse(asking(f"hello [[fault {mark}]]"), sink)
+        assert caught.value.message
+        assert caught.value.code
+        assert sink.ends == []
 
 
 async def test_an_unknown_bot_raises(opened: Opened) -> None:
-    chats, _ = await opened()
-    with pytest.raises(RealcozeError):
-        await chats.converse(asking("hello", "nobody"), Gathered())
+    async with opened() as (chats, _):
+        with pytest.raises(RealcozeError):
+            await chats.converse(asking("hello", "nobody"), Gathered())
 
 
 async def test_turns_beside_each_other_get_each_their_own(opened: Opened) -> None:
-    chats, _ = await opened(pace=200)
-    results = await outcomes(chats, [asking(f"{number} one two {number}") for number in range(50)])
-    assert [getattr(result, "text", result) for result in results] == [f"{n} one two {n}" for n in range(50)]
+    async with opened(pace=200) as (chats, _):
+        results = await outcomes(chats, [asking(f"{number} one two {number}") for number in range(50)])
+        assert [getattr(result, "text", result) for result in results] == [f"{n} one two {n}" for n in range(50)]
 
 
 async def test_events_are_pushed_as_they_come(opened: Opened) -> None:
-    chats, coze = await opened(pace=5)
-    sink = Gathered()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(chats.converse, asking("one two three"), sink)
-        await sink.until(lambda: bool(sink.text))
-        assert coze.server.seen.frames < 4
-        tasks.cancel_scope.cancel()
+    async with opened(pace=5) as (chats, coze):
+        sink = Gathered()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(chats.converse, asking("one two three"), sink)
+            await sink.until(lambda: bool(sink.text))
+            assert coze.server.seen.frames < 4
+            tasks.cancel_scope.cancel()
 
 
 async def test_cancelling_gives_everything_back(opened: Opened) -> None:
-    chats, coze = await opened(pace=20)
-    for number, mark in enumerate(("", "[[fault silent]]", "[[fault stall]]"), start=1):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(chats.converse, asking(f"one two three {mark}"), Gathered())
-            await coze.wire.until_count("execute", number)
-            tasks.cancel_scope.cancel()
-    assert (await ask(chats, asking("hello"))).text == "hello"
+    async with opened(pace=20) as (chats, coze):
+        for number, mark in enumerate(("", "[[fault silent]]", "[[fault stall]]"), start=1):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(chats.converse, asking(f"one two three {mark}"), Gathered())
+                await coze.wire.until_count("execute", number)
+                tasks.cancel_scope.cancel()
+        assert (await ask(chats, asking("hello"))).text == "hello"
 
 
 async def test_a_paused_sink_gets_nothing_and_afterwards_all(opened: Opened) -> None:
-    chats, _ = await opened()
-    words = " ".join(f"word{number}" for number in range(100))
-    sink = Gathered(lambda event: sink.flow.pause() if isinstance(event, TextDelta) else None)
-    fed = Fold()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(chats.converse, asking(words), sink)
-        await sink.until(lambda: bool(sink.text))
-        while not sink.ends:
-            await ask(chats, asking("time passes"))
-            sink.flow.resume()
-    for event in sink.events:
-        fed.feed(event)
-    assert fed.finish().text == words
+    async with opened() as (chats, _):
+        words = " ".join(f"word{number}" for number in range(100))
+        sink = Gathered(lambda event: sink.flow.pause() if isinstance(event, TextDelta) else None)
+        fed = Fold()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(chats.converse, asking(words), sink)
+            await sink.until(lambda: bool(sink.text))
+            while not sink.ends:
+                await ask(chats, asking("time passes"))
+                sink.flow.resume()
+        for event in sink.events:
+            fed.feed(event)
+        assert fed.finish().text == words
 
 
 async def test_pause_and_resume_may_come_at_any_time(opened: Opened) -> None:
-    chats, _ = await opened()
+    async with opened() as (chats, _):
 
-    def fidget(_event: Event) -> None:
-        for move in (sink.flow.resume, sink.flow.pause, sink.flow.pause, sink.flow.resume):
-            move()
+        def fidget(_event: Event) -> None:
+            for move in (sink.flow.resume, sink.flow.pause, sink.flow.pause, sink.flow.resume):
+                move()
 
-    sink = Gathered(fidget)
-    await chats.converse(asking("one two three"), sink)
-    assert sink.reply().text == "one two three"
-    sink.flow.pause()
-    sink.flow.resume()
+        sink = Gathered(fidget)
+        await chats.converse(asking("one two three"), sink)
+        assert sink.reply().text == "one two three"
+        sink.flow.pause()
+        sink.flow.resume()

@@ -17,6 +17,7 @@ from realcoze.emulator.delivery import (
     Deafen,
     FrameForm,
     Garble,
+    Pace,
     Send,
     Step,
     Wrapper,
@@ -97,6 +98,15 @@ def test_mixed_takes_each_form_in_turn() -> None:
         assert isinstance(message, bytes)
         kinds.append("bare" if message.startswith(b"{") else decode_frame(message).payload_encoding or "json")
     assert sorted(kinds) == ["bare", "gzip", "json"]
+
+
+def test_the_pace_is_kept_by_the_clock() -> None:
+    pace = Pace(10, 100)
+    assert pace.wait_s(100) == pytest.approx(0.1)
+    assert pace.wait_s(100.15) == pytest.approx(0.05)  # the first wait took longer than it should
+    assert pace.wait_s(101) == 0  # and then everything stood still
+    assert pace.wait_s(101) == 0
+    assert pace.wait_s(100.45) == pytest.approx(0.05)
 
 
 def test_without_a_fault_everything_goes_out_at_the_pace() -> None:
@@ -190,6 +200,12 @@ def test_huge_is_larger_than_a_message_may_be() -> None:
 @pytest.mark.parametrize("name", PUSH_FAULTS)
 def test_an_answer_without_pushes_has_no_fault(name: str) -> None:
     assert list(deliver([], Fault(name), Wrapper("json"), log_id_ms=0)) == []
+
+
+def test_a_push_that_is_a_command_passes_through_every_fault() -> None:
+    for name in ("unfinished", "duplicate"):
+        steps = list(deliver([Push(event_type=2)], Fault(name), Wrapper("bare"), log_id_ms=0))
+        assert set(_messages(steps)) == {b'{"event_type":2}'}
 
 
 def test_faults_do_not_change_the_pushes_they_are_given() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from realcoze.dialects.coze_playground.access import access_key
 from realcoze.emulator.account import APP_ID, APP_KEY, BOTS, PRODUCT_ID, SESSION_ID, bot_config
+from realcoze.emulator.delivery import Pace
 from realcoze.emulator.fault import CALL_FAULTS
 from realcoze.framing.frontier import FrontierReader
 from servers import PATIENCE_S, Coze, Wire, emulated, soon
@@ -243,24 +244,22 @@ async def test_a_deaf_socket_hears_and_says_nothing_more() -> None:
         assert coze.server.seen.cuts == 0
 
 
-async def test_the_pace_is_tokens_a_second() -> None:
-    """Measured by the loop's own calls to sleep: no clock is asked."""
-    slept: list[float] = []
+async def test_the_pace_is_tokens_a_second_and_the_bots_own() -> None:
+    """The waits as the loop was asked for them: no clock is looked at."""
+    paces: list[float] = []
 
-    async def note(seconds: float) -> None:
-        slept.append(seconds)
-        await anyio.lowlevel.checkpoint()
+    class Noted(Pace):
+        def __init__(self, tokens_per_s: float, _now: float) -> None:
+            paces.append(tokens_per_s)
+            super().__init__(1000, 0)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("realcoze.emulator.playground.asyncio.sleep", note)
+        patch.setattr("realcoze.emulator.playground.Pace", Noted)
         async with _client(pace=50) as (_, client), client.socket() as socket:
-            await client.execute("one two three")
-            await _pushes(socket)
-            assert set(slept) == {1 / 50}
-            slept.clear()
-            await client.execute("one", bot=3)
-            await _pushes(socket)
-            assert set(slept) == {1 / 5}  # the slow bot
+            for bot in (4, 3):  # echo, and the slow one
+                await client.execute("one two three", bot=bot)
+                await _pushes(socket)
+    assert paces == [50, 5]
 
 
 async def test_every_refusal_of_a_call() -> None:

@@ -1,11 +1,14 @@
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
+import anyio
 import pytest
 from starlette.datastructures import Headers
 
 from native_server import HELLO, Bot, Relay, Served, Turn, connected, exchange, parsed, post, request, saying, serving
-from realcoze.faces.http import CHAT_BODY_BYTES, new_request_id, presented_keys
+from realcoze.faces.http import CHAT_BODY_BYTES, Guard, new_request_id, presented_keys, while_connected
+from realcoze.faces.native import refuse_at_door
 
 CHAT = "https://chat.example"
 
@@ -279,3 +282,39 @@ async def test_a_hundred_that_leave_at_once_leave_nothing(port: int, relay: Rela
     for turn in bot.turns:
         await turn.until(lambda turn=turn: turn.is_over)  # type: ignore[misc]
     assert all(turn.is_cancelled for turn in bot.turns)
+
+
+async def test_what_is_said_before_a_client_leaves_is_no_leaving() -> None:
+    said = iter(["http.request", "http.request", "http.disconnect"])
+
+    async def receive() -> dict[str, str]:
+        return {"type": next(said)}
+
+    with anyio.fail_after(1):
+        async with while_connected(receive):
+            await anyio.Event().wait()
+    assert list(said) == []
+
+
+async def test_a_block_that_ends_leaves_nobody_waiting_for_the_client(nothing_left: None) -> None:
+    async def receive() -> dict[str, str]:
+        await anyio.Event().wait()
+        raise AssertionError
+
+    with anyio.fail_after(1):
+        async with while_connected(receive):
+            pass
+
+
+async def test_the_door_is_for_callers_only() -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope)
+
+    async def nothing(*message: Any) -> Any:
+        raise AssertionError
+
+    guard = Guard(app, allowed_hosts=(), allowed_origins=(), refuse=refuse_at_door)
+    await guard({"type": "lifespan"}, nothing, nothing)
+    assert seen == [{"type": "lifespan"}]

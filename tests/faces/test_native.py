@@ -582,6 +582,16 @@ async def test_health_needs_no_key_and_tells_of_bots_and_upstreams_but_no_secret
         assert KEY.encode() not in answer.body
 
 
+async def test_nothing_that_a_client_sends_gets_into_a_header_as_it_is(port: int) -> None:
+    answer = await post(port, path="/?subscribe=%0d%0ax:y", x_request_id="mine", origin=None)
+    assert answer.status == 400
+    assert answer.headers["x-request-id"] != "mine"
+    elsewhere = await post(port, b"", method="GET", path="/health/?%0d%0ax:y")
+    assert "x" not in elsewhere.headers
+    unknown = await post(port, b"", path="/%0d%0ax:y")
+    assert (unknown.status, "x" in unknown.headers) == (404, False)
+
+
 # The weaknesses of the Node program
 
 

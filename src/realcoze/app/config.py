@@ -26,7 +26,7 @@ SEED_UPSTREAM = "playground"
 
 NOTHING_CONFIGURED = (
     "Try it without an account: `realcoze demo`, or `realcoze chat --demo`. With one: put session_id=… into a file "
-    "named .env and the bot's config.json beside it; docs/settings.md tells where both come from."
+    "named .env and the bot's config.json beside it; the README tells where both come from."
 )
 
 Port = Annotated[int, Meta(ge=0, le=65535)]

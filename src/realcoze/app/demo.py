@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from realcoze.app.config import Settings
 from realcoze.app.emulation import emulated_settings
+from realcoze.app.invocation import our_command
 from realcoze.app.server import listening
 from realcoze.app.serving import announce
 from realcoze.app.signals import STOP, told, unless_ended
@@ -55,7 +56,7 @@ async def demonstrate(settings: Settings, *, once: bool) -> int:
         if code == OK and not once:
             with told(*STOP) as signals:
                 announce(house, made.server, port)
-                click.echo(f"Or talk to it:\n  realcoze chat --url {url} --bot markdown")
+                click.echo(f"Or talk to it:\n  {our_command()} chat --url {url} --bot markdown")
                 await anext(signals)
     return code
 

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from realcoze.app.config import SEED_UPSTREAM, Bot, Server, Settings, Upstream
+from realcoze.app.invocation import our_command
 from realcoze.app.signals import STOP, told
 from realcoze.domain.ids import BotName
 from realcoze.emulator.account import BOTS, SESSION_ID, bot_config
@@ -45,7 +46,7 @@ async def emulate(wish: Wish) -> int:
             else:
                 _write(wish.folder, emulator)
                 click.echo(f"Wrote .env and the bots' configurations into {wish.folder}. Now, in another terminal:")
-                click.echo(f"  cd {shlex.quote(str(wish.folder))} && realcoze chat")
+                click.echo(f"  cd {shlex.quote(str(wish.folder))} && {our_command()} chat")
             await anext(signals)
     return 0
 

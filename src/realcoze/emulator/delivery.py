@@ -81,6 +81,22 @@ class Wrapper:
         return encode_frame(frame)
 
 
+class Pace:
+    """How long to wait after each token; by the clock, so that a delay in between does not add up.
+
+    Times are in seconds of any clock that does not go back.
+    """
+
+    def __init__(self, tokens_per_s: float, now: float) -> None:
+        self._pause = 1 / tokens_per_s
+        self._due_at = now
+
+    def wait_s(self, now: float) -> float:
+        """From `now`, when a token has gone out, until the next one; 0 for one that is late."""
+        self._due_at += self._pause
+        return max(0.0, self._due_at - now)
+
+
 def deliver(pushes: Iterable[Push], fault: Fault | None, wrapper: Wrapper, *, log_id_ms: int) -> Iterator[Step]:
     """The steps by which an answer goes out."""
     if fault is None:

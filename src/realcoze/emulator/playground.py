@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
-from typing import cast
+from typing import assert_never, cast
 
 from aiohttp import WSMsgType, web
 
@@ -21,7 +21,7 @@ from realcoze.dialects.coze_playground.envelope import SESSION_EXPIRED, encode_r
 from realcoze.dialects.coze_playground.execute import Execution
 from realcoze.dialects.coze_playground.launch import Launch
 from realcoze.emulator.account import APP_ID, APP_KEY, BOT_OF_ID, PRODUCT_ID, SERVICE_ID
-from realcoze.emulator.delivery import GARBAGE, Cut, Deafen, FrameForm, Garble, Send, Wrapper, deliver
+from realcoze.emulator.delivery import GARBAGE, Cut, Deafen, FrameForm, Garble, Pace, Send, Wrapper, deliver
 from realcoze.emulator.fault import Fault, find_fault
 from realcoze.emulator.script import script
 from realcoze.emulator.wire import Listener, WireNote, ignore
@@ -170,13 +170,14 @@ class PlaygroundServer:
         events = script(bot.name, messages, random, fault=fault)
         encoder = AnswerEncoder(push_uuid=execution.push_uuid)
         pushes = [push for event in events for push in encoder.feed(event)]
-        pause = 1 / (self.settings.pace * bot.pace) if self.settings.pace else 0.0
+        loop = asyncio.get_running_loop()
+        pace = Pace(self.settings.pace * bot.pace, loop.time()) if self.settings.pace else None
         for step in deliver(pushes, fault, self._wrapper, log_id_ms=time.time_ns() // 1_000_000):
             match step:
                 case Send():
                     await self._push(execution, step)
-                    if pause and step.is_token:
-                        await asyncio.sleep(pause)
+                    if pace is not None and step.is_token:
+                        await asyncio.sleep(pace.wait_s(loop.time()))
                 case Cut():
                     for socket in self._sockets.get(execution.device_id, [])[:]:
                         self._cut(execution.device_id, socket)
@@ -186,6 +187,8 @@ class PlaygroundServer:
                 case Garble():
                     for socket in self._sockets.get(execution.device_id, []):
                         socket.transport.write(GARBAGE)
+                case _:
+                    assert_never(step)
 
     async def _push(self, execution: Execution, step: Send) -> None:
         """Send one message to the sockets of its device; without one it is lost, as at Coze."""

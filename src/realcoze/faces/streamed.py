@@ -1,7 +1,7 @@
 """Answers that are streamed: events go through an encoder straight to the connection.
 
 Nothing is awaited for a token; one task waits for the end, the keepalives and the caller's leaving.
-The server lends the connection as the ASGI extension `realcoze.outlet` (app/server.py); on any other
+The server lends the connection as the ASGI extension `realcoze.outlet` (app/connection.py); on any other
 server pieces are handed to `send` by a task.
 """
 

@@ -135,6 +135,8 @@ async def test_what_can_be_typed_beside_questions(coze: Coze, tmp_path: Path) ->
         after = terminal.text[terminal.text.index("A new conversation.") :]
         assert "tea" not in after
         assert "It is the first thing you tell me." in after
+        terminal.say(" ")
+        await terminal.until_true(lambda: terminal.everything[-3:] == ["Me>", "", "Me>"], "the prompt, once more")
 
 
 async def test_steps_are_shown_when_they_are_wanted(coze: Coze, tmp_path: Path) -> None:
@@ -220,6 +222,9 @@ async def test_several_lines_and_the_question_before(coze: Coze, tmp_path: Path)
         assert said(coze) == [("user", "first\nsecond")]
         everything = terminal.everything
         assert everything[everything.index("  … second") :][:4] == ["  … second", "", "first", "second"]
+        # The history is there once something typed is.
+        terminal.type("x")
+        await terminal.until_shows("Me> x")
         terminal.type(UP)
         await terminal.until_true(lambda: terminal.screen[-2:] == ["Me> first", "  … second"], "the question again")
         terminal.type(ENTER)
@@ -228,13 +233,16 @@ async def test_several_lines_and_the_question_before(coze: Coze, tmp_path: Path)
         terminal.type(f"\udcff{ENTER}")
         await terminal.until_asks(4)
         assert said(coze)[-1] == ("user", "?")
+        terminal.say("[[fault late]]")
+        await terminal.until_asks(5)
+        await terminal.until_shows("Me> [[fault late]]", "[the bot said nothing]")
     typed = tmp_path / "temp" / "typed"
     assert typed.stat().st_mode & 0o777 == 0o600
     async with in_terminal("chat", cwd=tmp_path) as session:
         await session.terminal.until_asks(1)
         session.terminal.type("x")
         await session.terminal.until_shows("Me> x")
-        session.terminal.type(UP + UP)
+        session.terminal.type(UP * 3)
         await session.terminal.until_shows("Me> first", "  … second")
 
 

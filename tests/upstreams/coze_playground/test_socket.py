@@ -15,7 +15,9 @@ from realcoze.dialects.coze_playground.access import access_key
 from realcoze.dialects.coze_playground.launch import Launch, encode_launch
 from realcoze.dialects.coze_playground.push import decode_push
 from realcoze.errors import Internal, Overloaded, RateLimited, UpstreamDenied, UpstreamFailed, UpstreamTimeout
+from realcoze.transports.websocket import open_websocket
 from realcoze.upstreams.coze_playground import socket as socket_module
+from realcoze.upstreams.coze_playground.link import State
 from realcoze.upstreams.coze_playground.settings import Deadlines, Heart
 from realcoze.upstreams.coze_playground.socket import PushSocket
 from realcoze.upstreams.coze_playground.upstream import open_playground
@@ -152,14 +154,31 @@ async def test_a_ping_is_a_sign_of_life_and_is_answered(tmp_path: Path) -> None:
                     message = await ws.receive()
             answers.append(message.data)
             answered.changed()
-            await anyio.sleep(0.02)  # the time that passes is what is tested
+            await anyio.sleep(0.05)  # the time that passes is what is tested
 
-    heart = Heart(beat=1000, silence=0.2, backoff=1000, backoff_max=1000)
+    heart = Heart(beat=1000, silence=0.5, backoff=1000, backoff_max=1000)
     async with _frontier(ping, autoping=False) as frontier, _socket(frontier, tmp_path, heart=heart) as socket:
         await _ready(socket)
         await answered.until(lambda: len(answers) >= 20)
         assert answers == [b"%d" % number for number in range(20)]
         assert len(frontier.sockets) == 1
+
+
+async def test_a_heartbeat_that_cannot_be_sent_gives_the_socket_up(tmp_path: Path) -> None:
+    async def hang_up(ws: web.WebSocketResponse) -> None:
+        await ws.close()
+
+    heart = Heart(beat=1000, backoff=1e6, backoff_max=1e6)
+    async with _frontier(hang_up) as frontier, _socket(frontier, tmp_path, heart=heart) as socket:
+        await _ready(socket)
+        await soon(lambda: socket.state == "waiting")
+        url = f"{frontier.domain}/ws/v2"
+        async with open_websocket(url, connect_s=2, tls_s=2) as gone:
+            await gone.read(lambda _: None, lambda: None)
+            socket._link.state = State.OPEN  # as it is between a close and its reading
+            socket._link._beat_at = 0
+            assert not await socket._keep_alive(gone)
+            socket._link.state = State.WAITING
 
 
 async def test_payloads_that_are_no_push_are_counted(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ async def test_without_a_first_push_the_turn_times_out() -> None:
 
 
 async def test_the_first_push_is_waited_for_from_the_call_on_and_not_from_the_queue() -> None:
-    turn = _turn(Gathered(), deadlines=Deadlines(first_event=0.05, idle=math.inf))
+    turn = _turn(Gathered(), deadlines=Deadlines(first_event=5, idle=math.inf))
     turn._last_at -= 1000  # it stood in a queue that long
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_wait, turn)

@@ -184,7 +184,7 @@ async def test_the_turn_is_known_to_the_reader_before_the_call_is_made(
 
 
 async def test_whatever_happens_the_turn_is_given_back(tmp_path: Path) -> None:
-    deadlines = replace(QUICK, first_event=0.1, idle=0.1, reply=0.1)
+    deadlines = replace(QUICK, first_event=0.5, idle=0.5, reply=0.5)
     async with emulated() as coze, reached(coze, tmp_path, deadlines=deadlines, max_turns=1, max_queue=0) as playground:
         for mark in ("stall", "silent", "quota", "broken", "unfinished", "cut after=99"):
             assert isinstance(await outcome(playground, asking(f"hello [[fault {mark}]]")), RealcozeError)
@@ -368,9 +368,10 @@ async def test_a_caller_who_leaves_while_paused_takes_what_was_held_along(tmp_pa
 
 
 async def test_the_socket_lives_longer_than_the_time_to_open_it(tmp_path: Path) -> None:
-    deadlines = replace(QUICK, connect=0.2, tls=0.2)
+    deadlines = replace(QUICK, connect=0.4, tls=0.4)
+    letters = " ".join("abcdefghijkl")
     async with emulated(pace=10) as coze, reached(coze, tmp_path, deadlines=deadlines) as playground:
-        assert (await ask(playground, asking("a b c d e f g h"))).text == "a b c d e f g h"
+        assert (await ask(playground, asking(letters))).text == letters
         assert coze.server.seen.sockets == 1
 
 

@@ -99,12 +99,11 @@ class PushSocket:
     async def run(self) -> None:
         """Follow the link until `close`; to be run in a task of its own."""
         while not self._link.at(State.CLOSED):
-            match self._link.state:
-                case State.OPENING:
-                    await self._open()
-                case State.IDLE | State.WAITING:
-                    await self._pass_time()
-                    self._link.tick(anyio.current_time())
+            if self._link.at(State.OPENING):
+                await self._open()
+            else:
+                await self._pass_time()
+                self._link.tick(anyio.current_time())
 
     def close(self) -> None:
         """Close it for good; turns in flight fail."""
@@ -178,20 +177,20 @@ class PushSocket:
         def on_sign() -> None:
             self._link.heard(anyio.current_time())
 
-        async def beat() -> None:
-            while await self._beat(socket):
-                pass
+        async def watch() -> None:
+            await self._pass_time()
+            while await self._keep_alive(socket):
+                await self._pass_time()
             tasks.cancel_scope.cancel()
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(beat)
+            tasks.start_soon(watch)
             why = await socket.read(on_message, on_sign)
             tasks.cancel_scope.cancel()
         return why
 
-    async def _beat(self, socket: WebSocket) -> bool:
-        """Wait for what is due and do it; False when the socket is to be given up."""
-        await self._pass_time()
+    async def _keep_alive(self, socket: WebSocket) -> bool:
+        """Do what is due; False when the socket is to be given up."""
         due = self._link.tick(anyio.current_time())
         if due is Due.BEAT:
             try:

@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 TURNS = 1000
 AT_ONCE = 100
 CUT_EVERY = 300
-TOKENS_PER_S = 7 / 3
-"""An answer of six words is seven pushes, so it takes three seconds."""
+TOKENS_PER_S = 2.0
+"""An answer of six words is seven pushes, so it takes three and a half seconds."""
 APART_S = 0.03
 """Between the first turns of two callers, so that the pushes of all of them are spread evenly."""
 
@@ -77,7 +77,7 @@ async def test_no_answer_reaches_the_wrong_caller_in_a_thousand_turns(tmp_path: 
     tally = Tally()
     async with emulated(pace=TOKENS_PER_S, cut_every=CUT_EVERY) as coze:
         deadlines = Deadlines(connect=5, tls=5, reply=20, first_event=6, idle=4, queue=10, socket=5)
-        heart = Heart(backoff=0.004, backoff_max=0.02)
+        heart = Heart(backoff=0.001, backoff_max=0.005)
         async with reached(coze, tmp_path, deadlines=deadlines, heart=heart, max_turns=AT_ONCE) as playground:
             async with anyio.create_task_group() as tasks:
                 for caller in range(AT_ONCE):

@@ -1,0 +1,83 @@
+"""The commands of both READMEs are run as they stand there, from the folder of the clone as far as they can tell."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+READMES = ("README.md", "README.zh-CN.md")
+WITHIN_S = 60
+KNOWN = {
+    "make demo",
+    "make test",
+    ".venv/bin/realcoze chat --demo",
+    ".venv/bin/realcoze chat\n.venv/bin/realcoze serve",
+}
+"""Blocks that are tried elsewhere: by CI from a clean checkout, and in a terminal by tests/faces/terminal."""
+
+
+def blocks(mark: str) -> list[tuple[str, str]]:
+    """The shell blocks below a comment, each with the page it stands on."""
+    found = []
+    for name in READMES:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        found += [(name, block) for block in re.findall(rf"<!-- {mark} -->\n```sh\n(.*?)```", text, re.DOTALL)]
+    return found
+
+
+def shell(block: str) -> list[str]:
+    return ["bash", "-c", block.replace(".venv/bin/realcoze", f"{sys.executable} -m realcoze")]
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[str]:
+    """The address of what `make demo` leaves running."""
+    command = [sys.executable, "-m", "realcoze", "demo", "--port", "0"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        address = next(found[1] for line in running.stdout if (found := re.search(r"--url http://(\S+)", line)))
+        yield address
+        running.terminate()
+        running.stdout.close()
+
+
+def test_every_block_is_run_or_tried_elsewhere() -> None:
+    for name in READMES:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        unmarked = re.findall(r"(?<!-->)\n *```sh\n(.*?)```", text, re.DOTALL)
+        assert {re.sub(r"^ +", "", block, flags=re.MULTILINE).strip() for block in unmarked} == KNOWN
+
+
+@pytest.mark.parametrize(("page", "block"), blocks("run"))
+def test_a_command_works_as_printed(page: str, block: str) -> None:
+    done = subprocess.run(shell(block), cwd=ROOT, capture_output=True, text=True, timeout=WITHIN_S, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), page
+    assert done.stdout.strip()
+
+
+@pytest.mark.parametrize(("page", "block"), blocks("run with a server"))
+def test_a_call_works_as_printed(page: str, block: str, demo: str) -> None:
+    block = block.replace("127.0.0.1:8080", demo).replace("curl ", "curl --silent --show-error --fail ")
+    done = subprocess.run(shell(block), cwd=ROOT, capture_output=True, text=True, timeout=WITHIN_S, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), page
+    assert '"continue":false' in done.stdout or '"type":"done"' in done.stdout
+
+
+@pytest.mark.parametrize(("page", "block"), blocks("run in the background"))
+def test_a_server_says_what_to_type_next(page: str, block: str, tmp_path: Path) -> None:
+    command = shell(block.replace("\n", " --port 0\n"))
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        said = next(line for line in running.stdout if line.startswith("  cd emulated && "))
+        asked = subprocess.run(
+            shell(f"cd emulated && echo Hello | .venv/bin/realcoze {said.split()[-1]}"),
+            cwd=tmp_path, capture_output=True, text=True, timeout=WITHIN_S, check=False,
+        )  # fmt: skip
+        running.terminate()
+        running.stdout.close()
+    assert (asked.returncode, asked.stderr) == (0, ""), page
+    assert "Hello" in asked.stdout
