@@ -389,3 +389,11 @@ def test_weakness_09_no_message_whatsoever_raises(messages: list[bytes | str]) -
 def test_a_damaged_frame_gives_nothing_or_one_payload(noise: bytes, start: int, end: int) -> None:
     damaged = FRAME[:start] + noise + FRAME[end:]
     assert len(assert_refused_only_as(FrontierReader(), [damaged]).items) <= 1
+
+
+def test_a_part_that_names_no_message_is_ignored_for_it_could_be_anybodys() -> None:
+    reader = FrontierReader()
+    headers = (("sum", "2"), ("seq", "0"))
+    frame = Frame(seq_id=0, log_id=0, service=2, method=1, headers=headers, payload=b'{"a":')
+    assert reader.feed(encode_frame(frame)) == []
+    assert reader.ignored == 1

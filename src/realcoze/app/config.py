@@ -47,6 +47,9 @@ class Server(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     stall_s: Seconds = 30.0
     grace_s: Seconds = 30.0
 
+    def __repr__(self) -> str:
+        return f"Server(host={self.host!r}, port={self.port})"
+
 
 class Upstream(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`[upstreams.NAME]`: one account on one Coze."""
@@ -62,6 +65,9 @@ class Upstream(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     first_event_s: Seconds = 60.0
     idle_s: Seconds = 90.0
     queue_s: Seconds = 30.0
+
+    def __repr__(self) -> str:
+        return f"Upstream(kind={self.kind!r}, base={self.base!r})"
 
 
 class Bot(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -6,6 +6,7 @@ Source: docs/protocol/playground-2024.md §2 to §6 and §11.
 import asyncio
 import hmac
 import time
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
@@ -29,6 +30,7 @@ from realcoze.errors import BadRequest
 from realcoze.framing.frontier import HEARTBEAT
 
 BODY_BYTES = 32 << 20
+SEEN = 10_000
 SUBPROTOCOL = "pbbp2"
 _REFUSALS = {
     "region": (1, "Coze is unavailable due to regional restrictions"),
@@ -63,17 +65,17 @@ class _Socket:
 
 @dataclass
 class Seen:
-    """What tests count."""
+    """What tests count; of each list only the newest."""
 
     launches: int = 0
-    executions: list[Execution] = field(default_factory=list)
+    executions: deque[Execution] = field(default_factory=lambda: deque(maxlen=SEEN))
     sockets: int = 0
     frames: int = 0
     cuts: int = 0
     heartbeats: int = 0
-    closes: list[int | None] = field(default_factory=list)
+    closes: deque[int | None] = field(default_factory=lambda: deque(maxlen=SEEN))
     """The code with which each socket ended; 1006 or None for those without a close."""
-    lost: list[str] = field(default_factory=list)
+    lost: deque[str] = field(default_factory=lambda: deque(maxlen=SEEN))
     """The push_uuid of each push that reached no socket."""
 
 

@@ -25,7 +25,9 @@ MOST_PIECES = 400
 
 _TOKEN = re.compile(r"\s*(?:[A-Za-z0-9_'-]+|[^\sA-Za-z0-9])|\s+")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
-_NAME = re.compile(r"\b(?:my name is|i am called|i am|i'm|call me) +([\w-]+)|我(?:叫|的名字是)\s*([\w-]{1,12})", re.IGNORECASE)
+_NAME = re.compile(
+    r"\b(?:my name is|i am called|i am|i'm|call me) +([\w-]+)|我(?:叫|的名字是)\s*([\w-]{1,12})", re.IGNORECASE
+)
 _RECALL = re.compile(r"remember|what did i (?:just )?say|my name\?|记得|刚刚说|说了什么|我叫什么", re.IGNORECASE)
 
 Said = tuple[list[Step], str, list[str]]

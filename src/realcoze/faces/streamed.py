@@ -154,7 +154,7 @@ class StreamedAnswer(Response):
             await self._end(send)
 
     async def _answer(self, outlet: Outlet) -> None:
-        """Until everything is said and the client has room for the end of it; with keepalives."""
+        """Until everything is said, with keepalives."""
         before, self._before = b"".join(self._before), []
         self._outlet = outlet
         self._written_at = self._loop.time()
@@ -180,8 +180,7 @@ class StreamedAnswer(Response):
         if self._outlet is None or self._timer is not None:
             return
         if self._encoder.is_closed:
-            if not self._is_paused:
-                self._over.set()
+            self._over.set()
             return
         due = self._encoder.deadline()
         if due is not None:
@@ -219,7 +218,6 @@ class StreamedAnswer(Response):
         self._is_paused = False
         if self._flow is not None:
             self._flow.resume()
-        self._settle()
 
 
 class AsgiOutlet:

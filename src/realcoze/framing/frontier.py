@@ -180,11 +180,10 @@ class FrontierReader:
     def _join(self, headers: dict[str, str], part: bytes) -> bytes | None:
         """Keep one part of a split payload; the whole when it was the last one missing."""
         try:
-            count, index = int(headers["sum"]), int(headers["seq"])
+            key, count, index = headers["message_id"], int(headers["sum"]), int(headers["seq"])
         except (KeyError, ValueError):
             self.ignored += 1
             return None
-        key = headers.get("message_id", "")
         parts = self._parts.setdefault(key, {})
         parts[index] = part
         if not 0 <= index < count <= PARTS:

@@ -56,12 +56,12 @@ class Gateway:
             guard.fail(Internal("Something here is broken; the log has the details."))
         except BaseException:
             log.info(
-                "request %s: bot %s, the caller left after %.1f s", request_id, bot, anyio.current_time() - started
+                "request %s: bot %.80s, the caller left after %.1f s", request_id, bot, anyio.current_time() - started
             )
             raise
         guard.close()
         took_s = anyio.current_time() - started
-        log.info("request %s: bot %s, %s after %.1f s", request_id, bot, guard.outcome, took_s)
+        log.info("request %s: bot %.80s, %s after %.1f s", request_id, bot, guard.outcome, took_s)
 
     async def ask(self, request: Request, *, request_id: RequestId = RequestId("-")) -> Reply:
         """The whole reply.  Raises the turn's error."""

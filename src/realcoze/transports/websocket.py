@@ -4,10 +4,11 @@ Redirects are not followed: the address carries the access key.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import aiohttp
+import anyio
 
 from realcoze.framing.limits import SOCKET_MESSAGE_BYTES
 from realcoze.transports.failure import host_of, translated
@@ -40,7 +41,8 @@ class WebSocket:
                     on_message(message.data)
                 case aiohttp.WSMsgType.PING:
                     on_sign()
-                    await self._socket.pong(message.data)
+                    with suppress(ConnectionError):  # a socket that is gone is told by what comes next
+                        await self._socket.pong(message.data)
                 case aiohttp.WSMsgType.PONG:
                     on_sign()
                 case aiohttp.WSMsgType.ERROR:
@@ -83,7 +85,8 @@ async def open_websocket(
         try:
             yield WebSocket(socket)
         finally:
-            await socket.close()
+            with anyio.move_on_after(close_s, shield=True):
+                await socket.close()
 
 
 def _no_redirects() -> aiohttp.TraceConfig:

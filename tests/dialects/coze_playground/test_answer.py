@@ -169,8 +169,13 @@ def test_a_shorter_prefix_is_stale_and_dropped() -> None:
     assert decoder.stale == 2
 
 
-def test_a_last_push_that_is_a_shorter_prefix_ends_the_turn_and_takes_nothing_back() -> None:
-    assert events(push("Hello world"), push("Hello", "1")) == [delta("Hello world"), done("Hello world"), TurnDone()]
+def test_the_text_of_the_last_push_counts_even_if_it_is_shorter_unless_it_is_empty() -> None:
+    assert events(push("Hello world"), push("Hello", "1")) == [
+        delta("Hello world"),
+        replaced("Hello"),
+        done("Hello"),
+        TurnDone(),
+    ]
     assert events(push("Hello world"), push("", "1")) == [delta("Hello world"), done("Hello world"), TurnDone()]
 
 

@@ -9,6 +9,7 @@ from codec_properties import PROPERTIES, bytes_near
 from realcoze.dialects.coze_playground.envelope import (
     BOT_HINT,
     LOGIN_HINT,
+    MOVED_HINT,
     PROXY_HINT,
     SIGNATURE_HINT,
     TRAFFIC_HINT,
@@ -104,8 +105,8 @@ def test_data_of_another_shape_is_no_demand_for_signatures() -> None:
     [
         (200, UpstreamDenied, "upstream_blocked", SIGNATURE_HINT),
         (403, UpstreamDenied, "upstream_blocked", SIGNATURE_HINT),
-        (404, UpstreamDenied, "upstream_blocked", SIGNATURE_HINT),
-        (302, UpstreamDenied, "upstream_auth", LOGIN_HINT),
+        (404, UpstreamFailed, "upstream_protocol", SIGNATURE_HINT),
+        (302, UpstreamFailed, "upstream_protocol", MOVED_HINT),
         (401, UpstreamDenied, "upstream_auth", LOGIN_HINT),
         (500, UpstreamFailed, "upstream_protocol", SIGNATURE_HINT),
         (502, UpstreamFailed, "upstream_protocol", SIGNATURE_HINT),

@@ -14,12 +14,20 @@ from realcoze.dialects.coze_playground import launch
 from realcoze.dialects.coze_playground.access import access_key
 from realcoze.dialects.coze_playground.launch import Launch, encode_launch
 from realcoze.dialects.coze_playground.push import decode_push
-from realcoze.errors import Internal, Overloaded, RateLimited, UpstreamDenied, UpstreamFailed, UpstreamTimeout
-from realcoze.transports.websocket import open_websocket
+from realcoze.errors import (
+    Internal,
+    Overloaded,
+    RateLimited,
+    RealcozeError,
+    UpstreamDenied,
+    UpstreamFailed,
+    UpstreamTimeout,
+)
+from realcoze.transports.websocket import HandshakeRefused, open_websocket
 from realcoze.upstreams.coze_playground import socket as socket_module
 from realcoze.upstreams.coze_playground.link import State
 from realcoze.upstreams.coze_playground.settings import Deadlines, Heart
-from realcoze.upstreams.coze_playground.socket import PushSocket
+from realcoze.upstreams.coze_playground.socket import PushSocket, _refusal
 from realcoze.upstreams.coze_playground.upstream import open_playground
 from servers import PATIENCE_S, QUICK, Gathered, Watched, emulated, reached, soon, to_reach, web_server
 
@@ -383,3 +391,19 @@ async def test_after_the_close_nothing_is_waited_for(tmp_path: Path) -> None:
     assert socket.state == "closed"
     with pytest.raises(Overloaded, match="being closed"):
         await _ready(socket)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "kind"),
+    [
+        (403, {}, UpstreamDenied),
+        (200, {"handshake-status": "403"}, UpstreamDenied),
+        (502, {}, UpstreamFailed),
+        (503, {}, UpstreamFailed),
+        (514, {"handshake-autherrcode": "1000040350"}, RateLimited),
+    ],
+)
+def test_only_a_no_of_coze_itself_denies_the_account(
+    status: int, headers: dict[str, str], kind: type[RealcozeError]
+) -> None:
+    assert type(_refusal(HandshakeRefused(status, headers))) is kind

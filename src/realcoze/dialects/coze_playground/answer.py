@@ -174,7 +174,8 @@ class AnswerDecoder:
                 return []
             self._texts[message_id] = new
             return [TextDelta(message_id=message_id, text=new[len(old) :])]
-        if old.startswith(new):
+        if old.startswith(new) and not (is_last and new):
+            # Shorter and the same so far: it was overtaken.  Only the last snapshot is never that.
             self.stale += 1
             return []
         self._texts[message_id] = new

@@ -41,6 +41,7 @@ SIGNATURE_HINT = (
     "live service is Coze's official API."
 )
 BOT_HINT = "The configuration names a bot that this account does not have. Download config.json again."
+MOVED_HINT = f"It points elsewhere. Check COZE_PLAYGROUND_BASE; if it is right: {LOGIN_HINT}"
 TRAFFIC_HINT = "Coze saw unusual traffic from this account. Wait, and use it in a browser once to see what it asks for."
 
 T = TypeVar("T")
@@ -111,10 +112,12 @@ def refusal(code: int, text: str) -> RealcozeError:
 
 def _no_envelope(status: int) -> RealcozeError:
     said = f"Coze answered HTTP {status} without its usual envelope."
-    if status >= 500:
-        return UpstreamFailed(said, code="upstream_protocol", hint=SIGNATURE_HINT)
+    if status == 401:
+        return UpstreamDenied(said, code="upstream_auth", hint=LOGIN_HINT)
+    if status in (200, 403):
+        return UpstreamDenied(said, code="upstream_blocked", hint=SIGNATURE_HINT)
     if status == 429:
         return RateLimited(said, upstream_code=status)
-    if status in (301, 302, 303, 307, 308, 401):
-        return UpstreamDenied(said, code="upstream_auth", hint=LOGIN_HINT)
-    return UpstreamDenied(said, code="upstream_blocked", hint=SIGNATURE_HINT)
+    if 300 <= status < 400:
+        return UpstreamFailed(said, code="upstream_protocol", hint=MOVED_HINT)
+    return UpstreamFailed(said, code="upstream_protocol", hint=SIGNATURE_HINT)

@@ -26,7 +26,7 @@ UPDATE_PATH = "/api/draftbot/update"
 SYSTEM_PROMPT = 1
 """The prompt_type of the bot's instructions in `system_info_all`."""
 
-_DOWNLOAD = "Download it again from the bot's page, with the userscript's Download button."
+_DOWNLOAD = "It is the body of the bot page's own call POST /api/draftbot/update; save it again (README)."
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,9 @@ from realcoze.upstreams.coze_playground.turn import Turn
 
 log = logging.getLogger(__name__)
 
+DENIALS = frozenset({401, 403, 514})
+"""Statuses of a handshake that say no to us; any other is a failure of something in between."""
+
 TOO_MANY_CONNECTIONS = "1000040350"
 """Handshake-Autherrcode of a refusal that passes (docs/protocol/playground-2024.md §4.1)."""
 
@@ -260,8 +263,10 @@ def _refusal(refused: HandshakeRefused) -> RealcozeError:
     said = f"Coze's websocket refused the connection: HTTP {refused.status}" + (f", {reason}." if reason else ".")
     if refused.headers.get("handshake-autherrcode") == TOO_MANY_CONNECTIONS:
         return RateLimited(said, code="too_many_connections", hint="This device has too many sockets open.")
-    return UpstreamDenied(
-        said,
-        code="upstream_forbidden",
-        hint="The access key or the device was refused. Check the session, and start again in a minute.",
-    )
+    if refused.status in DENIALS or "handshake-status" in refused.headers:
+        return UpstreamDenied(
+            said,
+            code="upstream_forbidden",
+            hint="The access key or the device was refused. Check the session, and start again in a minute.",
+        )
+    return UpstreamFailed(said, code="upstream_protocol", retryable=True)

@@ -57,6 +57,11 @@ class Turn:
         else:
             self._deliver(partial(self._decoder.feed, push, now))
 
+    @property
+    def is_answered(self) -> bool:
+        """Pushes have come for it."""
+        return self._pushed
+
     def pause(self) -> None:
         self._paused = True
 

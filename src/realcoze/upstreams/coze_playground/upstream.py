@@ -4,6 +4,7 @@ A turn takes a place, makes itself known to the socket's reader, and only then p
 call, so that no push can come too early.  Whatever happens, the place and the name are given back.
 """
 
+import logging
 import re
 import secrets
 import time
@@ -17,7 +18,7 @@ from realcoze.dialects.coze_playground.access import DEVICE_ID_NOISE_BITS, devic
 from realcoze.dialects.coze_playground.execute import BotConfig, encode_execute
 from realcoze.domain.ports import Sink
 from realcoze.domain.request import Request
-from realcoze.errors import BadRequest, Misconfigured, NotFound, RealcozeError
+from realcoze.errors import BadRequest, Misconfigured, NotFound, RealcozeError, UpstreamDenied
 from realcoze.transports.http import open_http
 from realcoze.transports.proxy import check_proxy
 from realcoze.upstreams.coze_playground import state
@@ -27,6 +28,8 @@ from realcoze.upstreams.coze_playground.socket import PushSocket
 from realcoze.upstreams.coze_playground.standing import Standing
 from realcoze.upstreams.coze_playground.turn import Turn
 from realcoze.upstreams.slots import Slots
+
+log = logging.getLogger(__name__)
 
 _CANNOT_CARRY = (
     "conversation_id",
@@ -83,7 +86,11 @@ class Playground:
             await self._session.execute(body)
         except RealcozeError as error:
             self._standing.note(error, anyio.current_time())
-            turn.fail(error)
+            if turn.is_answered and not _is_refusal(error):
+                # The pushes show that Coze took the question; what became of the call says nothing new.
+                log.info("the call of a turn that is being answered failed: %s", error)
+            else:
+                turn.fail(error)
 
     def _config(self, request: Request) -> BotConfig:
         config = self._settings.bots.get(request.bot)
@@ -115,6 +122,11 @@ async def open_playground(settings: PlaygroundSettings) -> AsyncIterator[Playgro
                 tasks.cancel_scope.cancel()
     if failure is not None:
         raise failure
+
+
+def _is_refusal(error: RealcozeError) -> bool:
+    """Coze itself said no, rather than something on the way."""
+    return error.upstream_code is not None or isinstance(error, UpstreamDenied)
 
 
 async def _outcome(turn: Turn) -> RealcozeError | None:
