@@ -90,7 +90,7 @@ async def test_a_wrong_session_is_refused_everywhere(cookie: str) -> None:
         for path in ("/api/playground/user/launch", "/api/draftbot/update", "/api/draftbot/execute"):
             status, answer = await client.post(path, headers={"Cookie": cookie})
             assert (status, answer) == (200, {"code": 700012006, "msg": "login session invalid"})
-        assert coze.server.seen.executions == []
+        assert list(coze.server.seen.executions) == []
 
 
 async def test_a_blocked_region_is_refused_everywhere() -> None:
@@ -143,7 +143,7 @@ async def test_without_a_socket_a_push_is_lost() -> None:
     async with _client() as (coze, client):
         await client.execute("one two", push_uuid="gone")
         await coze.wire.until_count("lost", 3)
-        assert coze.server.seen.lost == ["gone"] * 3
+        assert list(coze.server.seen.lost) == ["gone"] * 3
         assert coze.server.seen.frames == 0
 
 
@@ -334,7 +334,7 @@ async def test_all_that_goes_over_the_wire_is_noted() -> None:
         assert by_kind["execute"].detail == "echo, 1 messages"
         assert by_kind["execute"].push_uuid == by_kind["frame"].push_uuid == "the-turn"
         assert all(note.size > 0 for note in coze.wire.notes if note.kind in ("launch", "execute", "frame"))
-        assert coze.server.seen.closes == [1000]
+        assert list(coze.server.seen.closes) == [1000]
 
 
 async def test_nothing_that_was_said_is_noted() -> None:

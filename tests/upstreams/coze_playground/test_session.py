@@ -99,9 +99,9 @@ async def test_a_redirect_is_not_followed_and_the_cookie_stays_here(tmp_path: Pa
             _answering(execute.PATH, b"", [], status=302, headers=head) as base,
             _session(base, tmp_path) as session,
         ):
-            with pytest.raises(UpstreamDenied) as caught:
+            with pytest.raises(UpstreamFailed) as caught:
                 await session.execute(b"{}")
-    assert caught.value.code == "upstream_auth"
+    assert caught.value.code == "upstream_protocol"
     assert elsewhere == []
 
 

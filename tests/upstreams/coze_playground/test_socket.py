@@ -267,7 +267,7 @@ async def test_a_refused_device_is_not_tried_again(tmp_path: Path) -> None:
 async def test_a_refusal_without_a_reason_has_its_status(tmp_path: Path) -> None:
     async with _frontier() as frontier, _socket(frontier, tmp_path) as socket:
         frontier.refuse = web.Response(status=404)
-        with pytest.raises(UpstreamDenied, match=r"HTTP 404\.$"):
+        with pytest.raises(UpstreamFailed, match=r"HTTP 404\.$"):
             await _ready(socket)
 
 
@@ -403,7 +403,7 @@ async def test_after_the_close_nothing_is_waited_for(tmp_path: Path) -> None:
         (514, {"handshake-autherrcode": "1000040350"}, RateLimited),
     ],
 )
-def test_only_a_no_of_coze_itself_denies_the_account(
+async def test_only_a_no_of_coze_itself_denies_the_account(
     status: int, headers: dict[str, str], kind: type[RealcozeError]
 ) -> None:
     assert type(_refusal(HandshakeRefused(status, headers))) is kind

@@ -388,7 +388,7 @@ async def test_closing_while_open_says_goodbye_and_stays_closed(tmp_path: Path) 
             await ask(playground, asking("hello"))
         assert playground.socket.state == "closed"
         await coze.wire.until_count("closed", 1)
-        assert coze.server.seen.closes == [1000]
+        assert list(coze.server.seen.closes) == [1000]
         assert coze.server.seen.sockets == 1
         with pytest.raises(Overloaded, match="being closed"):
             await ask(playground, asking("hello"))

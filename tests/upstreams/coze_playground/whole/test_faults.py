@@ -52,7 +52,7 @@ async def test_w1_a_turn_whose_last_push_fell_into_the_gap_is_called_push_lost(t
         assert caught.value.code == "push_lost"
         assert sink.ends == []
         assert sink.text == f"0 {WORDS} 0"  # all of it came, and still it was not called whole
-        assert coze.server.seen.lost == [coze.server.seen.executions[-1].push_uuid]
+        assert list(coze.server.seen.lost) == [coze.server.seen.executions[-1].push_uuid]
         assert (await ask(playground, asking("and the next one"))).text == "and the next one"
 
 
@@ -249,7 +249,7 @@ async def test_w8_a_wrong_session_is_asked_once_at_launch(tmp_path: Path) -> Non
             assert (await _refused(playground, asking("hello"))).code == "upstream_auth"
         assert coze.server.seen.launches == 1
         assert coze.server.seen.sockets == 0
-        assert coze.server.seen.executions == []
+        assert list(coze.server.seen.executions) == []
         assert playground.health()["socket"] == "idle"
         assert playground.health()["refused"]
 

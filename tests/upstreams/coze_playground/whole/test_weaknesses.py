@@ -205,20 +205,36 @@ async def test_weakness_13_a_network_error_is_raised(tmp_path: Path) -> None:
         assert caught.value.code == "upstream_unreachable"
 
 
-async def test_weakness_13_a_call_that_fails_beside_the_pushes_is_raised_once(tmp_path: Path) -> None:
-    """A server that pushes and refuses all the same: one of the two wins, and nothing is unhandled."""
-    async with emulated() as coze, reached(coze, tmp_path) as playground:
-        execute = playground._session.execute
+@pytest.mark.parametrize(
+    ("error", "is_raised"),
+    [
+        (UpstreamFailed("the call broke off"), False),
+        (UpstreamTimeout("the call took too long"), False),
+        (UpstreamFailed("code 5000", upstream_code=5000), True),
+        (UpstreamDenied("no", code="upstream_blocked"), True),
+    ],
+)
+async def test_weakness_13_a_call_that_fails_beside_the_pushes(
+    tmp_path: Path, error: RealcozeError, *, is_raised: bool
+) -> None:
+    """An answer that has begun goes on, whatever became of the call; a refusal of Coze's own ends it."""
+    async with emulated(pace=40) as coze, reached(coze, tmp_path) as playground:
+        execute, sink = playground._session.execute, Gathered()
 
         async def execute_and_fail(body: bytes) -> None:
             await execute(body)
-            raise UpstreamFailed("refused after all")
+            await sink.until(lambda: bool(sink.text))
+            raise error
 
         playground._session.execute = execute_and_fail  # type: ignore[method-assign]
-        sink = Gathered()
-        result = await outcomes(playground, [asking("one two three")])
-        assert isinstance(result[0], Reply | UpstreamFailed)
-        assert sink.ends == []
+        raised: RealcozeError | None = None
+        try:
+            await playground.converse(asking(SIX_WORDS), sink)
+        except RealcozeError as caught:
+            raised = caught
+        assert (raised is error) is is_raised
+        assert len(sink.ends) == (0 if is_raised else 1)
+        assert is_raised or sink.text == SIX_WORDS
 
 
 async def test_weakness_15_launch_data_is_kept_by_account_for_a_time_and_dropped_when_refused(tmp_path: Path) -> None:
