@@ -28,7 +28,7 @@ check: $(VENV)/dev-ready
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/bandit --quiet --recursive src --skip B101
+	$(BIN)/bandit --quiet --recursive src --configfile pyproject.toml
 	$(BIN)/detect-secrets-hook --baseline .secrets.baseline $$(git ls-files)
 
 format: $(VENV)/dev-ready

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from realcoze.dialects.coze_playground import execute, launch
 from realcoze.dialects.coze_playground.launch import Launch, encode_launch
-from realcoze.errors import UpstreamDenied, UpstreamFailed, UpstreamTimeout
+from realcoze.errors import UpstreamFailed, UpstreamTimeout
 from realcoze.transports.http import open_http
 from realcoze.upstreams.coze_playground.session import Session
 from realcoze.upstreams.coze_playground.settings import Deadlines
