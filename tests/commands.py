@@ -21,6 +21,7 @@ from realcoze.emulator.account import BOTS, SESSION_ID, bot_config
 from servers import PATIENCE_S, Coze, Watched
 
 COMMAND = (sys.executable, "-m", "realcoze")
+BOT_NAMES = [bot.name for bot in BOTS]
 PATIENT_S = 3 * PATIENCE_S
 """A process of its own has all of Python to start first, often beside others."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from commands import run, running
+from commands import BOT_NAMES, run, running
 from servers import raw_server
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -64,11 +64,11 @@ async def test_it_serves_on_until_it_is_stopped(tmp_path: Path) -> None:
     ):
         said = await demo.until_says("--bot markdown")
         assert f"Cannot listen on 127.0.0.1, port {taken.port}: Address already in use. Taking a free port" in said
-        assert "Serving memory, markdown, tools, slow, echo at " in said
+        assert f"Serving {', '.join(BOT_NAMES)} at " in said
         found = re.search(r"\n  realcoze chat --url (http://127\.0\.0\.1:\d+) --bot markdown\n", said)
         assert found
         async with aiohttp.ClientSession() as client, client.get(f"{found[1]}/health") as health:
-            assert (await health.json())["bots"] == ["memory", "markdown", "tools", "slow", "echo"]
+            assert (await health.json())["bots"] == BOT_NAMES
         demo.tell(signal.SIGTERM)
         ended = await demo.ended()
     assert (ended.code, ended.err, ended.left) == (0, "", [])

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import anyio
 import pytest
 
-from commands import COMMAND, PATIENT_S, at_once, environment, pipe, run, running, settle, settled
+from commands import BOT_NAMES, COMMAND, PATIENT_S, at_once, environment, pipe, run, running, settle, settled
 from houses import served
 from realcoze.app.config import Settings
 from realcoze.app.talk import Opening, talk
@@ -225,5 +225,5 @@ async def test_talking_to_a_running_server(coze: Coze, tmp_path: Path) -> None:
     }
     assert "The key is not known here." in ended["wrong key"].err
     assert "This server wants a key." in ended["no key"].err
-    assert "The bots here are: memory, markdown, tools, slow, echo." in ended["unknown bot"].err
+    assert f"The bots here are: {', '.join(BOT_NAMES)}." in ended["unknown bot"].err
     assert not any(wrong in one.err + one.out for one in ended.values())

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from rich.console import Console
 
-from commands import settled
+from commands import BOT_NAMES, settled
 from houses import served
 from pty_terminal import ALT_ENTER, CTRL_C, CTRL_D, ENTER, UP, in_terminal
 from realcoze.emulator.script import _ARTICLE
@@ -39,11 +39,11 @@ def said(coze: Coze) -> list[tuple[str, str]]:
 
 
 async def test_a_conversation_without_an_account(tmp_path: Path) -> None:
-    async with in_terminal("chat", "--demo", cwd=tmp_path) as session:
+    async with in_terminal("chat", "--demo", cwd=tmp_path, columns=100) as session:
         terminal = session.terminal
         await terminal.until_asks(1)
         assert terminal.everything[:2] == [
-            "Talking to memory. Also here, by --bot NAME: markdown, tools, slow, echo.",
+            f"Talking to memory. Also here, by --bot NAME: {', '.join(BOT_NAMES[1:])}.",
             "/help shows what can be typed, :q leaves.",
         ]
         terminal.say("My name is Ada")
@@ -354,5 +354,5 @@ async def test_talking_to_a_running_server(coze: Coze, tmp_path: Path) -> None:
         async with in_terminal("chat", "--url", url, "--bot", "nobody", cwd=tmp_path, columns=120) as session:
             await session.terminal.until_asks(1)
             session.terminal.say("hi")
-            told = "There is no bot 'nobody'. The bots here are: memory, markdown, tools, slow, echo."
+            told = f"There is no bot 'nobody'. The bots here are: {', '.join(BOT_NAMES)}."
             await session.terminal.until_shows("Talking to nobody", "Me> hi", told, "Me>")

@@ -201,7 +201,7 @@ async def test_whatever_happens_the_turn_is_given_back(tmp_path: Path) -> None:
 
 
 async def test_a_caller_who_leaves_frees_the_place_and_the_rest_is_dropped(tmp_path: Path) -> None:
-    async with emulated(pace=100) as coze, reached(coze, tmp_path, max_turns=1, max_queue=0) as playground:
+    async with emulated(pace=10) as coze, reached(coze, tmp_path, max_turns=1, max_queue=0) as playground:
         sink = Gathered()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(playground.converse, asking("one two three four five six"), sink)
@@ -209,8 +209,8 @@ async def test_a_caller_who_leaves_frees_the_place_and_the_rest_is_dropped(tmp_p
             tasks.cancel_scope.cancel()
         assert playground.socket.turns_in_flight == playground._slots.taken == 0
         fed = len(sink.events)
-        assert (await ask(playground, asking("a b c d e f g"))).text == "a b c d e f g"
-        assert playground.socket.strays >= 3
+        await soon(lambda: playground.socket.strays >= 3)
+        assert (await ask(playground, asking("a"))).text == "a"
         assert len(sink.events) == fed
 
 
@@ -346,7 +346,8 @@ async def test_a_slow_reader_gets_the_newest_snapshot_and_the_whole_text(tmp_pat
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(playground.converse, asking(" ".join(words)), sink)
             await sink.until(lambda: bool(sink.text))
-            # All pushes are there once another turn on the same socket, asked later, is over.
+            await coze.wire.until_count("frame", len(words) + 1)
+            # All of them are here once another turn on the same socket, asked later, is over.
             await ask(playground, asking("later"))
             assert sink.ends == []
             assert len([event for event in sink.events if isinstance(event, TextDelta)]) == 1

@@ -200,7 +200,7 @@ async def test_no_proxy_setting_means_direct_whatever_the_environment_says(
 
 
 async def test_a_websocket_that_is_cut_comes_back_through_the_proxy(tmp_path: Path) -> None:
-    async with emulated(pace=40) as coze, proxying("socks5") as proxy:
+    async with emulated(pace=15) as coze, proxying("socks5") as proxy:
         async with reached(coze, tmp_path, proxy=proxy.url("socks5")) as playground:
             reply = await ask(playground, asking("one two three four five six seven [[fault cut after=2]]"))
             assert reply.text == "one two three four five six seven"
