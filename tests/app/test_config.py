@@ -248,3 +248,11 @@ def test_a_file_is_looked_at_only_when_it_holds_secrets(tmp_path: Path, caplog: 
         load_settings(folder=tmp_path, environment={})
         assert len(caplog.messages) == warnings
     assert caplog.messages[-1] == f"{file} holds secrets and can be read by others; chmod 600 makes it private"
+
+
+def test_settings_can_be_printed_without_their_secrets(tmp_path: Path) -> None:
+    environment = {"SESSION_ID": "canary", "REALCOZE_KEY": "canary" * 3, "PROXY": "http://u:canary@p:1"}
+    shown = repr(load(tmp_path, environment=environment))
+    assert "canary" not in shown
+    assert "port=8080" in shown
+    assert "kind='coze_playground'" in shown

@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 TURNS = 1000
 AT_ONCE = 100
 CUT_EVERY = 300
-TOKENS_PER_S = 2.0
-"""An answer of six words is seven pushes, so it takes three and a half seconds."""
+TOKENS_PER_S = 1.2
+"""Six words are seven pushes, so a turn takes almost six seconds: long against the gap that a cut leaves."""
 APART_S = 0.03
 """Between the first turns of two callers, so that the pushes of all of them are spread evenly."""
 
