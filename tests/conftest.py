@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import inspect
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ import pytest
 
 from realcoze.upstreams.coze_playground.upstream import Playground
 from servers import Coze, emulated, held, reached, until_held
+
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    # Run under nohup, these tests would hand their deafness on to the programs that they start.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
