@@ -21,6 +21,7 @@ from native_server import (
     parsed,
     post,
     read_all,
+    read_some,
     request,
     saying,
     serving,
@@ -71,6 +72,12 @@ def hasty_house(open_hasty_house: House, nothing_left: None) -> House:
     """One that waits for nobody."""
     open_hasty_house.answers(saying("Hi"))
     return open_hasty_house
+
+
+async def tick(turn: Turn) -> None:
+    """With server-sent events a clock: each sign of life is a beat."""
+    turn.say("tick")
+    await turn.go.wait()
 
 
 async def refused(port: int, data: bytes) -> Answer:
@@ -217,10 +224,6 @@ async def test_a_client_that_is_too_slow_is_told_so(hasty_house: House, sent: by
 
 
 async def test_a_byte_now_and_then_is_too_slow_as_well(hasty_house: House) -> None:
-    async def tick(turn: Turn) -> None:
-        turn.say("tick")
-        await turn.go.wait()
-
     hasty_house.answers(Bot(tick))
     with deaf_client(hasty_house.port, b"POST /") as client:
         async with connected(hasty_house.port) as clock:
@@ -281,25 +284,20 @@ async def test_a_whole_answer_that_nobody_reads_is_dropped(hasty_house: House) -
         await soon(lambda: held().sockets == before + 1)
 
 
-async def test_one_that_is_read_slowly_is_not(hasty_house: House) -> None:
-    async def wait(turn: Turn) -> None:
-        turn.say("tick")
-        await turn.go.wait()
-
-    hasty_house.answers(bot := saying(PIECE * 256))
-    got = bytearray()
-    with deaf_client(hasty_house.port, request(connection=None), takes=64 << 10) as client:
-        await bot.turn()
-        hasty_house.answers(Bot(wait))
-        async with connected(hasty_house.port) as clock:
-            await clock.send(request(path="/?stream=true", accept=SSE))
-            for beat in range(1, 9):
-                await clock.until(b": keepalive\n\n", times=beat)
-                while len(got) < beat * (256 << 10):
-                    got += await anyio.to_thread.run_sync(client.recv, 64 << 10)
-        while chunk := await anyio.to_thread.run_sync(client.recv, 1 << 20):
-            got += chunk
-    assert parsed(bytes(got)).json["content"] == PIECE * 256
+async def test_one_that_is_read_slowly_is_not(nothing_left: None) -> None:
+    whole, clock = saying(PIECE * 512), Bot(tick)
+    async with serving({"whole": whole, "clock": clock}, keepalive_s=0.1, limits=Limits(stall_s=0.8)) as served:
+        got = bytearray()
+        with deaf_client(served.port, request(), takes=64 << 10) as client:
+            async with connected(served.port) as other:
+                question = b'{"messages": [{"role": 2, "content": "?"}], "bot": "clock"}'
+                await other.send(request(question, path="/?stream=true", accept=SSE))
+                for beat in range(1, 19):
+                    await other.until(b": keepalive\n\n", times=beat)
+                    got += await anyio.to_thread.run_sync(read_some, client)
+                assert len(got) < 512 * len(PIECE)
+            got += await anyio.to_thread.run_sync(read_all, client)
+    assert parsed(bytes(got)).json["content"] == PIECE * 512
 
 
 async def test_a_refusal_that_nobody_reads_is_dropped_and_not_said_twice(hasty_house: House) -> None:
