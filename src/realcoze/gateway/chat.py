@@ -12,13 +12,14 @@ from typing import Self
 
 import anyio
 
+from realcoze.domain.content import File, Image
 from realcoze.domain.event import ENDS, Event, TurnFailed
 from realcoze.domain.fold import Fold, Reply
 from realcoze.domain.ids import BotName, RequestId
-from realcoze.domain.ports import Flow, Sink
+from realcoze.domain.ports import Flow, Sink, Uploads
 from realcoze.domain.request import Request
 from realcoze.domain.turn import TurnLife
-from realcoze.errors import Internal, RealcozeError
+from realcoze.errors import BadRequest, Internal, RealcozeError
 from realcoze.gateway.route import Routes
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,13 @@ class Gateway:
         gathering = _Gathering()
         await self.relay(request, gathering, request_id=request_id)
         return gathering.fold.finish()
+
+    async def upload(self, data: bytes, name: str, *, bot: BotName = BotName("")) -> Image | File:
+        """Put a file where a bot can see it; the part to say it with.  Raises a `RealcozeError`."""
+        _, upstream = self._routes.route(bot)
+        if not isinstance(upstream, Uploads):
+            raise BadRequest("This bot's upstream takes no files.", code="not_supported_by_upstream")
+        return await upstream.upload(data, name)
 
     @asynccontextmanager
     async def say(self, request: Request) -> AsyncIterator["TurnStream"]:
