@@ -1,6 +1,7 @@
 # make demo   a conversation on an embedded Coze, and a server to try
 # make test   the tests
 # make check  style, types, import contracts, audits
+# make pictures   the pictures of the page in docs/pictures
 # Each does its own set-up in .venv, from locked and hashed requirements.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
@@ -12,7 +13,7 @@ OURSELVES := $(PIP) install --quiet --no-deps --no-build-isolation --no-index --
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --resolver=backtracking \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --no-header
 
-.PHONY: demo test check format lock clean
+.PHONY: demo test check format lock pictures clean
 
 demo: $(VENV)/run-ready
 	@$(BIN)/realcoze demo
@@ -37,6 +38,11 @@ format: $(VENV)/dev-ready
 lock: $(VENV)/dev-ready
 	$(COMPILE) --upgrade pyproject.toml requirements/build.in --output-file requirements/run.txt
 	$(COMPILE) --upgrade requirements/run.txt requirements/dev.in --output-file requirements/dev.txt
+	$(COMPILE) --upgrade tests/judges/page/requirements.in --output-file tests/judges/page/requirements.txt
+
+pictures: $(VENV)/dev-ready
+	@tests/judges/install
+	$(BIN)/python tests/judges/page/take_pictures.py
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info

@@ -26,8 +26,9 @@ from realcoze.domain.fold import Reply
 from realcoze.domain.ids import BotName
 from realcoze.domain.message import Message
 from realcoze.domain.request import Request, Wants
+from realcoze.errors import BadRequest
 from realcoze.gateway.chat import Gateway, TurnStream
-from realcoze.gateway.route import Routes
+from realcoze.gateway.route import Onward
 from realcoze.upstreams.credentials import Secret
 from realcoze.upstreams.native import open_native
 
@@ -45,7 +46,7 @@ class Coze:
 
     @property
     def bots(self) -> tuple[BotName, ...]:
-        """Their names; the first one answers when no name is given."""
+        """Their names; the first one answers when no name is given.  Empty with `url`: the server knows them."""
         return self._gateway.bots
 
     def say(
@@ -117,7 +118,7 @@ async def open(
     """
     if url:
         async with open_native(url, key=Secret(key)) as upstream:
-            yield Coze(Gateway(Routes({BotName(""): upstream}, catches_all=True)))
+            yield Coze(Gateway(Onward(upstream)))
     elif demo:
         async with emulated_house("python") as (house, _):
             yield Coze(house.gateway)
@@ -144,4 +145,6 @@ def open_sync(
 def _request(question: Question, bot: str, history: Sequence[Message], wants: Wants) -> Request:
     items = [question] if isinstance(question, str | Text | Image | File) else question
     parts = tuple(Text(text=item) if isinstance(item, str) else item for item in items)
+    if not parts:
+        raise BadRequest("The question is empty.")
     return Request(messages=(*history, Message(role="user", parts=parts)), bot=BotName(bot), wants=wants)

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from realcoze.app.signals import until_stopped
+from realcoze.app.websocket import LimitedWebSocket
 from realcoze.errors import Misconfigured
 from realcoze.faces.streamed import OUTLET
 
@@ -107,7 +108,7 @@ async def listening(
     config = uvicorn.Config(
         app,
         http=cast("type[asyncio.Protocol]", partial(LimitedProtocol, limits=limits)),
-        ws="websockets-sansio",
+        ws=LimitedWebSocket,
         ws_per_message_deflate=False,
         lifespan="off",
         log_config=None,

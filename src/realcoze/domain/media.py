@@ -14,6 +14,16 @@ JPEG_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers that stand without a length."""
 
 
+BMP_CORE = 12
+"""Length of the oldest header of a BMP, whose numbers are shorter."""
+
+BMP_HEADERS = frozenset({BMP_CORE, 16, 40, 52, 56, 64, 108, 124})
+
+
+VP8_MARK, VP8L_MARK = b"\x9d\x01\x2a", 0x2F
+"""What stands before the size in a WebP."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Media:
     """`extension` with its dot; `size_px` is width and height of a picture, None where it is none."""
@@ -33,7 +43,7 @@ def media_of(data: bytes, name: str = "") -> Media:
         if magic(data):
             try:
                 size_px = size(data)
-            except (struct.error, IndexError):
+            except struct.error:
                 break
             if size_px is not None:
                 return Media(content_type=content_type, extension=extension, size_px=size_px)
@@ -45,9 +55,9 @@ def media_of(data: bytes, name: str = "") -> Media:
     return Media(content_type="application/octet-stream", extension=".bin")
 
 
-def _png(data: bytes) -> tuple[int, int]:
-    width, height = struct.unpack_from(">II", data, 16)
-    return width, height
+def _png(data: bytes) -> tuple[int, int] | None:
+    kind, width, height = struct.unpack_from(">4sII", data, 12)
+    return (width, height) if kind == b"IHDR" else None
 
 
 def _gif(data: bytes) -> tuple[int, int]:
@@ -55,8 +65,12 @@ def _gif(data: bytes) -> tuple[int, int]:
     return width, height
 
 
-def _bmp(data: bytes) -> tuple[int, int]:
-    width, height = struct.unpack_from("<ii", data, 18)
+def _bmp(data: bytes) -> tuple[int, int] | None:
+    """Its two letters begin many a text; the length of its header, which comes next, does not."""
+    header_bytes = struct.unpack_from("<I", data, 14)[0]
+    if header_bytes not in BMP_HEADERS:
+        return None
+    width, height = struct.unpack_from("<HH" if header_bytes == BMP_CORE else "<ii", data, 18)
     return abs(width), abs(height)
 
 
@@ -79,13 +93,14 @@ def _jpeg(data: bytes) -> tuple[int, int] | None:
 def _webp(data: bytes) -> tuple[int, int] | None:
     kind = data[12:16]
     if kind == b"VP8X":
-        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+        width, more, height, rest = struct.unpack_from("<HBHB", data, 24)
+        return 1 + (width | more << 16), 1 + (height | rest << 16)
     if kind == b"VP8L":
-        bits = struct.unpack_from("<I", data, 21)[0]
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        mark, bits = struct.unpack_from("<BI", data, 20)
+        return ((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1) if mark == VP8L_MARK else None
     if kind == b"VP8 ":
-        width, height = struct.unpack_from("<HH", data, 26)
-        return width & 0x3FFF, height & 0x3FFF
+        mark, width, height = struct.unpack_from("<3sHH", data, 23)
+        return (width & 0x3FFF, height & 0x3FFF) if mark == VP8_MARK else None
     return None
 
 

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from realcoze.domain.content import File, Image
 from realcoze.domain.event import Event
+from realcoze.domain.ids import BotName
 from realcoze.domain.request import Request
 
 
@@ -48,8 +49,8 @@ class Chats(Protocol):
 class Uploads(Protocol):
     """An upstream whose bots can be shown files."""
 
-    async def upload(self, data: bytes, name: str) -> Image | File:
-        """Put a file where the bots can see it; the part to say it with.
+    async def upload(self, data: bytes, name: str, bot: BotName) -> Image | File:
+        """Put a file where this bot can see it; the part to say it with.
 
         What it is, is read from its bytes; `name` may be empty.  Raises a `RealcozeError`.
         """

@@ -51,6 +51,8 @@ class PlaygroundSettings:
     key_accepted: bool = True
     most_sockets: int = 0
     """Sockets of one device before more are refused; 0 for no limit."""
+    upload_token_s: float = 3600.0
+    """How long leave to upload lasts."""
 
 
 @dataclass(eq=False)

@@ -27,7 +27,7 @@ async def emulating(
 ) -> AsyncIterator[Emulator]:
     """Listen on `port` (0 takes a free one).  Raises `Misconfigured` when that is taken."""
     playground = PlaygroundServer(settings, listener)
-    imagex = ImagexServer(listener, playground.refused)
+    imagex = ImagexServer(listener, playground.refused, token_life_s=settings.upload_token_s)
     playground.find_file = imagex.find
     app = web.Application(client_max_size=BODY_BYTES)
     app.add_routes([*playground.routes(), *imagex.routes()])

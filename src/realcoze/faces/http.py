@@ -11,6 +11,7 @@ from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request as HttpRequest
@@ -81,9 +82,11 @@ async def read_file(request: HttpRequest, *, max_bytes: int) -> tuple[bytes, str
 
     Raises `TooLarge`, and `BadRequest` for a form without such a field.
     """
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         return await read_body(request, max_bytes=max_bytes), ""
     body = await read_body(request, max_bytes=max_bytes + FORM_BYTES)
+    if not _is_whole(request.headers["content-type"], body):
+        raise BadRequest("The form ends in the middle.")
     parser = MultiPartParser(request.headers, _once(body), max_files=1, max_fields=16, max_part_size=FORM_BYTES)
     try:
         form = await parser.parse()
@@ -93,9 +96,18 @@ async def read_file(request: HttpRequest, *, max_bytes: int) -> tuple[bytes, str
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise BadRequest("The form has no file in a field `file`.")
-        return await file.read(), file.filename or ""
+        data = await file.read()
+        if len(data) > max_bytes:
+            raise TooLarge(f"The file is larger than {max_bytes} bytes.")
+        return data, file.filename or ""
     finally:
         await form.close()
+
+
+def _is_whole(content_type: str, body: bytes) -> bool:
+    """The last delimiter is there.  Starlette (1.10) passes over a part without an end, and leaves its file open."""
+    boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
+    return not boundary or b"--%b--" % boundary in body
 
 
 async def _once(body: bytes) -> AsyncGenerator[bytes, None]:

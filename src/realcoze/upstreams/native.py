@@ -13,6 +13,7 @@ from realcoze.dialects.native.request import REPLY_TYPES, encode_request, encode
 from realcoze.dialects.native.upload import decode_uploaded
 from realcoze.domain.content import File, Image
 from realcoze.domain.event import ENDS
+from realcoze.domain.ids import BotName
 from realcoze.domain.ports import Sink
 from realcoze.domain.request import Request
 from realcoze.errors import Misconfigured, UpstreamFault
@@ -55,11 +56,11 @@ class NativeUpstream:
                 raise
         reading.finish()
 
-    async def upload(self, data: bytes, name: str) -> Image | File:
+    async def upload(self, data: bytes, name: str, bot: BotName) -> Image | File:
         """See `Uploads`."""
         answer = await self._http.call(
             "POST",
-            f"{self._url}/upload?{urlencode({'name': name})}",
+            f"{self._url}/upload?{urlencode({'name': name, 'bot': bot})}",
             headers={**self._headers(), "Content-Type": "application/octet-stream"},
             body=data,
             reply_s=self._idle_s,

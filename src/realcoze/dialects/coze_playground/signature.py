@@ -69,7 +69,7 @@ def is_signed(
 ) -> bool:
     """Whether `headers` (names in lower case) carry the signature that these credentials make."""
     expected = signed_headers(method, query, body, credentials, date=headers.get("x-amz-date", ""), region=region)
-    return all(hmac.compare_digest(headers.get(name, "").encode(), value.encode()) for name, value in expected.items())
+    return all(hmac.compare_digest(_bytes(headers.get(name, "")), _bytes(value)) for name, value in expected.items())
 
 
 def _canonical(method: str, query: Mapping[str, str], body: bytes, headers: Mapping[str, str]) -> str:
@@ -80,8 +80,13 @@ def _canonical(method: str, query: Mapping[str, str], body: bytes, headers: Mapp
 
 
 def _signature(canonical: str, secret: str, date: str, scope: str) -> str:
-    to_sign = "\n".join((_ALGORITHM, date, scope, hashlib.sha256(canonical.encode()).hexdigest()))
+    to_sign = "\n".join((_ALGORITHM, date, scope, hashlib.sha256(_bytes(canonical)).hexdigest()))
     key = f"AWS4{secret}".encode()
     for part in scope.split("/"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    return hmac.new(key, to_sign.encode(), "sha256").hexdigest()
+        key = hmac.digest(key, _bytes(part), "sha256")
+    return hmac.new(key, _bytes(to_sign), "sha256").hexdigest()
+
+
+def _bytes(text: str) -> bytes:
+    """A server reads headers that hold anything (PEP 383)."""
+    return text.encode(errors="surrogateescape")

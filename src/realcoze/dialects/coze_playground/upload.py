@@ -228,6 +228,6 @@ def _unix_time(text: str) -> float:
     except ValueError:
         try:
             moment = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return 0.0
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

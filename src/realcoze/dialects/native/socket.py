@@ -49,6 +49,12 @@ class _Incoming(msgspec.Struct):
     subscribe: list[int] = []
 
 
+class _Named(msgspec.Struct):
+    """As much as is read of a message that is wrong."""
+
+    uuid: str = ""
+
+
 class _Data(msgspec.Struct, rename={"is_continued": "continue"}):
     content: str
     is_continued: bool
@@ -66,14 +72,16 @@ class _Error(msgspec.Struct):
 
 
 _INCOMING = msgspec.json.Decoder(_Incoming)
+_NAMED = msgspec.json.Decoder(_Named)
 
 
 def decode_message(text: str) -> Ask | Cancel:
     """Read one message of a client.  Raises `BadMessage`."""
+    data = text.encode(errors="replace")
     try:
-        message = read_json(text.encode(errors="replace"), _INCOMING)
+        message = read_json(data, _INCOMING)
     except NotJson as error:
-        raise BadMessage("", BadRequest(f"The message cannot be read: {error}.", hint=_HINT)) from error
+        raise BadMessage(_uuid(data), BadRequest(f"The message cannot be read: {error}.", hint=_HINT)) from error
     if not message.uuid or len(message.uuid) > UUID_CHARACTERS:
         said = f"`uuid` must be a text of 1 to {UUID_CHARACTERS} characters."
         raise BadMessage("", BadRequest(said, hint=_HINT))
@@ -107,6 +115,14 @@ def encode_failure(uuid: str, error: RealcozeError, request_id: RequestId) -> st
 
 
 _HINT = 'Send {"uuid": "any name", "data": [{"role": 2, "content": "Hello"}]}.'
+
+
+def _uuid(data: bytes) -> str:
+    try:
+        uuid = read_json(data, _NAMED).uuid
+    except NotJson:
+        return ""
+    return uuid if len(uuid) <= UUID_CHARACTERS else ""
 
 
 def _encode(body: msgspec.Struct) -> str:

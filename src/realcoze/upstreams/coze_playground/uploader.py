@@ -14,7 +14,7 @@ from realcoze.dialects.coze_playground.signature import canonical_query, signed_
 from realcoze.dialects.coze_playground.upload import Grant, UploadToken
 from realcoze.domain.content import File, Image
 from realcoze.domain.media import media_of
-from realcoze.errors import BadRequest, TooLarge
+from realcoze.errors import BadRequest, TooLarge, UpstreamFault
 from realcoze.transports.http import HttpClient
 from realcoze.upstreams.coze_playground.session import USER_AGENT, Session
 from realcoze.upstreams.coze_playground.settings import PlaygroundSettings
@@ -43,14 +43,23 @@ class Uploader:
             raise TooLarge(f"The file has {len(data)} bytes; {self._settings.upload_bytes} is the most.")
         media = media_of(data, name)
         token = await self._fresh_token()
-        query = calls.apply_query(token, size_bytes=len(data), extension=media.extension, noise=secrets.token_hex(6))
+        try:
+            key = await self._store(token, data, media.extension)
+        except UpstreamFault:
+            # It may be the token that was refused; the next upload asks for another.
+            if self._token is token:
+                self._token = None
+            raise
+        return Image(key=key) if media.is_picture else File(key=key)
+
+    async def _store(self, token: UploadToken, data: bytes, extension: str) -> str:
+        query = calls.apply_query(token, size_bytes=len(data), extension=extension, noise=secrets.token_hex(6))
         grant = calls.decode_apply(*await self._imagex("GET", token, query, None))
         await self._put(token, grant, data)
         calls.decode_committed(
             *await self._imagex("POST", token, calls.commit_query(token), calls.encode_commit(grant))
         )
-        key = grant.place.StoreUri
-        return Image(key=key) if media.is_picture else File(key=key)
+        return grant.place.StoreUri
 
     async def _fresh_token(self) -> UploadToken:
         async with self._renewing:

@@ -16,6 +16,7 @@ import anyio
 from realcoze.dialects.coze_playground.access import DEVICE_ID_NOISE_BITS, device_id
 from realcoze.dialects.coze_playground.execute import BotConfig, encode_execute
 from realcoze.domain.content import File, Image
+from realcoze.domain.ids import BotName
 from realcoze.domain.ports import Sink
 from realcoze.domain.request import Request
 from realcoze.errors import BadRequest, Misconfigured, NotFound, RealcozeError
@@ -73,8 +74,8 @@ class Playground:
                 if error is not None:
                     raise error
 
-    async def upload(self, data: bytes, name: str) -> Image | File:
-        """See `Uploads`."""
+    async def upload(self, data: bytes, name: str, bot: BotName) -> Image | File:  # noqa: ARG002 - see below
+        """See `Uploads`.  All bots of an account see the same files."""
         self._standing.check(anyio.current_time())
         try:
             return await self._uploader.upload(data, name)
