@@ -43,7 +43,7 @@ async def test_a_conversation_without_an_account(tmp_path: Path) -> None:
         terminal = session.terminal
         await terminal.until_asks(1)
         assert terminal.everything[:2] == [
-            "Talking to memory. Also here, by --bot NAME: markdown, tools, slow, echo.",
+            "Talking to memory. Also here, by --bot NAME: markdown, tools, slow, echo, pictures.",
             "/help shows what can be typed, :q leaves.",
         ]
         terminal.say("My name is Ada")
@@ -346,5 +346,5 @@ async def test_talking_to_a_running_server(coze: Coze, tmp_path: Path) -> None:
         async with in_terminal("chat", "--url", url, "--bot", "nobody", cwd=tmp_path, columns=120) as session:
             await session.terminal.until_asks(1)
             session.terminal.say("hi")
-            told = "There is no bot 'nobody'. The bots here are: memory, markdown, tools, slow, echo."
+            told = "There is no bot 'nobody'. The bots here are: memory, markdown, tools, slow, echo, pictures."
             await session.terminal.until_shows("Talking to nobody", "Me> hi", told, "Me>")
