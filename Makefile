@@ -20,8 +20,7 @@ demo: $(VENV)/run-ready
 
 test: $(VENV)/dev-ready
 	@tests/judges/install
-	$(BIN)/coverage run -m pytest
-	$(BIN)/coverage report --fail-under=90
+	$(BIN)/pytest --numprocesses 2 --cov --cov-report=term --cov-fail-under=90
 
 check: $(VENV)/dev-ready
 	$(BIN)/ruff check
@@ -38,9 +37,12 @@ format: $(VENV)/dev-ready
 lock: $(VENV)/dev-ready
 	$(COMPILE) --upgrade pyproject.toml requirements/build.in --output-file requirements/run.txt
 	$(COMPILE) --upgrade requirements/run.txt requirements/dev.in --output-file requirements/dev.txt
+	$(COMPILE) --upgrade tests/judges/page/requirements.in --output-file tests/judges/page/requirements.txt
 
 pictures: $(VENV)/dev-ready
+	@tests/judges/install
 	$(BIN)/python docs/pictures/terminal.py
+	$(BIN)/python tests/judges/page/take_pictures.py
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-LOCKS = sorted((Path(__file__).parents[1] / "requirements").glob("*.txt"))
+ROOT = Path(__file__).parents[1]
+OURS = sorted((ROOT / "requirements").glob("*.txt"))
+JUDGES = sorted((ROOT / "tests" / "judges").glob("*/requirements.txt"))
+LOCKS = OURS + JUDGES
 LINE = re.compile(
     r"""
       [a-z0-9][a-z0-9._-]*==[0-9][0-9a-z.!+]*(\ ;\ [a-z_]+\ [<>=!]+\ "[0-9a-z.]+")?\ \\   # a name and a version
@@ -18,17 +21,25 @@ LINE = re.compile(
 )
 
 
-def test_there_are_two_locks() -> None:
-    assert [lock.name for lock in LOCKS] == ["dev.txt", "run.txt"]
+def named(lock: Path) -> str:
+    return str(lock.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_there_are_these_locks() -> None:
+    assert [named(lock) for lock in LOCKS] == [
+        "requirements/dev.txt",
+        "requirements/run.txt",
+        "tests/judges/page/requirements.txt",
+    ]
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=named)
 def test_a_lock_holds_only_names_versions_and_hashes(lock: Path) -> None:
     strange = [line for line in lock.read_text().splitlines() if not LINE.fullmatch(line)]
     assert strange == []
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+@pytest.mark.parametrize("lock", LOCKS, ids=named)
 def test_every_requirement_has_a_hash(lock: Path) -> None:
     entries = re.split(r"^(?=[a-z])", lock.read_text(), flags=re.MULTILINE)
     without = [entry.split()[0] for entry in entries if "==" in entry and "--hash=sha256:" not in entry]
@@ -36,5 +47,5 @@ def test_every_requirement_has_a_hash(lock: Path) -> None:
 
 
 def test_what_runs_is_a_part_of_what_tests() -> None:
-    dev, run = (set(re.findall(r"^[a-z0-9._-]+==\S+", lock.read_text(), re.MULTILINE)) for lock in LOCKS)
+    dev, run = (set(re.findall(r"^[a-z0-9._-]+==\S+", lock.read_text(), re.MULTILINE)) for lock in OURS)
     assert run <= dev

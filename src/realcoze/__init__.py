@@ -1,7 +1,23 @@
 """Make a Coze bot answer any client.
 
 Somebody has a bot on Coze, somebody else has a client; `realcoze` stands between the two.
-ARCHITECTURE.md draws the picture; the command is `realcoze --help`.
+ARCHITECTURE.md draws the picture; the command is `realcoze --help`; docs/python.md is for those who
+call it from Python.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from realcoze.client import Coze, SyncCoze, open, open_sync  # noqa: A004 - read as realcoze.open
+
 __version__ = "0.1.0"
+
+__all__ = ["Coze", "SyncCoze", "__version__", "open", "open_sync"]
+
+
+def __getattr__(name: str) -> Any:
+    """The Python API is imported when it is asked for: the command starts without it."""
+    if name in __all__:
+        return getattr(import_module("realcoze.client"), name)
+    raise AttributeError(f"module 'realcoze' has no attribute {name!r}")

@@ -165,12 +165,12 @@ async def test_no_such_path_and_no_such_method(coze: Coze, tmp_path: Path) -> No
     async with served(coze, tmp_path) as url:
         for method, path, status, code in (
             ("GET", "/nowhere", 404, "no_such_path"),
-            ("GET", "/", 405, "method_not_allowed"),
+            ("PUT", "/", 405, "method_not_allowed"),
             ("DELETE", "/health", 405, "method_not_allowed"),
         ):
             found, refusal, headers = await get(url, path, method)
             assert (found, refusal["error"]["code"]) == (status, code)
-            assert refusal["error"]["message"] == "There is POST / and GET /health here."
+            assert refusal["error"]["message"] == "There are GET /, POST /, POST /upload, /ws and GET /health here."
             assert headers["x-request-id"] == refusal["error"]["request_id"]
             assert ("allow" in {name.lower() for name in headers}) == (status == 405)
 

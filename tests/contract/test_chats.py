@@ -47,7 +47,7 @@ async def _native(coze: Coze, folder: Path) -> AsyncIterator[Chats]:
     """Through a server of ours, whose upstream is the playground."""
     async with reached(coze, folder) as playground:
         gateway = Gateway(Routes({BotName(bot.name): playground for bot in BOTS}))
-        face = NativeFace(gateway, Access([KEY]), health=dict, times=StreamTimes())
+        face = NativeFace(gateway, Access([KEY]), health=dict, times=StreamTimes(), upload_bytes=1 << 20)
         async with (
             listening(Starlette(routes=face.routes()), host="127.0.0.1", port=0, grace_s=1) as port,
             open_native(f"http://127.0.0.1:{port}", key=Secret(KEY)) as native,

@@ -1,11 +1,14 @@
+import zlib
+from collections.abc import Mapping
 from random import Random
 
 import pytest
 
-from realcoze.domain.content import Image
+from pictures import jpeg, png, segment
+from realcoze.domain.content import File, Image, Text
 from realcoze.domain.event import ENDS, AnswerDone, Event, Step, Suggestion, TextDelta, TextReplaced, TurnDone, Usage
 from realcoze.domain.fold import Fold, Reply
-from realcoze.domain.message import Message, say
+from realcoze.domain.message import Message, Role, say
 from realcoze.domain.turn import TurnLife
 from realcoze.emulator.account import BOTS
 from realcoze.emulator.fault import Fault
@@ -151,3 +154,42 @@ def test_a_rewrite_takes_back_and_begins_anew(after: int) -> None:
 
 def test_other_faults_do_not_change_what_is_said() -> None:
     assert _script("echo", "one two", fault=Fault("cut", 1)) == _script("echo", "one two")
+
+
+def _described(files: Mapping[str, bytes], *messages: Message) -> str:
+    events = script("pictures", messages, Random(0), find_file=files.get)
+    return next(event.text for event in events if isinstance(event, AnswerDone))
+
+
+def _shown(*parts: Image | File | Text, role: Role = "user") -> Message:
+    return Message(role=role, parts=parts)
+
+
+def test_pictures_tells_type_size_and_checksum_of_what_it_is_shown() -> None:
+    files = {"a": png(640, 480), "b": b"hello world", "c": jpeg(3, 4, before=segment(0xE1, b"Exif\0\0"))}
+    assert _described(files, _shown(Image(key="a"))) == (
+        f"I see `image/png`, 640 × 480 pixels, {len(files['a'])} bytes, CRC-32 `{zlib.crc32(files['a']):08x}`."
+    )
+    assert _described(files, _shown(File(key="b"))) == (
+        "I see `application/octet-stream`, 11 bytes, CRC-32 `0d4a1185`."
+    )
+    both = _described(files, _shown(Image(key="c"), Text(text="And this?"), File(key="b")))
+    assert [line.partition("`, ")[0] for line in both.split("\n\n")] == [
+        "I see `image/jpeg",
+        "I see `application/octet-stream",
+    ]
+
+
+def test_pictures_looks_at_what_it_was_shown_since_it_last_spoke() -> None:
+    files = {"a": png(1, 1), "b": png(2, 2), "c": png(3, 3)}
+    history = (_shown(Image(key="a")), say("assistant", "ok"), _shown(Image(key="b")), _shown(Image(key="c")))
+    said = _described(files, *history, say("user", "What is this?"))
+    assert [size in said for size in ("1 × 1", "2 × 2", "3 × 3")] == [False, True, True]
+    assert said.index("2 × 2") < said.index("3 × 3")
+
+
+def test_pictures_says_when_it_sees_nothing() -> None:
+    assert "was never uploaded to the end" in _described({}, _shown(Image(key="a")))
+    assert "was never uploaded to the end" in str(script("pictures", [_shown(Image(key="a"))], Random(0)))
+    assert "Show me a picture" in _described({}, say("user", "Hello"))
+    assert "Show me a picture" in _reply("pictures", "one", "ok", "two").text

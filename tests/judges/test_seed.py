@@ -1,8 +1,6 @@
 """The original program's own clients, under Node, on a live server; see tests/judges/seed/README.md."""
 
 import json
-import os
-import shutil
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
+from judged import require
 from native_server import MESSAGE, Bot, Turn, saying, serving
 from realcoze.dialects.native.snapshots import OBJECT_BYTES
 from realcoze.domain.event import TextReplaced
@@ -25,17 +24,6 @@ ADDRESSES = {
 """What stands in a snippet and what must stand there: of the second the page's own address, of the first the port."""
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
-
-
-def node() -> str:
-    """Where Node is; without it the tests are skipped, or fail where all judges must be there."""
-    found = shutil.which("node")
-    if found is None:
-        missing = "Node is not here, so the original program's own clients judge nothing."
-        if os.environ.get("REALCOZE_JUDGES") == "all":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +46,9 @@ async def run(name: str, port: int, folder: Path) -> Ran:
     script = anyio.Path(folder / f"{name}.mjs")
     await script.write_text(text.replace(there, here.format(port)), encoding="utf-8")
     with anyio.fail_after(4 * PATIENCE_S):
-        ended = await anyio.run_process([node(), "--import", str(SEED / "watch.mjs"), str(script)], check=False)
+        ended = await anyio.run_process(
+            [require("node"), "--import", str(SEED / "watch.mjs"), str(script)], check=False
+        )
     complaint = ended.stderr.decode()
     assert bool(ended.returncode) == bool(complaint)
     return Ran([json.loads(line) for line in ended.stdout.splitlines()], complaint)
@@ -214,13 +204,3 @@ async def test_both_snippets_are_told_of_an_error_before_the_answer(tmp_path: Pa
     assert streamed.objects == [
         {"content": "", "continue": True, "reply_type": 1, "error": "upstream_blocked: regional {restrictions}"}
     ]
-
-
-async def test_without_node_the_judges_are_skipped_unless_all_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.delenv("REALCOZE_JUDGES", raising=False)
-    with pytest.raises(pytest.skip.Exception, match="Node is not here"):
-        node()
-    monkeypatch.setenv("REALCOZE_JUDGES", "all")
-    with pytest.raises(pytest.fail.Exception, match="Node is not here"):
-        node()

@@ -34,6 +34,10 @@ Seconds = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
 
 
+MOST_UPLOAD = 512 << 20
+"""What Coze takes at the most."""
+
+
 class Server(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`[server]`: who may reach it, and how patient it is (seconds)."""
 
@@ -46,6 +50,7 @@ class Server(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     keepalive_s: Seconds = 10.0
     stall_s: Seconds = 30.0
     grace_s: Seconds = 30.0
+    upload_bytes: Annotated[int, Meta(ge=1, le=MOST_UPLOAD)] = 20 << 20
 
     def __repr__(self) -> str:
         return f"Server(host={self.host!r}, port={self.port})"
@@ -59,6 +64,7 @@ class Upstream(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     base: str = "https://www.coze.com"
     proxy: str = ""
     ws_proxy: str | None = None
+    upload_bytes: Annotated[int, Meta(ge=1, le=MOST_UPLOAD)] = 20 << 20
     max_turns: Annotated[int, Meta(ge=1)] = 100
     max_queue: Count = 100
     cache_launch_s: Seconds = 24 * 3600.0

@@ -13,6 +13,7 @@ import msgspec
 from realcoze.app.config import SEED_UPSTREAM, Bot, Server, Settings, Upstream
 from realcoze.app.invocation import our_command
 from realcoze.app.signals import STOP, told
+from realcoze.app.wiring import House, open_house
 from realcoze.domain.ids import BotName
 from realcoze.emulator.account import BOTS, SESSION_ID, bot_config
 from realcoze.emulator.delivery import FrameForm
@@ -74,6 +75,17 @@ async def emulated_settings(emulator: Emulator, server: Server | None = None) ->
             catches_all=False,
             state_dir=folder / "state",
         )
+
+
+@asynccontextmanager
+async def emulated_house(worker: str) -> AsyncIterator[tuple[House, Settings]]:
+    """Everything on an embedded Coze of its own."""
+    async with (
+        emulating(PlaygroundSettings(session_id=SESSION_ID)) as emulator,
+        emulated_settings(emulator) as settings,
+        open_house(settings, worker=worker) as house,
+    ):
+        yield house, settings
 
 
 def _write(folder: Path, emulator: Emulator) -> None:

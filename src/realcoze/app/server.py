@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from realcoze.app.connection import DEFAULT_LIMITS, LimitedProtocol, Limits
 from realcoze.app.signals import until_stopped
+from realcoze.app.websocket import LimitedWebSocket
 from realcoze.errors import Misconfigured
 
 NOTSENT_LOWAT = 64 << 10
@@ -76,7 +77,7 @@ async def listening(
     config = uvicorn.Config(
         app,
         http=cast("type[asyncio.Protocol]", partial(LimitedProtocol, limits=limits)),
-        ws="websockets-sansio",
+        ws=LimitedWebSocket,
         ws_per_message_deflate=False,
         lifespan="off",
         log_config=None,

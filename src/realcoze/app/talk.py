@@ -11,13 +11,10 @@ from pathlib import Path
 import anyio
 
 from realcoze.app.config import Settings
-from realcoze.app.emulation import emulated_settings
+from realcoze.app.emulation import emulated_house
 from realcoze.app.signals import unless_ended
 from realcoze.app.wiring import open_house
 from realcoze.domain.ids import BotName
-from realcoze.emulator.account import SESSION_ID
-from realcoze.emulator.playground import PlaygroundSettings
-from realcoze.emulator.server import emulating
 from realcoze.errors import BadRequest, NotFound
 from realcoze.faces.terminal.pipe import answer_pipe, read_question
 from realcoze.gateway.chat import Gateway
@@ -81,11 +78,7 @@ async def _partner(opening: Opening, settings: Callable[[], Settings]) -> AsyncI
             greeting = f"Talking to {bot or 'the first bot'} at {opening.url}."
             yield _Partner(gateway=Gateway(Routes({bot: upstream}, catches_all=True)), greeting=greeting)
     elif opening.demo:
-        async with (
-            emulating(PlaygroundSettings(session_id=SESSION_ID)) as emulator,
-            emulated_settings(emulator) as made,
-            open_house(made, worker=WORKER) as house,
-        ):
+        async with emulated_house(WORKER) as (house, made):
             yield _Partner(gateway=house.gateway, greeting=_greeting(bot, made))
     else:
         loaded = settings()

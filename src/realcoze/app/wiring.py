@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from realcoze.app import config
@@ -20,6 +21,8 @@ from realcoze.domain.ports import Chats
 from realcoze.errors import BadRequest, Internal, Misconfigured
 from realcoze.faces.http import LOOPBACK_HOSTS, Guard, Refused, new_request_id
 from realcoze.faces.native import NativeFace, StreamTimes, refuse_at_door, refuse_error
+from realcoze.faces.page import page_routes
+from realcoze.faces.socket import SocketFace
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
 from realcoze.gateway.route import Routes
@@ -67,22 +70,35 @@ def build_app(house: House, settings: Settings) -> ASGIApp:
             hint="Set REALCOZE_KEY to 16 characters at least, or listen on 127.0.0.1.",
         )
     times = StreamTimes(gate=server.gate_s, keepalive=server.keepalive_s, stall=server.stall_s)
-    native = NativeFace(house.gateway, access, health=house.health, times=times)
-    app = Starlette(routes=native.routes(), exception_handlers={HTTPException: _http_refusal, Exception: _defect})
+    native = NativeFace(house.gateway, access, health=house.health, times=times, upload_bytes=server.upload_bytes)
+    socket = SocketFace(house.gateway, access, refuse=refuse_error, stall_s=server.stall_s)
+    routes = [*native.routes(), *page_routes(), *socket.routes()]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _http_refusal, Exception: _defect})
     hosts = {*LOOPBACK_HOSTS, *server.allowed_hosts}
     if server.host not in ("0.0.0.0", "::"):  # noqa: S104 - recognised, not bound
         hosts.add(server.host)
     return Guard(app, allowed_hosts=hosts, allowed_origins=server.allowed_origins, refuse=refuse_at_door)
 
 
-def _http_refusal(_request: HttpRequest, error: Exception) -> Response:
+def _http_refusal(request: HttpRequest, error: Exception) -> Response:
     """No such path or method, in the shape of all other errors."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     code = {404: "no_such_path", 405: "method_not_allowed"}.get(status, "bad_http")
-    response = refuse_at_door(Refused(status, code, "There is POST / and GET /health here."))
-    if isinstance(error, HTTPException) and error.headers:
-        response.headers.update(error.headers)
+    response = refuse_at_door(Refused(status, code, "There are GET /, POST /, POST /upload, /ws and GET /health here."))
+    if status == 405:
+        response.headers["allow"] = ", ".join(sorted(_methods_at(request)))
     return response
+
+
+def _methods_at(request: HttpRequest) -> set[str]:
+    """All that a path knows; Starlette (1.10) names those of its first route."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    return {
+        method
+        for route in routes
+        if route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
 
 
 def _defect(_request: HttpRequest, _error: Exception) -> Response:
@@ -102,6 +118,7 @@ def _playground_settings(
         ws_proxy=upstream.ws_proxy,
         worker=worker,
         cache_launch_s=upstream.cache_launch_s,
+        upload_bytes=upstream.upload_bytes,
         max_turns=upstream.max_turns,
         max_queue=upstream.max_queue,
         deadlines=Deadlines(first_event=upstream.first_event_s, idle=upstream.idle_s, queue=upstream.queue_s),

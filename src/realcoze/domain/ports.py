@@ -5,9 +5,11 @@ Events are pushed.  A transport hands bytes to a dialect, the dialect's events g
 cannot keep up says so through the `Flow` it was given.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from realcoze.domain.content import File, Image
 from realcoze.domain.event import Event
+from realcoze.domain.ids import BotName
 from realcoze.domain.request import Request
 
 
@@ -40,4 +42,15 @@ class Chats(Protocol):
         Returns when an event that ends the turn was fed; raises a `RealcozeError` when the turn
         fails, before its first event or after.  Cancelling it means that the caller left: the
         upstream is told so where it can be told, and every resource is given back.
+        """
+
+
+@runtime_checkable
+class Uploads(Protocol):
+    """An upstream whose bots can be shown files."""
+
+    async def upload(self, data: bytes, name: str, bot: BotName) -> Image | File:
+        """Put a file where this bot can see it; the part to say it with.
+
+        What it is, is read from its bytes; `name` may be empty.  Raises a `RealcozeError`.
         """

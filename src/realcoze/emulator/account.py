@@ -31,6 +31,7 @@ BOTS = (
     EmulatedBot("tools", "7300000000000000003", "calls a plugin and a workflow before it answers", "You look up."),
     EmulatedBot("slow", "7300000000000000004", "thinks aloud, one word at a time", "You take your time.", pace=0.1),
     EmulatedBot("echo", "7300000000000000005", "says exactly what it was told", "You repeat."),
+    EmulatedBot("pictures", "7300000000000000006", "describes the pictures and files it is shown", "You look."),
 )
 BOT_OF_ID: Mapping[str, EmulatedBot] = {bot.bot_id: bot for bot in BOTS}
 

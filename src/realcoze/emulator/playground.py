@@ -24,7 +24,7 @@ from realcoze.dialects.coze_playground.launch import Launch
 from realcoze.emulator.account import APP_ID, APP_KEY, BOT_OF_ID, PRODUCT_ID, SERVICE_ID
 from realcoze.emulator.delivery import GARBAGE, Cut, Deafen, FrameForm, Garble, Pace, Send, Wrapper, deliver
 from realcoze.emulator.fault import Fault, find_fault
-from realcoze.emulator.script import script
+from realcoze.emulator.script import FindFile, no_files, script
 from realcoze.emulator.wire import Listener, WireNote, ignore
 from realcoze.errors import BadRequest
 from realcoze.framing.frontier import HEARTBEAT
@@ -53,6 +53,8 @@ class PlaygroundSettings:
     key_accepted: bool = True
     most_sockets: int = 0
     """Sockets of one device before more are refused; 0 for no limit."""
+    upload_token_s: float = 3600.0
+    """How long leave to upload lasts."""
 
 
 @dataclass(eq=False)
@@ -86,6 +88,7 @@ class PlaygroundServer:
         self.settings = settings
         self.seen = Seen()
         self.socket_base = ""
+        self.find_file: FindFile = no_files
         self._note = listener
         self._wrapper = Wrapper(settings.frame_form)
         self._sockets: dict[str, list[_Socket]] = {}
@@ -109,7 +112,7 @@ class PlaygroundServer:
 
     async def _launch(self, request: web.Request) -> web.Response:
         self.seen.launches += 1
-        refused = self._refused(request)
+        refused = self.refused(request)
         body = refused or launch_calls.encode_launch(
             Launch(
                 app_key=APP_KEY,
@@ -123,13 +126,13 @@ class PlaygroundServer:
         return _json(body)
 
     async def _update(self, request: web.Request) -> web.Response:
-        body = self._refused(request) or encode_success({"updated": True})
+        body = self.refused(request) or encode_success({"updated": True})
         self._note(WireNote("update", "", len(body)))
         return _json(body)
 
     async def _execute(self, request: web.Request) -> web.Response:
         sent = await request.read()
-        if (refused := self._refused(request)) is not None:
+        if (refused := self.refused(request)) is not None:
             return _json(refused)
         try:
             execution = execute_calls.decode_execute(sent)
@@ -169,7 +172,7 @@ class PlaygroundServer:
         bot = BOT_OF_ID[execution.bot_id]
         messages = execution.messages()
         random = Random(f"{self.settings.seed}:{bot.name}:{len(messages)}:{messages[-1].text}")
-        events = script(bot.name, messages, random, fault=fault)
+        events = script(bot.name, messages, random, fault=fault, find_file=self.find_file)
         encoder = AnswerEncoder(push_uuid=execution.push_uuid)
         pushes = [push for event in events for push in encoder.feed(event)]
         loop = asyncio.get_running_loop()
@@ -257,7 +260,7 @@ class PlaygroundServer:
         if not sockets:
             self._sockets.pop(device_id, None)
 
-    def _refused(self, request: web.Request) -> bytes | None:
+    def refused(self, request: web.Request) -> bytes | None:
         """The refusal that every call of this account gets, if any."""
         if self.settings.region_blocked:
             return encode_refusal(*_REFUSALS["region"])

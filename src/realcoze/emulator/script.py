@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from random import Random
 
+from realcoze.dialects.coze_playground.upload import crc32_hex
 from realcoze.domain.content import File, Image
 from realcoze.domain.event import (
     AnswerDone,
@@ -17,6 +19,7 @@ from realcoze.domain.event import (
     Usage,
 )
 from realcoze.domain.ids import ChatId, ConversationId, MessageId
+from realcoze.domain.media import media_of
 from realcoze.domain.message import Message
 from realcoze.emulator.fault import Fault, without_mark
 
@@ -34,11 +37,36 @@ Said = tuple[list[Step], str, list[str]]
 """Steps on the way, the answer, suggestions after it."""
 
 
-def script(bot: str, history: Sequence[Message], random: Random, *, fault: Fault | None = None) -> tuple[Event, ...]:
+FindFile = Callable[[str], bytes | None]
+"""The bytes of an uploaded file by its key, None where there is none."""
+
+
+def no_files(_key: str) -> bytes | None:
+    """For bots that are shown nothing."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a bot goes by."""
+
+    history: Sequence[Message]
+    random: Random
+    find_file: FindFile
+
+
+def script(
+    bot: str,
+    history: Sequence[Message],
+    random: Random,
+    *,
+    fault: Fault | None = None,
+    find_file: FindFile = no_files,
+) -> tuple[Event, ...]:
     """The events of the bot's next turn; `history` ends with the user's message."""
     message_id = MessageId(f"73{random.randrange(10**17):017}")
     conversation_id = ConversationId(f"73{random.randrange(10**17):017}")
-    steps, answer, suggestions = _SAY[bot](history, random)
+    steps, answer, suggestions = _SAY[bot](Scene(history, random, find_file))
     pieces = split(answer)
     sent = sum(len(split(message.text)) for message in history)
     usage = Usage(input=sent, output=len(pieces), total=sent + len(pieces))
@@ -69,13 +97,13 @@ def _told(pieces: Sequence[str], message_id: MessageId, fault: Fault | None) -> 
             yield TextDelta(message_id=message_id, text=piece)
 
 
-def _memory(history: Sequence[Message], random: Random) -> Said:
-    said = [without_mark(message.text) for message in history if message.role == "user"]
+def _memory(scene: Scene) -> Said:
+    said = [without_mark(message.text) for message in scene.history if message.role == "user"]
     last, before = said[-1], said[:-1]
     chinese = bool(_CHINESE.search(last))
     name = _name(said)
     greeting = (f"{name}！" if chinese else f"{name}! ") if name else ""
-    media = sum(isinstance(part, Image | File) for part in history[-1].parts)
+    media = sum(isinstance(part, Image | File) for part in scene.history[-1].parts)
     if media:
         answer = f"你给了我 {media} 个附件。" if chinese else f"You gave me {media} attachment(s)."
     elif _RECALL.search(last) and before:
@@ -83,11 +111,11 @@ def _memory(history: Sequence[Message], random: Random) -> Said:
         opening = "当然记得，你说过：" if chinese else "Of course. You said:"
         answer = f"{greeting}{opening}\n\n{quoted}"
     elif chinese:
-        opening = random.choice(("我听到了", "好的", "嗯"))
+        opening = scene.random.choice(("我听到了", "好的", "嗯"))
         earlier = f"在那之前你说过“{before[-1]}”。" if before else "这是你对我说的第一句话。"
         answer = f"{greeting}{opening}：你说“{last}”。{earlier}"
     else:
-        opening = random.choice(("I hear you", "All right", "Noted"))
+        opening = scene.random.choice(("I hear you", "All right", "Noted"))
         earlier = f" Before that you said “{before[-1]}”." if before else " It is the first thing you tell me."
         answer = f"{greeting}{opening}: you said “{last}”.{earlier}"
     if chinese:
@@ -95,14 +123,14 @@ def _memory(history: Sequence[Message], random: Random) -> Said:
     return [], answer, ["Do you remember what I said?", "What is my name?", "Tell me something else"]
 
 
-def _markdown(history: Sequence[Message], _random: Random) -> Said:
-    topic = without_mark(history[-1].text)[:60] or "nothing"
+def _markdown(scene: Scene) -> Said:
+    topic = without_mark(scene.history[-1].text)[:60] or "nothing"
     return [], _ARTICLE.replace("TOPIC", topic), ["Show me more code", "Only the table, please"]
 
 
-def _tools(history: Sequence[Message], random: Random) -> Said:
-    city = "北京" if _CHINESE.search(history[-1].text) else "Berlin"
-    degrees = random.randrange(-5, 35)
+def _tools(scene: Scene) -> Said:
+    city = "北京" if _CHINESE.search(scene.history[-1].text) else "Berlin"
+    degrees = scene.random.randrange(-5, 35)
     steps = [
         Step(kind="call", title="weather.lookup", body=f'{{"city": "{city}"}}'),
         Step(kind="result", title="weather.lookup", body=f'{{"city": "{city}", "degrees": {degrees}, "sky": "clear"}}'),
@@ -117,13 +145,32 @@ def _tools(history: Sequence[Message], random: Random) -> Said:
     return steps, answer, ["And tomorrow?", "What about Paris?"]
 
 
-def _slow(history: Sequence[Message], _random: Random) -> Said:
-    asked = without_mark(history[-1].text)[:80]
+def _slow(scene: Scene) -> Said:
+    asked = without_mark(scene.history[-1].text)[:80]
     return [], f"Let me think about “{asked}” … slowly … one word … at a time … and there it is.", []
 
 
-def _echo(history: Sequence[Message], _random: Random) -> Said:
-    return [], without_mark(history[-1].text), []
+def _echo(scene: Scene) -> Said:
+    return [], without_mark(scene.history[-1].text), []
+
+
+def _pictures(scene: Scene) -> Said:
+    shown: list[Image | File] = []
+    for message in reversed(scene.history):
+        if message.role != "user":
+            break
+        shown = [part for part in message.parts if isinstance(part, Image | File)] + shown
+    if not shown:
+        return [], "Show me a picture or a file. 给我看一张图片或一个文件吧。", []
+    return [], "\n\n".join(_described(part.key, scene.find_file(part.key)) for part in shown), []
+
+
+def _described(key: str, data: bytes | None) -> str:
+    if data is None:
+        return f"I cannot see `{key}`: it was never uploaded to the end."
+    media = media_of(data)
+    size = f", {media.size_px[0]} × {media.size_px[1]} pixels" if media.size_px else ""
+    return f"I see `{media.content_type}`{size}, {len(data)} bytes, CRC-32 `{crc32_hex(data)}`."
 
 
 def _name(said: Sequence[str]) -> str:
@@ -137,11 +184,12 @@ def _name(said: Sequence[str]) -> str:
     return ""
 
 
-_SAY: dict[str, Callable[[Sequence[Message], Random], Said]] = {
+_SAY: dict[str, Callable[[Scene], Said]] = {
     "memory": _memory,
     "markdown": _markdown,
     "tools": _tools,
     "slow": _slow,
+    "pictures": _pictures,
     "echo": _echo,
 }
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from realcoze.emulator.imagex import ImagexServer
 from realcoze.emulator.playground import BODY_BYTES, PlaygroundServer, PlaygroundSettings
 from realcoze.emulator.wire import Listener, ignore
 from realcoze.errors import Misconfigured
@@ -17,6 +18,7 @@ class Emulator:
 
     base: str
     playground: PlaygroundServer
+    imagex: ImagexServer
 
 
 @asynccontextmanager
@@ -25,8 +27,10 @@ async def emulating(
 ) -> AsyncIterator[Emulator]:
     """Listen on `port` (0 takes a free one).  Raises `Misconfigured` when that is taken."""
     playground = PlaygroundServer(settings, listener)
+    imagex = ImagexServer(listener, playground.refused, token_life_s=settings.upload_token_s)
+    playground.find_file = imagex.find
     app = web.Application(client_max_size=BODY_BYTES)
-    app.add_routes(playground.routes())
+    app.add_routes([*playground.routes(), *imagex.routes()])
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
     await runner.setup()
     try:
@@ -37,7 +41,8 @@ async def emulating(
             raise Misconfigured(f"Cannot listen on {host}, port {port}: {error.strerror}.") from error
         address = f"{host}:{runner.addresses[0][1]}"
         playground.socket_base = f"ws://{address}"
-        yield Emulator(f"http://{address}", playground)
+        imagex.host = address
+        yield Emulator(f"http://{address}", playground, imagex)
     finally:
         await playground.close()
         await runner.cleanup()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["launch", "update", "execute", "socket", "frame", "heartbeat", "lost", "closed"]
+Kind = Literal["launch", "update", "execute", "socket", "frame", "heartbeat", "upload", "lost", "closed"]
 
 
 @dataclass(frozen=True, slots=True)

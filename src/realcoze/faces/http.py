@@ -5,22 +5,27 @@ Pure ASGI.  Answers that are streamed: `streamed.py`.
 
 import re
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
-from starlette.datastructures import Headers
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from realcoze.domain.ids import RequestId
-from realcoze.errors import TooLarge
+from realcoze.errors import BadRequest, TooLarge
 
 CHAT_BODY_BYTES = 20 << 20
 """The largest body of a request for an answer."""
+
+FORM_BYTES = 64 << 10
+"""What a form may hold beside its file."""
 
 PREFLIGHT = {
     "access-control-allow-methods": "GET, POST",
@@ -70,6 +75,44 @@ async def read_body(request: HttpRequest, *, max_bytes: int = CHAT_BODY_BYTES) -
         if len(body) > max_bytes:
             raise too_large
     return bytes(body)
+
+
+async def read_file(request: HttpRequest, *, max_bytes: int) -> tuple[bytes, str]:
+    """A file and the name it came with: the body itself, or the field `file` of a form.
+
+    Raises `TooLarge`, and `BadRequest` for a form without such a field.
+    """
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        return await read_body(request, max_bytes=max_bytes), ""
+    body = await read_body(request, max_bytes=max_bytes + FORM_BYTES)
+    if not _is_whole(request.headers["content-type"], body):
+        raise BadRequest("The form ends in the middle.")
+    parser = MultiPartParser(request.headers, _once(body), max_files=1, max_fields=16, max_part_size=FORM_BYTES)
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise BadRequest(f"The form cannot be read: {error.message}") from error
+    try:
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise BadRequest("The form has no file in a field `file`.")
+        data = await file.read()
+        if len(data) > max_bytes:
+            raise TooLarge(f"The file is larger than {max_bytes} bytes.")
+        return data, file.filename or ""
+    finally:
+        await form.close()
+
+
+def _is_whole(content_type: str, body: bytes) -> bool:
+    """The last delimiter is there.  Starlette (1.10) passes over a part without an end, and leaves its file open."""
+    boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
+    return not boundary or b"--%b--" % boundary in body
+
+
+async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body
+    yield b""
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Our own HTTP API: `POST /` and `GET /health`.  Its users read docs/native-api.md."""
+"""Our own HTTP API: `POST /`, `POST /upload` and `GET /health`.  Its users read docs/native-api.md."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,9 +15,10 @@ from realcoze.dialects.native.records import NdjsonEncoder, SseEncoder
 from realcoze.dialects.native.reply import encode_reply
 from realcoze.dialects.native.request import Question, decode_request
 from realcoze.dialects.native.snapshots import SnapshotEncoder, encode_flat_error
-from realcoze.domain.ids import RequestId
+from realcoze.dialects.native.upload import encode_uploaded
+from realcoze.domain.ids import BotName, RequestId
 from realcoze.errors import RealcozeError
-from realcoze.faces.http import Refused, new_request_id, presented_keys, read_body, while_connected
+from realcoze.faces.http import Refused, new_request_id, presented_keys, read_body, read_file, while_connected
 from realcoze.faces.streamed import Encoder, StreamedAnswer
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
@@ -41,15 +42,19 @@ class StreamTimes:
 class NativeFace:
     """`health` gives what /health tells of each upstream."""
 
-    def __init__(self, gateway: Gateway, access: Access, *, health: Health, times: StreamTimes) -> None:
+    def __init__(
+        self, gateway: Gateway, access: Access, *, health: Health, times: StreamTimes, upload_bytes: int
+    ) -> None:
         self._gateway = gateway
         self._access = access
         self._health = health
         self._times = times
+        self._upload_bytes = upload_bytes
 
     def routes(self) -> list[BaseRoute]:
         return [
             Route("/", self._post, methods=["POST"]),
+            Route("/upload", self._upload, methods=["POST"]),
             Route("/health", self._get_health, methods=["GET"]),
         ]
 
@@ -91,6 +96,20 @@ class NativeFace:
             return _nobody()
         body = encode_reply(question, reply, request_id)
         return Response(body, media_type=JSON, headers={"x-request-id": request_id})
+
+    async def _upload(self, request: HttpRequest) -> Response:
+        """A file in the body, or as the field `file` of a form; its key for a history entry."""
+        request_id = new_request_id()
+        try:
+            self._access.authenticate(presented_keys(request.headers))
+            data, name = await read_file(request, max_bytes=self._upload_bytes)
+            bot = BotName(request.query_params.get("bot", ""))
+            part = await self._gateway.upload(data, request.query_params.get("name", name), bot=bot)
+        except ClientDisconnect:
+            return _nobody()
+        except RealcozeError as error:
+            return refuse_error(request_id, error)
+        return Response(encode_uploaded(part), media_type=JSON, headers={"x-request-id": request_id})
 
     async def _get_health(self, _request: HttpRequest) -> Response:
         return JSONResponse(

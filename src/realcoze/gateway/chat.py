@@ -12,14 +12,15 @@ from typing import Self
 
 import anyio
 
+from realcoze.domain.content import File, Image
 from realcoze.domain.event import ENDS, Event, TurnFailed
 from realcoze.domain.fold import Fold, Reply
 from realcoze.domain.ids import BotName, RequestId
-from realcoze.domain.ports import Flow, Sink
+from realcoze.domain.ports import Flow, Sink, Uploads
 from realcoze.domain.request import Request
 from realcoze.domain.turn import TurnLife
-from realcoze.errors import Internal, RealcozeError
-from realcoze.gateway.route import Routes
+from realcoze.errors import BadRequest, Internal, RealcozeError
+from realcoze.gateway.route import Onward, Routes
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +31,12 @@ QUEUED_EVENTS = 256
 class Gateway:
     """The middle of everything; faces know it and nothing below it."""
 
-    def __init__(self, routes: Routes) -> None:
+    def __init__(self, routes: Routes | Onward) -> None:
         self._routes = routes
 
     @property
     def bots(self) -> tuple[BotName, ...]:
-        """The names that can be asked for."""
+        """The names that can be asked for; none where only the upstream knows them."""
         return tuple(self._routes.bots)
 
     async def relay(self, request: Request, sink: Sink, *, request_id: RequestId = RequestId("-")) -> None:
@@ -69,6 +70,13 @@ class Gateway:
         await self.relay(request, gathering, request_id=request_id)
         return gathering.fold.finish()
 
+    async def upload(self, data: bytes, name: str, *, bot: BotName = BotName("")) -> Image | File:
+        """Put a file where a bot can see it; the part to say it with.  Raises a `RealcozeError`."""
+        bot, upstream = self._routes.route(bot)
+        if not isinstance(upstream, Uploads):
+            raise BadRequest("This bot's upstream takes no files.", code="not_supported_by_upstream")
+        return await upstream.upload(data, name, bot)
+
     @asynccontextmanager
     async def say(self, request: Request) -> AsyncIterator["TurnStream"]:
         """A turn to iterate; leaving the block before its end stops the turn."""
@@ -81,6 +89,7 @@ class Gateway:
             except Exception as error:  # noqa: BLE001 - raised inside the task group it would come out as a group
                 failure = error
             finally:
+                stream.close()
                 tasks.cancel_scope.cancel()
         if failure is not None:
             raise failure
@@ -106,6 +115,11 @@ class TurnStream:
             self._paused = True
             self._flow.pause()
 
+    def close(self) -> None:
+        """Nothing more will come; whoever iterates on finds the end."""
+        self._over = True
+        self._arrived.set()
+
     def __aiter__(self) -> Self:
         return self
 
@@ -115,6 +129,8 @@ class TurnStream:
         while not self._events:
             self._arrived = anyio.Event()
             await self._arrived.wait()
+            if self._over:
+                raise StopAsyncIteration
         event = self._events.pop(0)
         self._over = isinstance(event, ENDS)
         if self._paused and not self._events and self._flow:

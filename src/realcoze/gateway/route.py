@@ -32,3 +32,19 @@ class Routes:
                 f"There is no bot {name[:80]!r}.", code="model_not_found", hint=f"The bots here are: {names}."
             )
         return name, self.bots[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """Every name goes on as it is, to an upstream that knows its bots itself."""
+
+    chats: Chats
+
+    @property
+    def bots(self) -> tuple[BotName, ...]:
+        """None that are known here."""
+        return ()
+
+    def route(self, name: BotName) -> tuple[BotName, Chats]:
+        """See `Routes.route`; never raises."""
+        return name, self.chats

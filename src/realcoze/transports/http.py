@@ -7,6 +7,7 @@ asked for.  Cancelling a call closes its connection.
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from io import BytesIO
 
 import aiohttp
 import anyio
@@ -17,6 +18,7 @@ from realcoze.transports.proxy import connector
 
 ANSWER_BYTES = 4 << 20
 HEADER_BYTES = 64 << 10
+PIECEMEAL_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class HttpClient:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: aiohttp.ClientTimeout
     ) -> aiohttp.client._RequestContextManager:
         return self._session.request(
-            method, url, headers=headers, data=body or None, timeout=timeout, allow_redirects=False
+            method, url, headers=headers, data=_payload(body), timeout=timeout, allow_redirects=False
         )
 
 
@@ -116,6 +118,13 @@ async def open_http(*, proxy: str | None = None, connect_s: float, tls_s: float)
     )
     async with session:
         yield HttpClient(session)
+
+
+def _payload(body: bytes) -> bytes | BytesIO | None:
+    """A file is written piece by piece; aiohttp (3.14) hands bytes to the connection at once, and warns of it."""
+    if len(body) > PIECEMEAL_BYTES:
+        return BytesIO(body)
+    return body or None
 
 
 async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:

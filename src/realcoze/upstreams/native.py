@@ -1,16 +1,19 @@
-"""Conversations through a running `realcoze serve`: the `Chats` port over our own HTTP API.
+"""Conversations through a running `realcoze serve`: the ports `Chats` and `Uploads` over our own HTTP API.
 
 What the terminal uses with `--url`, and the demo to talk to itself over real HTTP.
 """
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from realcoze.dialects.native.failure import decode_error
 from realcoze.dialects.native.records import NdjsonEncoder, RecordDecoder
 from realcoze.dialects.native.request import REPLY_TYPES, encode_request, encode_subscribe
+from realcoze.dialects.native.upload import decode_uploaded
+from realcoze.domain.content import File, Image
 from realcoze.domain.event import ENDS
+from realcoze.domain.ids import BotName
 from realcoze.domain.ports import Sink
 from realcoze.domain.request import Request
 from realcoze.errors import Misconfigured, UpstreamFault
@@ -52,6 +55,19 @@ class NativeUpstream:
                     fault.hint = fault.hint or "Is `realcoze serve` running there?"
                 raise
         reading.finish()
+
+    async def upload(self, data: bytes, name: str, bot: BotName) -> Image | File:
+        """See `Uploads`."""
+        answer = await self._http.call(
+            "POST",
+            f"{self._url}/upload?{urlencode({'name': name, 'bot': bot})}",
+            headers={**self._headers(), "Content-Type": "application/octet-stream"},
+            body=data,
+            reply_s=self._idle_s,
+        )
+        if answer.status != 200:
+            raise decode_error(answer.status, answer.body)
+        return decode_uploaded(answer.body)
 
     def _address(self, request: Request) -> str:
         subscribe = encode_subscribe(frozenset(REPLY_TYPES)) if request.wants.steps else ""

@@ -6,8 +6,9 @@ Source: docs/protocol/playground-2024.md §1, §2, §6.
 import hashlib
 import time
 
-from realcoze.dialects.coze_playground import execute, launch
+from realcoze.dialects.coze_playground import execute, launch, upload
 from realcoze.dialects.coze_playground.launch import Launch
+from realcoze.dialects.coze_playground.upload import UploadToken
 from realcoze.transports.http import HttpClient
 from realcoze.upstreams.coze_playground import state
 from realcoze.upstreams.coze_playground.settings import PlaygroundSettings
@@ -45,6 +46,10 @@ class Session:
     async def execute(self, body: bytes) -> None:
         """Start a turn; its text comes by push.  Raises an `UpstreamFault`."""
         execute.decode_accepted(*await self._post(execute.PATH, body))
+
+    async def upload_token(self) -> UploadToken:
+        """Leave to upload, for as long as the token says.  Raises an `UpstreamFault`."""
+        return upload.decode_token(*await self._post(upload.TOKEN_PATH, upload.TOKEN_REQUEST))
 
     async def _post(self, path: str, body: bytes) -> tuple[int, bytes]:
         answer = await self._http.call(

@@ -53,6 +53,8 @@ class PlaygroundSettings:
     """Processes that run at once on one installation have a device id each."""
     cache_launch_s: float = DAY_S
     """How long launch data is kept in a file; 0 keeps none."""
+    upload_bytes: int = 20 << 20
+    """The largest file that may be uploaded."""
     max_turns: int = 100
     max_queue: int = 100
     deadlines: Deadlines = field(default_factory=Deadlines)

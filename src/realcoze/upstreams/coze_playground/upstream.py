@@ -1,4 +1,4 @@
-"""Conversations over the playground protocol: the `Chats` port.
+"""Conversations and uploads over the playground protocol: the ports `Chats` and `Uploads`.
 
 A turn takes a place, makes itself known to the socket's reader, and only then posts its execute
 call, so that no push can come too early.  Whatever happens, the place and the name are given back.
@@ -16,6 +16,8 @@ import anyio
 
 from realcoze.dialects.coze_playground.access import DEVICE_ID_NOISE_BITS, device_id
 from realcoze.dialects.coze_playground.execute import BotConfig, encode_execute
+from realcoze.domain.content import File, Image
+from realcoze.domain.ids import BotName
 from realcoze.domain.ports import Sink
 from realcoze.domain.request import Request
 from realcoze.errors import BadRequest, Misconfigured, NotFound, RealcozeError, UpstreamDenied
@@ -27,6 +29,7 @@ from realcoze.upstreams.coze_playground.settings import PlaygroundSettings
 from realcoze.upstreams.coze_playground.socket import PushSocket
 from realcoze.upstreams.coze_playground.standing import Standing
 from realcoze.upstreams.coze_playground.turn import Turn
+from realcoze.upstreams.coze_playground.uploader import Uploader
 from realcoze.upstreams.slots import Slots
 
 log = logging.getLogger(__name__)
@@ -46,9 +49,10 @@ _COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]*")
 class Playground:
     """One account.  Made by `open_playground`."""
 
-    def __init__(self, settings: PlaygroundSettings, session: Session, device: str) -> None:
+    def __init__(self, settings: PlaygroundSettings, session: Session, uploader: Uploader, device: str) -> None:
         self._settings = settings
         self._session = session
+        self._uploader = uploader
         self._device_id = device
         self._standing = Standing()
         self._slots = Slots(limit=settings.max_turns, queue=settings.max_queue, queue_s=settings.deadlines.queue)
@@ -72,6 +76,15 @@ class Playground:
                     tasks.cancel_scope.cancel()
                 if error is not None:
                     raise error
+
+    async def upload(self, data: bytes, name: str, bot: BotName) -> Image | File:  # noqa: ARG002 - see below
+        """See `Uploads`.  All bots of an account see the same files."""
+        self._standing.check(anyio.current_time())
+        try:
+            return await self._uploader.upload(data, name)
+        except RealcozeError as error:
+            self._standing.note(error, anyio.current_time())
+            raise
 
     def health(self) -> dict[str, str | int]:
         """What /health tells of this upstream: the socket's state, turns, and a standing refusal."""
@@ -110,7 +123,8 @@ async def open_playground(settings: PlaygroundSettings) -> AsyncIterator[Playgro
     deadlines = settings.deadlines
     failure: Exception | None = None
     async with open_http(proxy=settings.proxy, connect_s=deadlines.connect, tls_s=deadlines.tls) as http:
-        playground = Playground(settings, Session(settings, http), _device_id(settings))
+        session = Session(settings, http)
+        playground = Playground(settings, session, Uploader(settings, session, http), _device_id(settings))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(playground.socket.run)
             try:

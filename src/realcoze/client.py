@@ -1,0 +1,150 @@
+"""The Python API: open a bot, say something, iterate what it does.
+
+    async with realcoze.open() as coze:
+        reply = await coze.ask("Hello")
+        async with coze.say("And now?", history=[...]) as turn:
+            async for event in turn:
+                ...
+
+`open_sync` gives the same names for scripts.  For its users: docs/python.md.
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from pathlib import Path
+
+import anyio
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from realcoze.app.config import load_settings
+from realcoze.app.emulation import emulated_house
+from realcoze.app.wiring import open_house
+from realcoze.domain.content import File, Image, Part, Text
+from realcoze.domain.event import Event
+from realcoze.domain.fold import Reply
+from realcoze.domain.ids import BotName
+from realcoze.domain.message import Message
+from realcoze.domain.request import Request, Wants
+from realcoze.errors import BadRequest
+from realcoze.gateway.chat import Gateway, TurnStream
+from realcoze.gateway.route import Onward
+from realcoze.upstreams.credentials import Secret
+from realcoze.upstreams.native import open_native
+
+Question = str | Part | Sequence[str | Part]
+"""A text, an uploaded picture or file, or several of them."""
+
+_EVERYTHING = Wants(reasoning=True, steps=True, suggestions=True, usage=True)
+
+
+class Coze:
+    """The bots that can be reached.  Made by `open`; any number of turns may run at once."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    @property
+    def bots(self) -> tuple[BotName, ...]:
+        """Their names; the first one answers when no name is given.  Empty with `url`: the server knows them."""
+        return self._gateway.bots
+
+    def say(
+        self, question: Question, *, bot: str = "", history: Sequence[Message] = (), wants: Wants = _EVERYTHING
+    ) -> AbstractAsyncContextManager[TurnStream]:
+        """A turn to iterate; its last event says how it ended.  Leaving the block early stops it."""
+        return self._gateway.say(_request(question, bot, history, wants))
+
+    async def ask(
+        self, question: Question, *, bot: str = "", history: Sequence[Message] = (), wants: Wants = _EVERYTHING
+    ) -> Reply:
+        """The whole reply.  Raises a `RealcozeError` when the turn fails; cancelling stops the turn."""
+        return await self._gateway.ask(_request(question, bot, history, wants))
+
+    async def upload(self, file: bytes | str | os.PathLike[str], *, name: str = "", bot: str = "") -> Image | File:
+        """Put a file, or its bytes, where the bot can see it; the result is a part of a question."""
+        if isinstance(file, bytes):
+            return await self._gateway.upload(file, name, bot=BotName(bot))
+        data = await anyio.Path(file).read_bytes()
+        return await self._gateway.upload(data, name or Path(file).name, bot=BotName(bot))
+
+
+class SyncCoze:
+    """The same for scripts.  Made by `open_sync`."""
+
+    def __init__(self, coze: Coze, portal: BlockingPortal) -> None:
+        self._coze = coze
+        self._portal = portal
+
+    @property
+    def bots(self) -> tuple[BotName, ...]:
+        return self._coze.bots
+
+    @contextmanager
+    def say(
+        self, question: Question, *, bot: str = "", history: Sequence[Message] = (), wants: Wants = _EVERYTHING
+    ) -> Iterator[Iterator[Event]]:
+        """See `Coze.say`."""
+        turn = self._coze.say(question, bot=bot, history=history, wants=wants)
+        with self._portal.wrap_async_context_manager(turn) as stream:
+            yield self._events(stream)
+
+    def ask(
+        self, question: Question, *, bot: str = "", history: Sequence[Message] = (), wants: Wants = _EVERYTHING
+    ) -> Reply:
+        """See `Coze.ask`."""
+        return self._portal.call(lambda: self._coze.ask(question, bot=bot, history=history, wants=wants))
+
+    def upload(self, file: bytes | str | os.PathLike[str], *, name: str = "", bot: str = "") -> Image | File:
+        """See `Coze.upload`."""
+        return self._portal.call(lambda: self._coze.upload(file, name=name, bot=bot))
+
+    def _events(self, stream: TurnStream) -> Iterator[Event]:
+        async def following() -> Event | None:
+            return await anext(stream, None)
+
+        while (event := self._portal.call(following)) is not None:
+            yield event
+
+
+@asynccontextmanager
+async def open(
+    *, url: str = "", key: str = "", demo: bool = False, config: str | os.PathLike[str] | None = None
+) -> AsyncIterator[Coze]:
+    """The bots, for as long as the block lasts; nothing is sent to Coze before something is said.
+
+    `url` talks to a running `realcoze serve`, `demo` to an embedded Coze; else the settings of the
+    current folder count, as for the command (docs/settings.md).  Raises `Misconfigured`.
+    """
+    if url:
+        async with open_native(url, key=Secret(key)) as upstream:
+            yield Coze(Gateway(Onward(upstream)))
+    elif demo:
+        async with emulated_house("python") as (house, _):
+            yield Coze(house.gateway)
+    else:
+        toml = Path(config) if config else None
+        settings = load_settings(folder=Path.cwd(), environment=os.environ, toml=toml)
+        async with open_house(settings, worker=f"python-{os.getpid()}") as house:
+            yield Coze(house.gateway)
+
+
+@contextmanager
+def open_sync(
+    *, url: str = "", key: str = "", demo: bool = False, config: str | os.PathLike[str] | None = None
+) -> Iterator[SyncCoze]:
+    """See `open`.  The work is done by an event loop in a thread of its own."""
+    opening = open(url=url, key=key, demo=demo, config=config)
+    with (
+        start_blocking_portal(backend_options={"use_uvloop": True}) as portal,
+        portal.wrap_async_context_manager(opening) as coze,
+    ):
+        yield SyncCoze(coze, portal)
+
+
+def _request(question: Question, bot: str, history: Sequence[Message], wants: Wants) -> Request:
+    items = [question] if isinstance(question, str | Text | Image | File) else question
+    parts = tuple(Text(text=item) if isinstance(item, str) else item for item in items)
+    if not parts:
+        raise BadRequest("The question is empty.")
+    return Request(messages=(*history, Message(role="user", parts=parts)), bot=BotName(bot), wants=wants)
