@@ -1,19 +1,40 @@
-"""The documentation knows every setting, route, error, record, fault and exit code that there is."""
+"""The documentation knows every setting, route, error, record, name, fault and exit code that there is."""
 
+import dataclasses
+import inspect
 import re
 import typing
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
+from starlette.routing import Route, WebSocketRoute
 
-from realcoze import errors
-from realcoze.app import config
+import realcoze
+from realcoze import client, errors
+from realcoze.app import config, websocket
 from realcoze.dialects.native import records
+from realcoze.dialects.native.socket import UUID_CHARACTERS
+from realcoze.domain.event import Event
+from realcoze.domain.fold import Reply
+from realcoze.domain.request import Wants
 from realcoze.emulator import fault
+from realcoze.faces.native import NativeFace, StreamTimes, refuse_error
+from realcoze.faces.page import FILES, page_routes
+from realcoze.faces.socket import TURNS, SocketFace
 from realcoze.faces.terminal import exits
+from realcoze.gateway.access import Access
+from realcoze.gateway.chat import Gateway
+from realcoze.gateway.route import Routes
 
 ROOT = Path(__file__).parents[1]
+SOURCES = ROOT / "src" / "realcoze"
+PAGES = sorted(str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
+
+
+def _calls(kind: type) -> list[Callable[..., object]]:
+    return [call for name, call in vars(kind).items() if inspect.isfunction(call) and not name.startswith("_")]
 
 
 def doc(name: str) -> str:
@@ -26,11 +47,61 @@ def test_every_setting_of_the_file_is_described(struct: type[msgspec.Struct]) ->
     assert missing == []
 
 
-def test_every_class_of_error_stands_in_the_table_or_is_no_answer_to_a_caller() -> None:
+def test_every_class_of_error_is_described() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
     classes = {kind.__name__ for kind in kinds if not kind.__subclasses__()}
-    told = {name for name in classes if name in doc("errors.md")}
-    assert classes - told == {"Misconfigured"}
+    assert {name for name in classes if name not in doc("errors.md")} == set()
+
+
+def test_every_code_of_an_error_is_described() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in SOURCES.rglob("*.py"))
+    found = re.findall(r'\bcode="(\w+)"|default_code = "(\w+)"|Refused\(\d+, "(\w+)"|"code":"(\w+)"', sources)
+    codes = {code for match in found for code in match if code} | {"no_such_path", "method_not_allowed"}
+    assert {"upload_failed", "wrong_host", "bad_http", "bad_request"} <= codes
+    assert {code for code in codes if not re.search(rf"\b{code}\b", doc("errors.md"))} == set()
+
+
+def test_every_route_is_described() -> None:
+    gateway, access = Gateway(Routes({})), Access()
+    native = NativeFace(gateway, access, health=dict, times=StreamTimes(), upload_bytes=1)
+    socket = SocketFace(gateway, access, refuse=refuse_error, stall_s=1)
+    told = doc("native-api.md")
+    for route in [*native.routes(), *page_routes(), *socket.routes()]:
+        if isinstance(route, Route) and route.path.removeprefix("/") not in FILES:
+            methods = (route.methods or set()) - {"HEAD"}
+            assert [method for method in methods if f"| `{method} {route.path}` |" not in told] == []
+        elif isinstance(route, WebSocketRoute):
+            assert re.search(rf"\| websocket on .*`{route.path}`.* \|", told)
+
+
+def test_the_limits_of_the_websocket_are_as_described() -> None:
+    told = " ".join(doc("native-api.md").split())
+    assert f"turns at once on one socket | {TURNS};" in told
+    assert f"16 MiB, {websocket.FRAGMENTS} fragments" in told
+    assert f"1 to {UUID_CHARACTERS} characters" in told
+
+
+def test_every_name_of_the_python_api_is_described() -> None:
+    ours = {name for name, value in vars(client).items() if getattr(value, "__module__", "") == client.__name__}
+    public = {name for name in ours | set(realcoze.__all__) if not name.startswith("_")} | {"Question"}
+    told = doc("python.md")
+    assert {name for name in public if not re.search(rf"`[^`]*\b{name}\b[^`]*`", told)} == set()
+
+
+@pytest.mark.parametrize(
+    "call", [realcoze.open, realcoze.open_sync, *_calls(realcoze.Coze), *_calls(realcoze.SyncCoze)]
+)
+def test_every_argument_of_the_python_api_is_described(call: Callable[..., object]) -> None:
+    arguments = set(inspect.signature(call).parameters) - {"self"}
+    told = doc("python.md")
+    assert {name for name in {*arguments, call.__name__} if not re.search(rf"`[^`]*\b{name}\b[^`]*`", told)} == set()
+
+
+@pytest.mark.parametrize("kind", [*typing.get_args(Event), Reply, Wants])
+def test_every_event_and_field_of_the_python_api_is_described(kind: type) -> None:
+    names = {kind.__name__, *(field.name for field in dataclasses.fields(kind))}
+    told = doc("python.md")
+    assert {name for name in names if not re.search(rf"`[^`]*\b{name}\b[^`]*`", told)} == set()
 
 
 def test_every_record_is_described() -> None:
@@ -49,16 +120,34 @@ def test_every_fault_has_a_description() -> None:
 
 
 def test_both_readmes_have_the_same_commands() -> None:
-    blocks = [re.findall(r"```(?:sh|ini)\n(.*?)```", text, re.DOTALL) for text in readmes()]
+    blocks = [re.findall(r"```(?:sh|ini|python)\n(.*?)```", text, re.DOTALL) for text in readmes()]
     english, chinese = ([re.sub(r"\"[^\"]*\"|=.*", "", block) for block in each] for each in blocks)
     assert english == chinese
 
 
-@pytest.mark.parametrize("page", sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("*.md")))
+@pytest.mark.parametrize("page", PAGES)
 def test_links_between_pages_lead_somewhere(page: str) -> None:
-    text = (ROOT / page).read_text(encoding="utf-8")
-    targets = re.findall(r"\]\(([^)#]+?)\)", text)
-    assert [target for target in targets if not (ROOT / page).parent.joinpath(target).exists()] == []
+    for target in re.findall(r"\]\(([^)\s]+)\)|<img src=\"([^\"]+)\"", (ROOT / page).read_text(encoding="utf-8")):
+        path, _, anchor = (target[0] or target[1]).partition("#")
+        if not path.startswith(("http:", "https:")):
+            there = (ROOT / page).parent / path if path else ROOT / page
+            assert there.exists(), target
+            assert not anchor or anchor in headings(there), target
+
+
+@pytest.mark.parametrize("record", sorted((ROOT / "docs" / "decisions").glob("*.md")), ids=lambda path: str(path.stem))
+def test_a_decision_has_its_form(record: Path) -> None:
+    text = record.read_text(encoding="utf-8")
+    parts = [text.find(f"**{part}**") for part in ("Question.", "Choice.", "Refused.", "What would change it.")]
+    assert parts == sorted(parts)
+    assert parts[0] > 0
+    assert len(text.splitlines()) <= 40
+
+
+def headings(page: Path) -> set[str]:
+    """What a link may name after `#`."""
+    lines = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
 
 
 def readmes() -> list[str]:

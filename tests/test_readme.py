@@ -1,4 +1,4 @@
-"""The commands of both READMEs are run as they stand there, from the folder of the clone as far as they can tell."""
+"""What both READMEs and the pages of the APIs tell to type is run as it stands there, from the folder of the clone."""
 
 import re
 import subprocess
@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
+PAGES = (*READMES, "docs/native-api.md", "docs/python.md")
 WITHIN_S = 60
 KNOWN = {
     "make demo",
@@ -20,12 +21,12 @@ KNOWN = {
 """Blocks that are tried elsewhere: by CI from a clean checkout, and in a terminal by tests/faces/terminal."""
 
 
-def blocks(mark: str) -> list[tuple[str, str]]:
-    """The shell blocks below a comment, each with the page it stands on."""
+def blocks(mark: str, language: str = "sh") -> list[tuple[str, str]]:
+    """The blocks below a comment, each with the page it stands on."""
     found = []
-    for name in READMES:
+    for name in PAGES:
         text = (ROOT / name).read_text(encoding="utf-8")
-        found += [(name, block) for block in re.findall(rf"<!-- {mark} -->\n```sh\n(.*?)```", text, re.DOTALL)]
+        found += [(name, block) for block in re.findall(rf"<!-- {mark} -->\n```{language}\n(.*?)```", text, re.DOTALL)]
     return found
 
 
@@ -45,11 +46,16 @@ def demo() -> Iterator[str]:
         running.stdout.close()
 
 
-def test_every_block_is_run_or_tried_elsewhere() -> None:
-    for name in READMES:
-        text = (ROOT / name).read_text(encoding="utf-8")
-        unmarked = re.findall(r"(?<!-->)\n *```sh\n(.*?)```", text, re.DOTALL)
-        assert {re.sub(r"^ +", "", block, flags=re.MULTILINE).strip() for block in unmarked} == KNOWN
+def python(program: str) -> list[str]:
+    return [sys.executable, "-W", "error", "-c", program]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_is_run_or_tried_elsewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    unmarked = re.findall(r"(?<!-->)\n *```(?:sh|python)\n(.*?)```", text, re.DOTALL)
+    known = KNOWN if page in READMES else set()
+    assert {re.sub(r"^ +", "", block, flags=re.MULTILINE).strip() for block in unmarked} == known
 
 
 @pytest.mark.parametrize(("page", "block"), blocks("run"))
@@ -59,12 +65,28 @@ def test_a_command_works_as_printed(page: str, block: str) -> None:
     assert done.stdout.strip()
 
 
+@pytest.mark.parametrize(("page", "block"), blocks("run", "python"))
+def test_a_program_works_as_printed(page: str, block: str) -> None:
+    done = subprocess.run(python(block), cwd=ROOT, capture_output=True, text=True, timeout=WITHIN_S, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), page
+    assert done.stdout.strip()
+
+
+@pytest.mark.parametrize(("page", "block"), blocks("run with a server", "python"))
+def test_a_client_works_as_printed(page: str, block: str, demo: str) -> None:
+    program = python(block.replace("127.0.0.1:8080", demo))
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=WITHIN_S, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), page
+    assert "Ada" in done.stdout
+    assert "failed" not in done.stdout
+
+
 @pytest.mark.parametrize(("page", "block"), blocks("run with a server"))
 def test_a_call_works_as_printed(page: str, block: str, demo: str) -> None:
     block = block.replace("127.0.0.1:8080", demo).replace("curl ", "curl --silent --show-error --fail ")
     done = subprocess.run(shell(block), cwd=ROOT, capture_output=True, text=True, timeout=WITHIN_S, check=False)
     assert (done.returncode, done.stderr) == (0, ""), page
-    assert '"continue":false' in done.stdout or '"type":"done"' in done.stdout
+    assert any(told in done.stdout for told in ('"continue":false', '"type":"done"', '"contentType":6')), page
 
 
 @pytest.mark.parametrize(("page", "block"), blocks("run in the background"))

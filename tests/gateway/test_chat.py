@@ -4,6 +4,7 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
+from realcoze.domain.content import File, Image
 from realcoze.domain.event import (
     AnswerDone,
     Event,
@@ -18,9 +19,9 @@ from realcoze.domain.event import (
 from realcoze.domain.ids import BotName, ChatId, ConversationId, MessageId, RequestId
 from realcoze.domain.ports import Chats, Sink
 from realcoze.domain.request import Request
-from realcoze.errors import Internal, NotFound, Overloaded, Truncated, UpstreamFailed
+from realcoze.errors import BadRequest, Internal, NotFound, Overloaded, Truncated, UpstreamFailed
 from realcoze.gateway.chat import QUEUED_EVENTS, Gateway, TurnStream
-from realcoze.gateway.route import Routes
+from realcoze.gateway.route import Onward, Routes
 from servers import PATIENCE_S, Failing, Gathered, NoFlow, asking, failure
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -66,6 +67,18 @@ class Lingering:
             await anyio.sleep_forever()
         finally:
             self.left.set()
+
+
+class Taking(Failing):
+    """A fake at both ports: takes every file, and notes it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken: list[tuple[bytes, str, BotName]] = []
+
+    async def upload(self, data: bytes, name: str, bot: BotName) -> Image | File:
+        self.taken.append((data, name, bot))
+        return Image(key="tos/1.png")
 
 
 class Flowing:
@@ -185,6 +198,30 @@ async def test_the_bots_are_listed_in_their_order() -> None:
     assert gateway.bots == ("b", "a")
 
 
+async def test_what_goes_onward_keeps_its_name_and_knows_no_bots() -> None:
+    chats, sink = Failing(*ANSWER), Gathered()
+    gateway = Gateway(Onward(chats))
+    for name in ("", "nobody"):
+        await gateway.relay(asking("hello", name), sink)
+    assert chats.requests == [asking("hello", ""), asking("hello", "nobody")]
+    assert gateway.bots == ()
+
+
+async def test_a_file_goes_to_the_upstream_of_its_bot() -> None:
+    first, second = Taking(), Taking()
+    gateway = Gateway(Routes({BotName("first"): first, BotName("second"): second}))
+    assert await gateway.upload(b"one", "1.png") == Image(key="tos/1.png")
+    await gateway.upload(b"two", "", bot=BotName("second"))
+    assert first.taken == [(b"one", "1.png", "first")]
+    assert second.taken == [(b"two", "", "second")]
+
+
+async def test_an_upstream_that_takes_no_files() -> None:
+    with pytest.raises(BadRequest) as caught:
+        await _gateway(Failing()).upload(b"x", "x")
+    assert caught.value.code == "not_supported_by_upstream"
+
+
 async def test_ask_gives_the_whole_reply() -> None:
     reply = await _gateway(Failing(*ANSWER)).ask(asking("hello", "bot"))
     assert (reply.text, reply.chat_id, reply.conversation_id) == ("Hello", "chat", "conversation")
@@ -286,3 +323,38 @@ async def test_a_stream_without_a_flow_keeps_everything() -> None:
     for event in events:
         stream.feed(event)
     assert [event async for event in stream] == events
+
+
+async def test_a_closed_stream_ends_for_who_waits_on_it() -> None:
+    stream = TurnStream()
+    got: list[Event] = []
+    waits = anyio.Event()
+
+    async def follow() -> None:
+        async for event in stream:
+            got.append(event)
+            waits.set()
+
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(follow)
+            stream.feed(STARTED)
+            await waits.wait()
+            stream.close()
+    assert got == [STARTED]
+
+
+async def test_a_closed_stream_gives_nothing_that_was_not_read() -> None:
+    stream = TurnStream()
+    stream.feed(STARTED)
+    stream.close()
+    stream.close()
+    assert [event async for event in stream] == []
+
+
+async def test_who_iterates_on_after_the_block_finds_the_end() -> None:
+    chats = Lingering(STARTED, Suggestion(text="x"))
+    with anyio.fail_after(PATIENCE_S):
+        async with _gateway(chats).say(asking("hello", "bot")) as turn:
+            assert await anext(turn) == STARTED
+        assert [event async for event in turn] == []

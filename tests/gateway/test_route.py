@@ -2,7 +2,7 @@ import pytest
 
 from realcoze.domain.ids import BotName
 from realcoze.errors import NotFound
-from realcoze.gateway.route import ONLY_BOT, Routes
+from realcoze.gateway.route import ONLY_BOT, Onward, Routes
 from servers import Failing
 
 CAT, DOG = Failing(), Failing()
@@ -35,3 +35,12 @@ def test_without_a_table_every_name_reaches_the_only_bot() -> None:
     routes = Routes({ONLY_BOT: CAT}, catches_all=True)
     for name in ("", "coze", "gpt-4o", "claude"):
         assert routes.route(BotName(name)) == ("coze", CAT)
+
+
+@pytest.mark.parametrize("name", ["", "cat", "gpt-4o", " cat", "x" * 10_000])
+def test_onward_every_name_is_passed_on_as_it_is(name: str) -> None:
+    assert Onward(CAT).route(BotName(name)) == (name, CAT)
+
+
+def test_onward_no_bot_is_known_here() -> None:
+    assert Onward(CAT).bots == ()

@@ -4,21 +4,21 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import anyio
 
-from realcoze.app.config import Settings
+from realcoze.app.config import MOST_UPLOAD, Settings
 from realcoze.app.emulation import emulated_house
 from realcoze.app.signals import unless_ended
-from realcoze.app.wiring import open_house
+from realcoze.app.wiring import House, open_house
 from realcoze.domain.ids import BotName
 from realcoze.errors import BadRequest, NotFound
 from realcoze.faces.terminal.pipe import answer_pipe, read_question
 from realcoze.gateway.chat import Gateway
-from realcoze.gateway.route import Routes
+from realcoze.gateway.route import Onward
 from realcoze.upstreams.credentials import Secret
 from realcoze.upstreams.native import open_native
 
@@ -43,6 +43,7 @@ class _Partner:
 
     gateway: Gateway
     greeting: str
+    upload_bytes: int
     state_dir: Path | None = None
 
 
@@ -62,6 +63,7 @@ async def _talk(opening: Opening, settings: Callable[[], Settings]) -> int:
                 partner.gateway,
                 bot=bot,
                 greeting=partner.greeting,
+                upload_bytes=partner.upload_bytes,
                 show_steps=opening.steps,
                 history_file=partner.state_dir / "typed" if partner.state_dir else None,
             ).run()
@@ -74,16 +76,23 @@ async def _partner(opening: Opening, settings: Callable[[], Settings]) -> AsyncI
     bot = BotName(opening.bot)
     if opening.url:
         async with open_native(opening.url, key=Secret(opening.key)) as upstream:
-            # The server knows its bots; here every name is passed on.
+            # The server knows its bots, and what it takes.
             greeting = f"Talking to {bot or 'the first bot'} at {opening.url}."
-            yield _Partner(gateway=Gateway(Routes({bot: upstream}, catches_all=True)), greeting=greeting)
+            yield _Partner(gateway=Gateway(Onward(upstream)), greeting=greeting, upload_bytes=MOST_UPLOAD)
     elif opening.demo:
         async with emulated_house(WORKER) as (house, made):
-            yield _Partner(gateway=house.gateway, greeting=_greeting(bot, made))
+            yield _to_house(house, bot, made)
     else:
         loaded = settings()
         async with open_house(loaded, worker=WORKER) as house:
-            yield _Partner(gateway=house.gateway, greeting=_greeting(bot, loaded), state_dir=loaded.state_dir)
+            yield replace(_to_house(house, bot, loaded), state_dir=loaded.state_dir)
+
+
+def _to_house(house: House, bot: BotName, settings: Settings) -> _Partner:
+    greeting = _greeting(bot, settings)
+    ours = settings.bots.get(bot) or next(iter(settings.bots.values()))
+    upload_bytes = settings.upstreams[ours.upstream].upload_bytes
+    return _Partner(gateway=house.gateway, greeting=greeting, upload_bytes=upload_bytes)
 
 
 def _greeting(bot: BotName, settings: Settings) -> str:

@@ -131,7 +131,8 @@ def _bot_config(path: Path) -> BotConfig:
     except OSError as error:
         raise Misconfigured(
             f"The bot configuration {path} cannot be read: {error.strerror}.",
-            hint="Download config.json from the bot's page, or set bot_config_path to where it is.",
+            hint="Download config.json from the bot's page with the userscript (docs/userscript.md), "
+            "or set bot_config_path to where it is.",
         ) from error
     except BadRequest as error:
         raise Misconfigured(f"{path}: {error.message}", hint=error.hint) from error

@@ -121,7 +121,7 @@ def test_a_byte_order_mark_before_the_configuration_is_passed_over() -> None:
 def test_a_configuration_that_is_no_object_is_refused_with_what_to_do(text: bytes) -> None:
     with pytest.raises(BadRequest, match="no JSON object") as refused:
         decode_config(text)
-    assert "save it again" in str(refused.value.hint)
+    assert "save it again with the userscript" in str(refused.value.hint)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_configuration_that_is_no_object_is_refused_with_what_to_do(text: byte
 def test_a_configuration_that_lacks_what_is_needed_is_refused_with_what_to_do(config: dict[str, Any], why: str) -> None:
     with pytest.raises(BadRequest, match=why) as refused:
         config_from(config)
-    assert "save it again" in str(refused.value.hint)
+    assert "save it again with the userscript" in str(refused.value.hint)
 
 
 def test_a_call_is_read_as_a_server_reads_it() -> None:

@@ -9,11 +9,14 @@ from rich.console import Console
 
 from commands import BOT_NAMES, settled
 from houses import served
+from pictures import PDF, jpeg, png
 from pty_terminal import ALT_ENTER, CTRL_C, CTRL_D, ENTER, UP, in_terminal
+from realcoze.dialects.coze_playground.upload import crc32_hex
+from realcoze.domain.content import File, Image
 from realcoze.emulator.script import _ARTICLE
 from realcoze.faces.terminal.command import HELP
 from realcoze.faces.terminal.markdown import Answer
-from servers import Coze, emulated
+from servers import PATIENCE_S, Coze, emulated, raw_server
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -24,6 +27,20 @@ STEPS = (
     '← workflow.pack_list {"pack": ["water", "a book", "good shoes"]}',
     "≡ travel notes Museums close at six.",
 )
+
+
+CAT, DOG = png(3, 2), jpeg(640, 480)
+
+
+def with_files(folder: Path) -> Path:
+    for name, data in {"cat.png": CAT, "my [dog].png": DOG, "paper.pdf": PDF, "notes.txt": b"text"}.items():
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def seen(content_type: str, data: bytes, pixels: str = "") -> str:
+    """What the bot `pictures` says of an upload."""
+    return f"I see {content_type}{pixels}, {len(data)} bytes, CRC-32 {crc32_hex(data)}."
 
 
 def rendered(text: str, columns: int) -> list[str]:
@@ -356,3 +373,153 @@ async def test_talking_to_a_running_server(coze: Coze, tmp_path: Path) -> None:
             session.terminal.say("hi")
             told = f"There is no bot 'nobody'. The bots here are: {', '.join(BOT_NAMES)}."
             await session.terminal.until_shows("Talking to nobody", "Me> hi", told, "Me>")
+
+
+async def test_a_picture_goes_in_front_of_the_question_and_stays_in_the_history(coze: Coze, tmp_path: Path) -> None:
+    folder = with_files(settled(tmp_path, coze, bot="pictures"))
+    async with in_terminal("chat", cwd=folder, columns=120) as session:
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        terminal.say("/image cat.png")
+        await terminal.until_asks(2)
+        about = f"cat.png: image/png, 3 × 2 pixels, {len(CAT)} bytes"
+        await terminal.until_shows(f"Attached {about}. It goes in front of the next question.")
+        assert not coze.server.seen.executions
+        terminal.say("What is it?")
+        await terminal.until_asks(3)
+        await terminal.until_shows("Me> What is it?", seen("image/png", CAT, ", 3 × 2 pixels"))
+        terminal.say("And now?")
+        await terminal.until_asks(4)
+        await terminal.until_shows("Show me a picture or a file.")
+        shown, *_ = coze.server.seen.executions[-1].messages()
+        assert [type(part) for part in shown.parts] == [Image]
+        assert [role for role, _ in said(coze)] == ["user", "user", "assistant", "user"]
+        terminal.say("/save x.md")
+        await terminal.until_asks(5)
+        await terminal.until_shows(f"Saved 5 messages to {folder}/x.md.")
+    assert (folder / "x.md").read_text().startswith(f"## Me\n\n> {about}\n\nWhat is it?\n\n## Bot\n\nI see ")
+
+
+async def test_several_files_in_their_order(coze: Coze, tmp_path: Path) -> None:
+    folder = with_files(settled(tmp_path, coze, bot="pictures"))
+    async with in_terminal("chat", cwd=folder, columns=120, lines=40) as session:
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        terminal.type("/image my\t")
+        await terminal.until_shows("Me> /image my [dog].png")
+        terminal.type(ENTER)
+        await terminal.until_asks(2)
+        terminal.say(f"/file '{folder}/paper.pdf'")
+        await terminal.until_asks(3)
+        terminal.say("/file cat.png")
+        await terminal.until_asks(4)
+        await terminal.until_shows(
+            f"Attached my [dog].png: image/jpeg, 640 × 480 pixels, {len(DOG)} bytes.",
+            f"Attached paper.pdf: application/pdf, {len(PDF)} bytes.",
+            "Attached cat.png: image/png, 3 × 2 pixels",
+        )
+        terminal.say("Well?")
+        await terminal.until_asks(5)
+        await terminal.until_shows(
+            seen("image/jpeg", DOG, ", 640 × 480 pixels"),
+            seen("application/pdf", PDF),
+            seen("image/png", CAT, ", 3 × 2 pixels"),
+        )
+    kinds = [type(message.parts[0]) for message in coze.server.seen.executions[-1].messages()[:3]]
+    assert kinds == [Image, File, Image]
+
+
+async def test_what_cannot_be_attached_is_one_sentence_and_nothing_is_lost(coze: Coze, tmp_path: Path) -> None:
+    toml = f"[upstreams.playground]\nupload_bytes = {len(CAT)}\n"
+    folder = with_files(settled(tmp_path, coze, bot="pictures", toml=toml))
+    (folder / "large").write_bytes(b"x" * (len(CAT) + 1))
+    async with in_terminal("chat", cwd=folder, columns=150, lines=50) as session:
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        terminal.say("/image cat.png")
+        told = {
+            "/image": "Which file? /image PATH",
+            "/file": "Which file? /file PATH",
+            "/image nowhere.png": "nowhere.png cannot be read: No such file or directory.",
+            "/image notes.txt": "notes.txt is no picture: its bytes are no PNG, JPEG, GIF, WebP or BMP. /file takes",
+            "/file home": "home is a folder. Name a file in it.",
+            "/file large": f"large has {len(CAT) + 1} bytes; {len(CAT)} is the most.",
+        }
+        for number, (line, sentence) in enumerate(told.items(), start=2):
+            await terminal.until_asks(number)
+            terminal.say(line)
+            await terminal.until_shows(f"Me> {line}\n{sentence}")
+        assert coze.wire.count("upload") == 4, "only the picture was"
+        terminal.say("Well?")
+        await terminal.until_shows("Me> Well?", seen("image/png", CAT, ", 3 × 2 pixels"))
+
+
+async def test_an_attachment_outlives_a_question_that_fails_but_no_reset(coze: Coze, tmp_path: Path) -> None:
+    folder = with_files(settled(tmp_path, coze, bot="pictures"))
+    async with in_terminal("chat", cwd=folder, columns=120, lines=50) as session:
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        terminal.say("/image cat.png")
+        await terminal.until_asks(2)
+        terminal.say("[[fault quota]] Well?")
+        await terminal.until_asks(3)
+        await terminal.until_shows("daily limit reached.")
+        terminal.say("Again?")
+        await terminal.until_asks(4)
+        await terminal.until_shows("Me> Again?", seen("image/png", CAT, ", 3 × 2 pixels"))
+        assert [message.text for message in coze.server.seen.executions[-1].messages()] == ["", "Again?"]
+        terminal.say("/image cat.png")
+        await terminal.until_asks(5)
+        terminal.say("/reset")
+        await terminal.until_asks(6)
+        terminal.say("/save x.md")
+        await terminal.until_shows("There is nothing to save yet.")
+        terminal.say("And now?")
+        await terminal.until_shows("Me> And now?", "Show me a picture or a file.")
+        assert said(coze) == [("user", "And now?")]
+
+
+async def test_a_picture_through_a_running_server(coze: Coze, tmp_path: Path) -> None:
+    folder = with_files(tmp_path)
+    (folder / "large").write_bytes(b"x" * 2_000_000)
+    async with (
+        served(coze, tmp_path / "served", upload_bytes=1000) as url,
+        in_terminal("chat", "--url", url, "--bot", "pictures", cwd=folder, columns=120) as session,
+    ):
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        terminal.say("/image cat.png")
+        await terminal.until_asks(2)
+        terminal.say("/file large")
+        await terminal.until_asks(3)
+        await terminal.until_shows("Me> /file large\nThe body is larger than 1000 bytes.")
+        terminal.say("Well?")
+        await terminal.until_shows("Me> Well?", seen("image/png", CAT, ", 3 × 2 pixels"))
+
+
+async def test_ctrl_c_stops_an_upload_and_nothing_else(tmp_path: Path) -> None:
+    """Here to a server that never answers."""
+    folder = with_files(tmp_path)
+    async with (
+        raw_server(stays=True, after=CAT) as silent,
+        in_terminal("chat", "--url", f"http://127.0.0.1:{silent.port}", cwd=folder) as session,
+    ):
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        terminal.say("/image cat.png")
+        await terminal.until_shows("Uploading cat.png: image/png")
+        await silent.until(lambda: bool(silent.received) and CAT in silent.received[0], within_s=PATIENCE_S)
+        assert not terminal.echoes()
+        terminal.type(CTRL_C)
+        await terminal.until_shows("Me> /image cat.png\n[stopped]\n\nMe>")
+        await silent.until(lambda: silent.gone == 1)
+        await terminal.until_asks(2)
+        terminal.say("/save x.md")
+        await terminal.until_shows("There is nothing to save yet.")
+        terminal.say("/image cat.png")
+        await terminal.until_shows("Uploading cat.png")
+        session.process.send_signal(signal.SIGTERM)
+        assert await session.ended() == 143
+        assert terminal.echoes()
+        assert not terminal.cursor_is_hidden()
+        assert "Traceback" not in terminal.text

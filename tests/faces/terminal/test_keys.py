@@ -1,18 +1,21 @@
 import os
 import pty
+import signal
 import sys
 import termios
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import anyio
 import pytest
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from realcoze.faces.terminal.keys import prompt_session, unechoed
+from realcoze.faces.terminal.keys import prompt_session, unechoed, unless_interrupted
+from servers import PATIENCE_S
 
 
 async def typed(keys: str, history_file: Path | None = None) -> str:
@@ -56,6 +59,64 @@ def test_only_a_new_line_is_marked(wrap_count: int, mark: str) -> None:
     continuation = prompt_session(None).prompt_continuation
     assert callable(continuation)
     assert continuation(4, 1, wrap_count) == mark
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        ("/image ca\t\r", "/image cat.png"),
+        ("/FILE  my\t\r", "/FILE  my notes.txt"),
+        ("/file ~/c\t\r", "/file ~/cat.png"),
+        ("/image deeper/c\t\r", "/image deeper/cave.png"),
+        ("/image nothing\t\r", "/image nothing"),
+        ("/save ca\t\r", "/save ca"),
+        ("see ca\t\r", "see ca"),
+    ],
+)
+async def test_tab_completes_the_path_of_what_is_attached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: str, line: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "deeper").mkdir()
+    for name in ("cat.png", "my notes.txt", "deeper/cave.png"):
+        (tmp_path / name).touch()
+    assert await typed(keys) == line
+
+
+async def test_ctrl_c_stops_what_runs_and_nothing_else() -> None:
+    stopped = anyio.Event()
+
+    async def work() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        try:
+            await anyio.sleep_forever()
+        finally:
+            stopped.set()
+
+    with anyio.fail_after(PATIENCE_S):
+        assert not await unless_interrupted(work)
+    assert stopped.is_set()
+
+
+async def test_what_is_not_stopped_comes_to_its_end() -> None:
+    ended = anyio.Event()
+
+    async def work() -> None:
+        ended.set()
+
+    assert await unless_interrupted(work)
+    assert ended.is_set()
+
+
+async def test_a_failure_of_what_runs_comes_out_as_it_is() -> None:
+    """Not as the group that a task group makes of it."""
+
+    async def work() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await unless_interrupted(work)
 
 
 @pytest.fixture

@@ -26,7 +26,10 @@ UPDATE_PATH = "/api/draftbot/update"
 SYSTEM_PROMPT = 1
 """The prompt_type of the bot's instructions in `system_info_all`."""
 
-_DOWNLOAD = "It is the body of the bot page's own call POST /api/draftbot/update; save it again (README)."
+_DOWNLOAD = (
+    "It is the body of the bot page's own call POST /api/draftbot/update; "
+    "save it again with the userscript (docs/userscript.md)."
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """A conversation on a terminal: prompt, streamed answer, history, commands."""
 
-import signal
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import anyio
 from prompt_toolkit.patch_stdout import patch_stdout
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
@@ -16,9 +18,10 @@ from realcoze.domain.ids import BotName
 from realcoze.domain.message import Message, say
 from realcoze.domain.request import Request, Wants
 from realcoze.errors import RealcozeError
+from realcoze.faces.terminal.attachment import Attachment, one_line, read_file, read_picture
 from realcoze.faces.terminal.command import HELP, Command, parse
 from realcoze.faces.terminal.exits import OK, explain
-from realcoze.faces.terminal.keys import prompt_session, unechoed
+from realcoze.faces.terminal.keys import prompt_session, unechoed, unless_interrupted
 from realcoze.faces.terminal.printable import printable
 from realcoze.faces.terminal.screen import AnswerScreen
 from realcoze.faces.terminal.transcript import encode_transcript
@@ -31,7 +34,7 @@ class Chat:
     """One conversation.
 
     `greeting` is the first line.  `history_file` keeps what was typed, for the arrow keys; None keeps
-    nothing.
+    nothing.  `upload_bytes` is how large a file may be that is attached.
     """
 
     def __init__(
@@ -40,16 +43,20 @@ class Chat:
         *,
         bot: BotName,
         greeting: str,
+        upload_bytes: int,
         show_steps: bool = False,
         history_file: Path | None = None,
     ) -> None:
         self._gateway = gateway
         self._bot = bot
         self._greeting = greeting
+        self._upload_bytes = upload_bytes
         self._show_steps = show_steps
         self._console = Console(highlight=False)
         self._prompt = prompt_session(history_file)
         self._messages: list[Message] = []
+        self._attached: dict[str, str] = {}
+        """What was attached, by the key that its upload gave."""
         self._suggestions: list[str] = []
         self._saved: set[Path] = set()
 
@@ -89,8 +96,15 @@ class Chat:
         match command.name:
             case "help":
                 self._help()
+            case "image" | "file" if not command.argument:
+                self._note(f"Which file? /{command.name} PATH")
+            case "image":
+                await self._attach(command.argument, read_picture)
+            case "file":
+                await self._attach(command.argument, read_file)
             case "reset":
                 self._messages.clear()
+                self._attached.clear()
                 self._suggestions.clear()
                 self._note("A new conversation.")
             case "steps":
@@ -108,6 +122,26 @@ class Chat:
                     self._note(f"There is no suggestion {number}.")
             case _:
                 self._note(f"{command.argument} is no command; /help lists them.")
+
+    async def _attach(self, typed: str, read: Callable[[str, int], Attachment]) -> None:
+        """Put a file into the history, in front of the next question; a failure is one sentence."""
+        try:
+            with unechoed(), self._console.status(Text(f"Reading {one_line(typed)}")) as status:
+                is_whole = await unless_interrupted(partial(self._upload, typed, read, status))
+        except RealcozeError as error:
+            self._fail(explain(error))
+        else:
+            if not is_whole:
+                self._note("[stopped]")
+
+    async def _upload(self, typed: str, read: Callable[[str, int], Attachment], status: Status) -> None:
+        # A disk that does not answer must not hold Ctrl-C up.
+        file = await anyio.to_thread.run_sync(read, typed, self._upload_bytes, abandon_on_cancel=True)
+        status.update(Text(f"Uploading {file.about}"))
+        part = await self._gateway.upload(file.data, file.name, bot=self._bot)
+        self._messages.append(Message(role="user", parts=(part,)))
+        self._attached[part.key] = file.about
+        self._note(f"Attached {file.about}. It goes in front of the next question.")
 
     async def _ask(self, question: str) -> None:
         request = Request(
@@ -131,7 +165,7 @@ class Chat:
             reply = fold.finish()
         except RealcozeError as error:
             mark = "[interrupted] " if fold.text else ""
-            self._console.print(Text(f"{mark}{explain(error)}", style="red"))
+            self._fail(f"{mark}{explain(error)}")
             return False
         if not reply.text:
             self._note("[the bot said nothing]")
@@ -145,32 +179,26 @@ class Chat:
     async def _show(self, request: Request) -> tuple[Fold, bool]:
         """Show one answer while it comes; what came of it, and whether Ctrl-C stopped it."""
         fold = Fold()
-        stopped = False
         with unechoed(), AnswerScreen(self._console) as screen:
-            async with anyio.create_task_group() as tasks:
 
-                async def stop_on_interrupt() -> None:
-                    nonlocal stopped
-                    with anyio.open_signal_receiver(signal.SIGINT) as signals:
-                        async for _ in signals:
-                            stopped = True
-                            tasks.cancel_scope.cancel()
+            async def refresh() -> None:
+                while True:
+                    screen.show(fold.text)
+                    await anyio.sleep(REFRESH_S)
 
-                async def refresh() -> None:
-                    while True:
-                        screen.show(fold.text)
-                        await anyio.sleep(REFRESH_S)
+            async def follow() -> None:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(refresh)
+                    async with self._gateway.say(request) as turn:
+                        async for event in turn:
+                            fold.feed(event)
+                            if isinstance(event, Step) and self._show_steps:
+                                screen.step(event)
+                    tasks.cancel_scope.cancel()
 
-                tasks.start_soon(stop_on_interrupt)
-                tasks.start_soon(refresh)
-                async with self._gateway.say(request) as turn:
-                    async for event in turn:
-                        fold.feed(event)
-                        if isinstance(event, Step) and self._show_steps:
-                            screen.step(event)
-                tasks.cancel_scope.cancel()
+            is_whole = await unless_interrupted(follow)
             screen.finish(fold.text)
-        return fold, stopped
+        return fold, not is_whole
 
     def _save(self, name: str) -> str:
         """Write the conversation to a file, never over one that is not ours; what is said about it."""
@@ -180,7 +208,7 @@ class Chat:
             path = Path(name or time.strftime("conversation-%Y%m%d-%H%M%S.md")).expanduser().absolute()
             if path.exists() and path not in self._saved:
                 return f"{path} is there already; choose another name."
-            path.write_bytes(encode_transcript(self._messages, path))
+            path.write_bytes(encode_transcript(self._messages, path, self._attached))
         except OSError as error:
             return f"{name} cannot be written: {error.strerror}."
         except (RuntimeError, ValueError) as error:
@@ -193,6 +221,9 @@ class Chat:
         for typed, does in HELP:
             table.add_row(Text(typed, no_wrap=True), Text(does))
         self._console.print(table)
+
+    def _fail(self, text: str) -> None:
+        self._console.print(Text(text, style="red"))
 
     def _note(self, text: str) -> None:
         self._console.print(Text(text, style="dim"))

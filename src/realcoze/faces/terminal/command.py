@@ -1,20 +1,24 @@
 """What may be typed beside questions; pure."""
 
+import shlex
 from dataclasses import dataclass
 from typing import Literal
 
-Name = Literal["quit", "help", "reset", "save", "steps", "suggestion", "unknown"]
+Name = Literal["quit", "help", "image", "file", "reset", "save", "steps", "suggestion", "unknown"]
 
 HELP = (
     (":q", "leave; so do Ctrl-D, and Ctrl-C at an empty prompt"),
     ("/help", "this"),
-    ("/reset", "begin a new conversation"),
+    ("/image PATH", "show the bot a picture; it goes in front of the next question"),
+    ("/file PATH", "the same for any file"),
+    ("/reset", "begin a new conversation, without what was attached"),
     ("/save [FILE]", "write the conversation to FILE, as Markdown; as *.json the history that POST / takes"),
     ("/steps", "show, or hide, what the bot does on the way: plugins, workflows, knowledge"),
     ("/1 /2 /3", "ask the suggestion with this number"),
     ("Alt-Enter", "a new line within the question"),
+    ("Tab", "complete the path of a file"),
     ("Up, Down", "what was typed before"),
-    ("Ctrl-C", "stop the answer"),
+    ("Ctrl-C", "stop the answer, or the upload"),
 )
 """What may be typed, and what it does."""
 
@@ -27,10 +31,13 @@ _NAMES: dict[str, Name] = {
     "/exit": "quit",
     "/help": "help",
     "/?": "help",
+    "/image": "image",
+    "/file": "file",
     "/reset": "reset",
     "/save": "save",
     "/steps": "steps",
 }
+_WITH_PATH = ("image", "file", "save")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +54,22 @@ def parse(line: str) -> Command | None:
     """
     word, _, argument = line.strip().partition(" ")
     name = _NAMES.get(word.lower())
-    if name == "save" or (name and not argument):
+    if name and (not argument or name in _WITH_PATH):
         return Command(name, argument.strip())
     if argument or not word.startswith("/") or not word.isascii():
         return None
     if word[1:].isdigit() and len(word) <= MOST_DIGITS + 1:
         return Command("suggestion", word[1:])
     return Command("unknown", word) if word[1:].isalpha() else None
+
+
+def spellings(argument: str) -> tuple[str, ...]:
+    """The paths that may be meant, the likelier last: as it was typed, and as a shell would read it.
+
+    A file dropped on the terminal comes in quotes or with backslashes; typed by hand a blank stands for itself.
+    """
+    try:
+        words = shlex.split(argument)
+    except ValueError:
+        return (argument,)
+    return (argument,) if len(words) != 1 or words == [argument] else (argument, words[0])

@@ -1,15 +1,23 @@
-"""What is typed: the line at the prompt, its history, and quiet while an answer comes."""
+"""What is typed: the line at the prompt, its history, and quiet or Ctrl-C while an answer comes."""
 
+import signal
 import sys
 import termios
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import anyio
 from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
+from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import HTML
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.shortcuts import CompleteStyle
+
+TAKE_PATH = ("/image ", "/file ")
+"""After which the Tab key completes a path."""
 
 
 def prompt_session(history_file: Path | None) -> PromptSession[str]:
@@ -19,6 +27,9 @@ def prompt_session(history_file: Path | None) -> PromptSession[str]:
         prompt_continuation=_continuation,
         history=_history(history_file),
         key_bindings=_bindings(),
+        completer=_Paths(),
+        complete_while_typing=False,
+        complete_style=CompleteStyle.READLINE_LIKE,
     )
 
 
@@ -41,6 +52,42 @@ def unechoed() -> Iterator[None]:
         yield
     finally:
         termios.tcsetattr(terminal, termios.TCSANOW, before)
+
+
+async def unless_interrupted(work: Callable[[], Awaitable[None]]) -> bool:
+    """Run `work`, which Ctrl-C cancels; whether it came to its end.  Raises what `work` raises."""
+    is_whole, failure = False, None
+    with anyio.open_signal_receiver(signal.SIGINT) as signals:
+        async with anyio.create_task_group() as tasks:
+
+            async def stop() -> None:
+                await anext(signals)
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(stop)
+            try:
+                await work()
+                is_whole = True
+            except Exception as error:  # noqa: BLE001 - raised inside the task group it would come out as a group
+                failure = error
+            tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    return is_whole
+
+
+class _Paths(Completer):
+    """Of files, where one is wanted."""
+
+    def __init__(self) -> None:
+        self._paths = PathCompleter(expanduser=True)
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        typed = document.text_before_cursor
+        for command in TAKE_PATH:
+            if typed.lower().startswith(command):
+                path = typed[len(command) :].lstrip()
+                yield from self._paths.get_completions(Document(path), complete_event)
 
 
 def _continuation(_width: int, _line_number: int, wrap_count: int) -> str:

@@ -1,18 +1,31 @@
 """A conversation as a file: Markdown for people, or the history that `POST /` takes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import msgspec
 
 from realcoze.dialects.entries import encode_entries
+from realcoze.domain.content import Part, Text
 from realcoze.domain.message import Message
 
 _HEADS = {"user": "## Me", "assistant": "## Bot"}
 
 
-def encode_transcript(messages: Sequence[Message], path: Path) -> bytes:
-    """The content of the file; its name decides: JSON for `*.json`, else Markdown."""
+def encode_transcript(messages: Sequence[Message], path: Path, attached: Mapping[str, str]) -> bytes:
+    """The content of the file; its name decides: JSON for `*.json`, else Markdown.
+
+    `attached` tells for the key of an upload what it was, for people.
+    """
     if path.suffix.lower() == ".json":
         return msgspec.json.format(msgspec.json.encode(encode_entries(messages)), indent=2) + b"\n"
-    return "\n\n".join(f"{_HEADS[message.role]}\n\n{message.text}" for message in messages).encode() + b"\n"
+    said: list[str] = []
+    for role, together in groupby(messages, lambda message: message.role):
+        said.append(_HEADS[role])
+        said += [_told(part, attached) for message in together for part in message.parts]
+    return "\n\n".join(said).encode() + b"\n"
+
+
+def _told(part: Part, attached: Mapping[str, str]) -> str:
+    return part.text if isinstance(part, Text) else f"> {attached.get(part.key, part.key)}"
