@@ -10,16 +10,18 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """A picture that the upstream already has, by the key its upload gave."""
+    """A picture that the upstream already has, by the key its upload gave, or one at a public URL."""
 
-    key: str
+    key: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """A file that the upstream already has, by the key its upload gave."""
+    """A file that the upstream already has, by the key its upload gave, or one at a public URL."""
 
-    key: str
+    key: str = ""
+    url: str = ""
 
 
 Part = Text | Image | File

@@ -1,0 +1,86 @@
+"""What a message is made of ↔ `content` and `content_type`.
+
+Text alone is `text`; anything else is an `object_string`: JSON text with a list of items, at most one
+of them text, and pictures and files never without it.
+
+Source: docs/protocol/openapi-v3.md §5.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from realcoze.dialects.coze_open.objects import Word
+from realcoze.dialects.json_text import NotJson, read_json
+from realcoze.domain.content import File, Image, Part, Text
+from realcoze.domain.message import Message
+from realcoze.errors import BadRequest
+
+TEXT, OBJECTS = "text", "object_string"
+BETWEEN_TEXTS = "\n"
+
+
+class Item(msgspec.Struct, omit_defaults=True):
+    type: str
+    text: Word = None
+    file_id: Word = None
+    file_url: Word = None
+
+
+_ITEMS = msgspec.json.Decoder(list[Item])
+
+
+def encode_content(parts: Iterable[Part]) -> tuple[str, str]:
+    """`content` and `content_type` of one message."""
+    parts = tuple(parts)
+    text = BETWEEN_TEXTS.join(part.text for part in parts if isinstance(part, Text))
+    media = [part for part in parts if isinstance(part, Image | File)]
+    if not media:
+        return text, TEXT
+    stand_in = "[image]" if isinstance(media[0], Image) else "[file]"
+    items = [Item(type="text", text=text or stand_in), *(_item(part) for part in media)]
+    return msgspec.json.encode(items).decode(), OBJECTS
+
+
+def decode_content(content: str, content_type: str) -> tuple[Part, ...]:
+    """The parts of one message.  Raises `BadRequest`."""
+    if content_type != OBJECTS:
+        return (Text(text=content),)
+    try:
+        items = read_json(content.encode(errors="replace"), _ITEMS)
+    except NotJson as error:
+        raise BadRequest(f"The object_string of a message: {error}.") from error
+    return tuple(_parts(items))
+
+
+def beside_their_text(messages: Iterable[Message]) -> list[Message]:
+    """The same history, each message of pictures and files alone joined with a neighbour of its side.
+
+    Coze refuses pictures without a text beside them, and clients send them as messages of their own.
+    """
+    joined: list[Message] = []
+    for message in messages:
+        if joined and joined[-1].role == message.role and (not joined[-1].text or not message.text):
+            joined[-1] = Message(role=message.role, parts=(*joined[-1].parts, *message.parts))
+        else:
+            joined.append(message)
+    return joined
+
+
+def _item(part: Image | File) -> Item:
+    kind = "image" if isinstance(part, Image) else "file"
+    if part.url:
+        return Item(type=kind, file_url=part.url)
+    return Item(type=kind, file_id=part.key)
+
+
+def _parts(items: Iterable[Item]) -> Iterator[Part]:
+    for item in items:
+        if item.type == "text":
+            yield Text(text=item.text or "")
+        elif item.type == "image":
+            yield Image(key=item.file_id or "", url=item.file_url or "")
+        elif item.type in ("file", "audio"):
+            yield File(key=item.file_id or "", url=item.file_url or "")
+        else:
+            raise BadRequest(f"An object_string holds an item of type {item.type[:20]!r}.")
