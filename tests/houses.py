@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from commands import settle
-from realcoze.app.config import SEED_UPSTREAM, Bot, Server, Settings, Upstream
+from realcoze.app.accounts import PlaygroundUpstream
+from realcoze.app.config import SEED_UPSTREAM, Bot, Server, Settings
 from realcoze.app.server import listening
 from realcoze.app.wiring import House, build_app, open_house
 from realcoze.domain.ids import BotName
@@ -19,7 +20,7 @@ def settings_for(coze: Coze, folder: Path, **server: Any) -> Settings:
     settle(folder, coze.base)
     return Settings(
         server=Server(**server),
-        upstreams={SEED_UPSTREAM: Upstream(session_id=SESSION_ID, base=coze.base)},
+        upstreams={SEED_UPSTREAM: PlaygroundUpstream(session_id=SESSION_ID, base=coze.base)},
         bots={BotName(bot.name): Bot(config=str(folder / f"{bot.name}.json")) for bot in BOTS},
         catches_all=False,
         state_dir=folder / "temp",

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from realcoze.app.config import Bot, Server, Settings, Upstream, load_settings, require_bots
+from realcoze.app.accounts import PlaygroundUpstream
+from realcoze.app.config import Bot, Server, Settings, load_settings, require_bots
 from realcoze.domain.ids import BotName
 from realcoze.errors import Misconfigured
 
@@ -47,7 +48,7 @@ def test_the_env_file_of_the_node_program_works_as_it_is(tmp_path: Path) -> None
     assert settings == Settings(
         server=Server(port=8181),
         upstreams={
-            "playground": Upstream(
+            "playground": PlaygroundUpstream(
                 session_id="0123456789abcdef0123456789abcdef",
                 base="https://www.coze.com",
                 proxy="socks5://127.0.0.1:1080",
@@ -88,7 +89,7 @@ def test_the_environment_may_say_it_all(tmp_path: Path) -> None:
     }
     settings = load(tmp_path, environment=environment)
     assert settings.server == Server(host="::1", port=0, key="k" * 16)
-    assert settings.upstreams["playground"] == Upstream(
+    assert settings.upstreams["playground"] == PlaygroundUpstream(
         session_id="abc", base="http://127.0.0.1:1", proxy="http://p:1", ws_proxy=""
     )
     assert settings.bots[BotName("coze")].config == "/etc/bot.json"
@@ -104,6 +105,7 @@ def test_the_first_source_that_names_a_setting_wins(tmp_path: Path) -> None:
     last = load(tmp_path, toml=toml, env="server_port=2", environment=environment, server_port=4, server_host=None)
     assert last.server == Server(port=4, host="localhost")
     upstream = load(tmp_path, toml=toml, env="session_id=env").upstreams["playground"]
+    assert isinstance(upstream, PlaygroundUpstream)
     assert (upstream.session_id, upstream.base) == ("env", "http://toml")
 
 
@@ -156,7 +158,7 @@ def test_several_bots_on_several_accounts(tmp_path: Path) -> None:
     require_bots(settings)
     assert list(settings.bots) == ["atri", "helper"]
     assert not settings.catches_all
-    assert [settings.upstreams[bot.upstream].session_id for bot in settings.bots.values()] == ["one", "two"]
+    assert [settings.upstreams[bot.upstream].secret for bot in settings.bots.values()] == ["one", "two"]
     assert settings.upstreams["second"].max_turns == 3
 
 
@@ -172,7 +174,7 @@ def test_several_bots_on_several_accounts(tmp_path: Path) -> None:
         ("[server]\nport = '8080'", "`$.server.port`: Expected `int`, got `str`"),
         ("[server]\ngate_s = -1", "`$.server.gate_s`: Expected `float` >= 0.0"),
         ("[upstreams.x]\nmax_turns = 0", "`$.upstreams.x.max_turns`: Expected `int` >= 1"),
-        ("[upstreams.x]\nkind = 'coze'", "`$.upstreams.x.kind`: Invalid enum value 'coze'"),
+        ("[upstreams.x]\nkind = 'coze'", "`$.upstreams.x.kind`: Invalid value 'coze'"),
         ("bots = 3", "`$.bots`: Expected `object`, got `int`"),
         ("[bots]\na = 3", "`$.bots.a`: Expected `object`, got `int`"),
     ],
@@ -255,4 +257,4 @@ def test_settings_can_be_printed_without_their_secrets(tmp_path: Path) -> None:
     shown = repr(load(tmp_path, environment=environment))
     assert "canary" not in shown
     assert "port=8080" in shown
-    assert "kind='coze_playground'" in shown
+    assert "PlaygroundUpstream(base=" in shown

@@ -12,7 +12,8 @@ import pytest
 
 from commands import settle
 from houses import served, settings_for
-from realcoze.app.config import Bot, Server, Settings, Upstream, load_settings
+from realcoze.app.accounts import PlaygroundUpstream
+from realcoze.app.config import Bot, Server, Settings, load_settings
 from realcoze.app.server import listening
 from realcoze.app.wiring import build_app, open_house
 from realcoze.domain.ids import BotName
@@ -87,9 +88,9 @@ async def test_each_bot_is_on_its_own_account(tmp_path: Path) -> None:
         settings = Settings(
             server=Server(),
             upstreams={
-                "one": Upstream(session_id=SESSION_ID, base=one.base),
-                "two": Upstream(session_id="another-session", base=two.base),
-                "idle": Upstream(session_id="", base="http://127.0.0.1:1"),
+                "one": PlaygroundUpstream(session_id=SESSION_ID, base=one.base),
+                "two": PlaygroundUpstream(session_id="another-session", base=two.base),
+                "idle": PlaygroundUpstream(session_id="", base="http://127.0.0.1:1"),
             },
             bots={
                 BotName("a"): Bot(upstream="one", config=str(folder / "echo.json")),

@@ -133,7 +133,7 @@ async def test_a_stream_that_just_stops_is_no_answer(said: bytes) -> None:
 
 
 async def test_a_connection_that_breaks_off_is_no_answer() -> None:
-    with pytest.raises(UpstreamFailed):
+    with pytest.raises(Truncated):
         await _said(_chunked(START, DELTA, ends=False))
 
 

@@ -20,6 +20,7 @@ STANDARD_ERROR = 2
 CONFIG_OPTION = click.option(
     "--config", "toml", type=click.Path(dir_okay=False, path_type=Path), help="A realcoze.toml; else the one here."
 )
+UPSTREAM_OPTION = click.option("--upstream", default=None, help="Which account, where the settings have several.")
 VERBOSE_OPTION = click.option("-v", "--verbose", count=True, help="A line for each turn; twice: everything.")
 
 
@@ -34,13 +35,24 @@ def cli() -> None:
 
 @cli.command()
 @CONFIG_OPTION
+@UPSTREAM_OPTION
 @VERBOSE_OPTION
 @click.option("--bot", default="", help="Which bot, by its name in the settings; else the first.")
 @click.option("--url", default="", help="Talk to a running `realcoze serve` at this address instead.")
 @click.option("--key", default="", envvar="REALCOZE_KEY", help="The key of that server.", show_envvar=True)
 @click.option("--demo", is_flag=True, help="Talk to the bots of an embedded Coze; no account is needed.")
 @click.option("--steps", is_flag=True, help="Show what the bot does on the way.")
-def chat(*, toml: Path | None, verbose: int, bot: str, url: str, key: str, demo: bool, steps: bool) -> None:
+def chat(
+    *,
+    toml: Path | None,
+    upstream: str | None,
+    verbose: int,
+    bot: str,
+    url: str,
+    key: str,
+    demo: bool,
+    steps: bool,
+) -> None:
     """Talk to a bot on the terminal, or answer a question that is piped in."""
     from realcoze.app import talk
 
@@ -48,19 +60,50 @@ def chat(*, toml: Path | None, verbose: int, bot: str, url: str, key: str, demo:
         raise click.UsageError("--url and --demo exclude each other.")
     opening = talk.Opening(bot=bot, url=url, key=key, demo=demo, steps=steps)
     # A turn that fails says so where its answer would stand.
-    _run(lambda: talk.talk(opening, lambda: _settings(toml)), verbose, quiet=["realcoze.upstreams"])
+    _run(
+        lambda: talk.talk(opening, lambda: _settings(toml, realcoze_upstream=upstream)),
+        verbose,
+        quiet=["realcoze.upstreams"],
+    )
+
+
+@cli.command()
+@CONFIG_OPTION
+@UPSTREAM_OPTION
+@VERBOSE_OPTION
+@click.option("--host", default=None, help="Where to listen; 127.0.0.1. Another one wants REALCOZE_KEY.")
+@click.option("--port", type=click.IntRange(0, 65535), default=None, help="8080; 0 takes a free one.")
+def serve(*, toml: Path | None, upstream: str | None, verbose: int, host: str | None, port: int | None) -> None:
+    """Answer other programs over HTTP."""
+    from realcoze.app import serving
+
+    _run(
+        lambda: serving.serve(_settings(toml, server_host=host, server_port=port, realcoze_upstream=upstream)), verbose
+    )
+
+
+@cli.command()
+@CONFIG_OPTION
+@UPSTREAM_OPTION
+@VERBOSE_OPTION
+@click.option("--yes", is_flag=True, help="Make the calls to Coze that some checks need, without asking.")
+def doctor(*, toml: Path | None, upstream: str | None, verbose: int, yes: bool) -> None:
+    """Look for what stands between you and an answer, and say what to do."""
+    from realcoze.app import doctor as surgery
+
+    ask = surgery.answers(yes=yes, terminal=sys.stdin.isatty())
+    _run(lambda: surgery.examine(lambda: _settings(toml, realcoze_upstream=upstream), ask), verbose)
 
 
 @cli.command()
 @CONFIG_OPTION
 @VERBOSE_OPTION
-@click.option("--host", default=None, help="Where to listen; 127.0.0.1. Another one wants REALCOZE_KEY.")
-@click.option("--port", type=click.IntRange(0, 65535), default=None, help="8080; 0 takes a free one.")
-def serve(*, toml: Path | None, verbose: int, host: str | None, port: int | None) -> None:
-    """Answer other programs over HTTP."""
-    from realcoze.app import serving
+@click.option("--workspace", default="", help="Only this one, by its id; else all that the token reaches.")
+def bots(*, toml: Path | None, verbose: int, workspace: str) -> None:
+    """List the published bots that your token reaches; it costs a call to Coze for each 50."""
+    from realcoze.app import bots as listing
 
-    _run(lambda: serving.serve(_settings(toml, server_host=host, server_port=port)), verbose)
+    _run(lambda: listing.list_bots(_settings(toml), workspace_id=workspace), verbose)
 
 
 @cli.command()

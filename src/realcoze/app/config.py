@@ -7,22 +7,38 @@ wins.  `.env` keeps the names of the Node program, in any letter case, and needs
 Described for its users in docs/settings.md.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from realcoze.app.sources import check_mode, converted, read_names, read_toml
+from realcoze.app.accounts import (
+    DEFAULT_KIND,
+    Bytes,
+    OpenUpstream,
+    PlaygroundUpstream,
+    Seconds,
+    Upstream,
+    require_session,
+    require_token,
+)
+from realcoze.app.sources import check_mode, converted, read_names, read_secret, read_toml
 from realcoze.domain.ids import BotName
 from realcoze.errors import Misconfigured
 from realcoze.gateway.route import ONLY_BOT
 
+log = logging.getLogger(__name__)
+
 TOML_NAME = "realcoze.toml"
 SEED_UPSTREAM = "playground"
 """The upstream that the names of the Node program speak of."""
+
+OPEN_UPSTREAM = "coze"
+"""The upstream that the names of the official SDK's examples speak of."""
 
 NOTHING_CONFIGURED = (
     "Try it without an account: `realcoze demo`, or `realcoze chat --demo`. With one: put session_id=… into a file "
@@ -30,12 +46,6 @@ NOTHING_CONFIGURED = (
 )
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
-Seconds = Annotated[float, Meta(ge=0)]
-Count = Annotated[int, Meta(ge=0)]
-
-
-MOST_UPLOAD = 512 << 20
-"""What Coze takes at the most."""
 
 
 class Server(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -50,37 +60,18 @@ class Server(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     keepalive_s: Seconds = 10.0
     stall_s: Seconds = 30.0
     grace_s: Seconds = 30.0
-    upload_bytes: Annotated[int, Meta(ge=1, le=MOST_UPLOAD)] = 20 << 20
+    upload_bytes: Bytes = 20 << 20
 
     def __repr__(self) -> str:
         return f"Server(host={self.host!r}, port={self.port})"
 
 
-class Upstream(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`[upstreams.NAME]`: one account on one Coze."""
-
-    kind: Literal["coze_playground"] = "coze_playground"
-    session_id: str = ""
-    base: str = "https://www.coze.com"
-    proxy: str = ""
-    ws_proxy: str | None = None
-    upload_bytes: Annotated[int, Meta(ge=1, le=MOST_UPLOAD)] = 20 << 20
-    max_turns: Annotated[int, Meta(ge=1)] = 100
-    max_queue: Count = 100
-    cache_launch_s: Seconds = 24 * 3600.0
-    first_event_s: Seconds = 60.0
-    idle_s: Seconds = 90.0
-    queue_s: Seconds = 30.0
-
-    def __repr__(self) -> str:
-        return f"Upstream(kind={self.kind!r}, base={self.base!r})"
-
-
 class Bot(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`[bots.NAME]`: a name that callers use, the account it is on, and its config.json."""
+    """`[bots.NAME]`: a name that callers use, the account it is on, and its config.json or its id there."""
 
     upstream: str = SEED_UPSTREAM
     config: str = "./config.json"
+    bot_id: str = ""
 
 
 class _File(msgspec.Struct, kw_only=True):
@@ -127,9 +118,10 @@ def load_settings(
     path = toml or _toml(folder, names)
     file = _read(path) if path else _File()
     _apply(file, names)
+    _read_tokens(file, path.parent if path else folder)
     catches_all = not file.bots
-    if catches_all and SEED_UPSTREAM in file.upstreams:
-        file.bots = {ONLY_BOT: Bot(config=names.get("bot_config_path", "./config.json"))}
+    if catches_all:
+        file.bots = _only_bot(file, names)
     base = path.parent if path else folder
     bots = {
         BotName(name): _resolved(name, bot, file, folder if catches_all else base) for name, bot in file.bots.items()
@@ -148,18 +140,16 @@ def require_bots(settings: Settings) -> None:
     if not settings.bots:
         raise Misconfigured("No bot is configured.", hint=NOTHING_CONFIGURED)
     for name, bot in settings.bots.items():
-        session_id = settings.upstreams[bot.upstream].session_id
-        if not session_id:
-            what = f"There is no session for the bot {name!r}: session_id is missing or empty."
-        elif not session_id.isascii() or not session_id.isprintable() or set(session_id) & set(' ",;\\'):
-            what = f"The session_id for the bot {name!r} holds characters that no cookie can have."
+        upstream = settings.upstreams[bot.upstream]
+        table = f"into the table [upstreams.{bot.upstream}] of {TOML_NAME}: "
+        if isinstance(upstream, OpenUpstream):
+            is_named = bot.upstream == OPEN_UPSTREAM
+            where = "into the file .env: COZE_API_TOKEN=VALUE" if is_named else f'{table}token = "VALUE"'
+            require_token(upstream, bot=name, bot_id=bot.bot_id, where=where)
         else:
-            continue
-        where = f"the table [upstreams.{bot.upstream}] of {TOML_NAME}"
-        hint = "Log in to Coze in a browser, copy the value of the cookie `sessionid` and nothing else, and write it "
-        if bot.upstream == SEED_UPSTREAM:
-            raise Misconfigured(what, hint=f"{hint}into the file .env: session_id=VALUE")
-        raise Misconfigured(what, hint=f'{hint}into {where}: session_id = "VALUE"')
+            is_named = bot.upstream == SEED_UPSTREAM
+            where = "into the file .env: session_id=VALUE" if is_named else f'{table}session_id = "VALUE"'
+            require_session(upstream, bot=name, where=where)
 
 
 def _toml(folder: Path, names: Mapping[str, str]) -> Path | None:
@@ -173,14 +163,11 @@ def _read(path: Path) -> _File:
     tables = converted(read_toml(path), _Tables, path=path, at="$")
     file = _File(
         server=converted(tables.server, Server, path=path, at="$.server"),
-        upstreams={
-            name: converted(table, Upstream, path=path, at=f"$.upstreams.{name}")
-            for name, table in tables.upstreams.items()
-        },
+        upstreams={name: _upstream(table, path, f"$.upstreams.{name}") for name, table in tables.upstreams.items()},
         bots={name: converted(table, Bot, path=path, at=f"$.bots.{name}") for name, table in tables.bots.items()},
         temp_path=str(path.parent / tables.temp_path) if tables.temp_path else "",
     )
-    check_mode(path, [file.server.key, *(upstream.session_id for upstream in file.upstreams.values())])
+    check_mode(path, [file.server.key, *(upstream.secret for upstream in file.upstreams.values())])
     return file
 
 
@@ -195,21 +182,73 @@ def _apply(file: _File, names: Mapping[str, str]) -> None:
         server.port = _port(names["server_port"])
     file.temp_path = names.get("temp_path", file.temp_path)
     if "session_id" in names or "coze_playground_base" in names or SEED_UPSTREAM in file.upstreams:
-        seed = file.upstreams.setdefault(SEED_UPSTREAM, Upstream())
+        seed = file.upstreams.setdefault(SEED_UPSTREAM, PlaygroundUpstream())
+        if not isinstance(seed, PlaygroundUpstream):
+            raise _taken(SEED_UPSTREAM, "coze_playground")
         seed.session_id = names.get("session_id", seed.session_id).strip()
         seed.base = names.get("coze_playground_base", seed.base)
         seed.proxy = names.get("proxy", seed.proxy)
         seed.ws_proxy = names.get("ws_proxy", seed.ws_proxy)
+    if not {"coze_api_token", "coze_api_token_file", "coze_bot_id", "coze_api_base"}.isdisjoint(names):
+        coze = file.upstreams.setdefault(OPEN_UPSTREAM, OpenUpstream())
+        if not isinstance(coze, OpenUpstream):
+            raise _taken(OPEN_UPSTREAM, "coze_open")
+        coze.token = names.get("coze_api_token", coze.token).strip()
+        coze.token_file = names.get("coze_api_token_file", coze.token_file)
+        coze.base = names.get("coze_api_base", coze.base)
+        coze.proxy = names.get("proxy", coze.proxy)
+
+
+def _read_tokens(file: _File, base: Path) -> None:
+    """Fill in the tokens that stand in files of their own."""
+    for upstream in file.upstreams.values():
+        if isinstance(upstream, OpenUpstream) and upstream.token_file and not upstream.token:
+            upstream.token = read_secret(base / Path(upstream.token_file).expanduser())
+
+
+def _taken(name: str, kind: str) -> Misconfigured:
+    return Misconfigured(
+        f"[upstreams.{name}] of {TOML_NAME} is not of the kind {kind}, which other settings speak of.",
+        hint="Give the table another name.",
+    )
+
+
+def _upstream(table: Any, path: Path, at: str) -> Upstream:
+    if isinstance(table, dict):
+        table = {"kind": DEFAULT_KIND, **table}
+    return converted(table, Upstream, path=path, at=at)  # type: ignore[arg-type]
+
+
+def _only_bot(file: _File, names: Mapping[str, str]) -> dict[str, Bot]:
+    """The bot of settings without a table of bots.  With two accounts the open API's is taken, or the one named."""
+    chosen = names.get("realcoze_upstream", "")
+    if chosen and chosen not in file.upstreams:
+        raise _unknown_upstream("The chosen upstream", chosen, file)
+    both = [name for name in (OPEN_UPSTREAM, SEED_UPSTREAM) if name in file.upstreams]
+    if not chosen and not both:
+        return {}
+    if not chosen and len(both) > 1:
+        log.warning("there are settings for the open API and for the playground; the open API is taken (--upstream)")
+    name = chosen or both[0]
+    if isinstance(file.upstreams[name], OpenUpstream):
+        return {ONLY_BOT: Bot(upstream=name, bot_id=names.get("coze_bot_id", ""))}
+    return {ONLY_BOT: Bot(upstream=name, config=names.get("bot_config_path", "./config.json"))}
 
 
 def _resolved(name: str, bot: Bot, file: _File, base: Path) -> Bot:
-    if bot.upstream not in file.upstreams:
-        known = ", ".join(file.upstreams) or "none"
-        raise Misconfigured(
-            f"bots.{name}.upstream names {bot.upstream!r}, and the upstreams are: {known}.",
-            hint=f"Add a table [upstreams.{bot.upstream}], or name one that there is.",
-        )
-    return Bot(upstream=bot.upstream, config=str(base / bot.config))
+    # Who gives the bot's id need not say that it is on the open API.
+    upstream = OPEN_UPSTREAM if bot.bot_id and bot.upstream == SEED_UPSTREAM else bot.upstream
+    if upstream not in file.upstreams:
+        raise _unknown_upstream(f"bots.{name}.upstream", upstream, file)
+    return Bot(upstream=upstream, config=str(base / bot.config), bot_id=bot.bot_id.strip())
+
+
+def _unknown_upstream(what: str, name: str, file: _File) -> Misconfigured:
+    known = ", ".join(file.upstreams) or "none"
+    return Misconfigured(
+        f"{what} names {name!r}, and the upstreams are: {known}.",
+        hint=f"Add a table [upstreams.{name}], or name one that there is.",
+    )
 
 
 def _port(text: str) -> int:

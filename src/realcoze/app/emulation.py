@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from realcoze.app.config import SEED_UPSTREAM, Bot, Server, Settings, Upstream
+from realcoze.app.accounts import PlaygroundUpstream
+from realcoze.app.config import SEED_UPSTREAM, Bot, Server, Settings
 from realcoze.app.invocation import our_command
 from realcoze.app.signals import STOP, told
 from realcoze.app.wiring import House, open_house
@@ -70,7 +71,7 @@ async def emulated_settings(emulator: Emulator, server: Server | None = None) ->
             _write_bot(folder, bot.name)
         yield Settings(
             server=server or Server(),
-            upstreams={SEED_UPSTREAM: Upstream(session_id=SESSION_ID, base=emulator.base)},
+            upstreams={SEED_UPSTREAM: PlaygroundUpstream(session_id=SESSION_ID, base=emulator.base)},
             bots={BotName(bot.name): Bot(config=str(folder / f"{bot.name}.json")) for bot in BOTS},
             catches_all=False,
             state_dir=folder / "state",

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_SECRETS = ("session_id", "realcoze_key")
+_SECRETS = ("session_id", "realcoze_key", "coze_api_token")
 _ALIASES = {"tmp_path": "temp_path"}
 """The Node program's example said one, its code read the other."""
 
@@ -52,6 +52,16 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise Misconfigured(f"{path} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Misconfigured(f"{path} is no TOML: {error}.") from error
+
+
+def read_secret(path: Path) -> str:
+    """A secret from a file that holds nothing else.  Raises `Misconfigured`."""
+    try:
+        secret = path.read_text(encoding="utf-8-sig").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"The file of a token, {path}, cannot be read: {error}.") from error
+    check_mode(path, [secret])
+    return secret
 
 
 def converted(value: object, kind: type[T], *, path: Path, at: str) -> T:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import anyio
 
-from realcoze.app.config import MOST_UPLOAD, Settings
+from realcoze.app.accounts import MOST_UPLOAD
+from realcoze.app.config import Settings
 from realcoze.app.emulation import emulated_house
 from realcoze.app.signals import unless_ended
 from realcoze.app.wiring import House, open_house

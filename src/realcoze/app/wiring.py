@@ -1,7 +1,7 @@
 """Composition: settings → upstreams → gateway → faces → one ASGI application.  Plain calls."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from realcoze.app import config
+from realcoze.app.accounts import OpenUpstream, PlaygroundUpstream, Upstream
 from realcoze.app.config import Settings
 from realcoze.app.server import is_loopback
 from realcoze.dialects.coze_playground.execute import BotConfig, decode_config
@@ -26,8 +27,11 @@ from realcoze.faces.socket import SocketFace
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
 from realcoze.gateway.route import Routes
+from realcoze.upstreams.coze_open.settings import Deadlines as OpenDeadlines
+from realcoze.upstreams.coze_open.settings import OpenSettings
+from realcoze.upstreams.coze_open.upstream import CozeOpen, open_coze
 from realcoze.upstreams.coze_playground.settings import Deadlines, PlaygroundSettings
-from realcoze.upstreams.coze_playground.upstream import open_playground
+from realcoze.upstreams.coze_playground.upstream import Playground, open_playground
 from realcoze.upstreams.credentials import Secret
 
 Health = Callable[[], Mapping[str, object]]
@@ -49,15 +53,28 @@ async def open_house(settings: Settings, *, worker: str = "0") -> AsyncIterator[
     """
     config.require_bots(settings)
     async with AsyncExitStack() as stack:
-        upstreams = {}
+        upstreams: dict[str, Playground | CozeOpen] = {}
         for name, upstream in settings.upstreams.items():
-            bots = {bot: _bot_config(Path(b.config)) for bot, b in settings.bots.items() if b.upstream == name}
+            bots = {bot: b for bot, b in settings.bots.items() if b.upstream == name}
             if bots:
-                playground = _playground_settings(upstream, bots, settings.state_dir, worker)
-                upstreams[name] = await stack.enter_async_context(open_playground(playground))
+                upstreams[name] = await stack.enter_async_context(_opened(upstream, bots, settings.state_dir, worker))
         chats: dict[BotName, Chats] = {bot: upstreams[b.upstream] for bot, b in settings.bots.items()}
-        gateway = Gateway(Routes(chats, catches_all=settings.catches_all))
+        any_bot = next((upstream for upstream in upstreams.values() if _takes_any_bot(upstream)), None)
+        gateway = Gateway(Routes(chats, catches_all=settings.catches_all, any_bot=any_bot))
         yield House(gateway, lambda: {name: upstream.health() for name, upstream in upstreams.items()})
+
+
+def _opened(
+    upstream: Upstream, bots: Mapping[BotName, config.Bot], state_dir: Path, worker: str
+) -> AbstractAsyncContextManager[Playground | CozeOpen]:
+    if isinstance(upstream, OpenUpstream):
+        return open_coze(open_settings(upstream, bots))
+    configs = {name: _bot_config(Path(bot.config)) for name, bot in bots.items()}
+    return open_playground(_playground_settings(upstream, configs, state_dir, worker))
+
+
+def _takes_any_bot(upstream: Playground | CozeOpen) -> bool:
+    return isinstance(upstream, CozeOpen) and upstream.takes_any_bot
 
 
 def build_app(house: House, settings: Settings) -> ASGIApp:
@@ -106,8 +123,24 @@ def _defect(_request: HttpRequest, _error: Exception) -> Response:
     return refuse_error(new_request_id(), Internal("Something here is broken; the log has the details."))
 
 
+def open_settings(upstream: OpenUpstream, bots: Mapping[BotName, config.Bot]) -> OpenSettings:
+    """An account of the open API with these bots of it."""
+    return OpenSettings(
+        token=Secret(upstream.token),
+        bots={name: bot.bot_id for name, bot in bots.items()},
+        base=upstream.base,
+        proxy=upstream.proxy or None,
+        takes_any_bot=upstream.any_bot,
+        saves_history=not upstream.private,
+        upload_bytes=upstream.upload_bytes,
+        max_turns=upstream.max_turns,
+        max_queue=upstream.max_queue,
+        deadlines=OpenDeadlines(first_event=upstream.first_event_s, idle=upstream.idle_s, queue=upstream.queue_s),
+    )
+
+
 def _playground_settings(
-    upstream: config.Upstream, bots: Mapping[BotName, BotConfig], state_dir: Path, worker: str
+    upstream: PlaygroundUpstream, bots: Mapping[BotName, BotConfig], state_dir: Path, worker: str
 ) -> PlaygroundSettings:
     return PlaygroundSettings(
         session_id=Secret(upstream.session_id),

@@ -1,7 +1,8 @@
 """The history entry `{"role": 2, "content": "…", "contentType": 1}` ↔ `Message`.
 
 Role 1 is the bot, 2 the user.  contentType 1 is text (the default), 6 pictures, 9 files; the content
-of the latter two is JSON text with a list of upload keys.  `contentType` is written, `content_type`
+of the latter two is JSON text with a list of upload keys.  A key that is a web address is a picture or
+file at a public URL; who cannot fetch it refuses it.  `contentType` is written, `content_type`
 read as well.  One entry holds one kind of content, so a mixed message becomes several entries.
 
 Source: docs/protocol/playground-2024.md §6.1.
@@ -19,11 +20,19 @@ from realcoze.errors import BadRequest
 
 TEXT, IMAGE, FILE = 1, 6, 9
 _ROLES: dict[int, Role] = {1: "assistant", 2: "user"}
+_WEB = ("http://", "https://")
 _NUMBERS = {role: number for number, role in _ROLES.items()}
 
 
 class Key(msgspec.Struct):
+    """The key of an upload, or a web address."""
+
     key: str
+
+    @property
+    def place(self) -> dict[str, str]:
+        """The same as fields of an `Image` or a `File`."""
+        return {"url" if self.key.startswith(_WEB) else "key": self.key}
 
 
 class KeyLists(msgspec.Struct):
@@ -79,14 +88,14 @@ def _media(place: int, kind: int, content: str | KeyLists) -> tuple[Part, ...]:
         except NotJson as error:
             raise BadRequest(f"The content of entry {place} (contentType {kind}): {error}.") from error
     if kind == IMAGE:
-        return tuple(Image(key=item.key) for item in content.image_list)
-    return tuple(File(key=item.key) for item in content.file_list)
+        return tuple(Image(**item.place) for item in content.image_list)
+    return tuple(File(**item.place) for item in content.file_list)
 
 
 def _encode(role: Role, parts: list[Part]) -> Entry:
     texts = [part.text for part in parts if isinstance(part, Text)]
-    images = [Key(part.key) for part in parts if isinstance(part, Image)]
-    files = [Key(part.key) for part in parts if isinstance(part, File)]
+    images = [Key(part.url or part.key) for part in parts if isinstance(part, Image)]
+    files = [Key(part.url or part.key) for part in parts if isinstance(part, File)]
     if images:
         content, kind = _list("image_list", images), IMAGE
     elif files:

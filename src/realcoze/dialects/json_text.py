@@ -34,6 +34,14 @@ def read_json(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     return read_json(healed, decoder)
 
 
+def read_if_json(text: str, decoder: msgspec.json.Decoder[T]) -> T | None:
+    """What `text` holds, or None where it is no JSON of that shape."""
+    try:
+        return read_json(text.encode(errors="replace"), decoder)
+    except NotJson:
+        return None
+
+
 def _heal_surrogates(data: bytes) -> bytes | None:
     r"""The same JSON with each lone `\udXXX` replaced, or None where that was not the trouble."""
     try:

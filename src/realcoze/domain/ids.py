@@ -5,6 +5,9 @@ from typing import NewType
 BotName = NewType("BotName", str)
 """How a caller names a bot: the model name of the `bots` table."""
 
+ANY_BOT = "bot-"
+"""Before an id it makes the name of a bot that no table needs to list: `bot-7379462189365198898`."""
+
 ChatId = NewType("ChatId", str)
 """One turn, as the upstream names it."""
 

@@ -1,10 +1,14 @@
-"""Faults on request: a mark in the last user message, `[[fault NAME after=50]]`.
+"""Faults on request: a mark in the last user message, `[[fault NAME after=50 value=4016]]`.
 
 `after` counts pushes of the answer that go well before the fault; beyond the last one it means the
-last.  A fault that concerns the call itself has no use for it.
+last.  A fault that concerns the call itself has no use for it.  What `value` is, its description says.
+
+The names here are the playground's; those of the open API are in `open_fault`, and where both have one
+it means the same.
 """
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 
 CALL_FAULTS = {
@@ -39,21 +43,22 @@ PUSH_FAULTS = {
 FAULTS = {**CALL_FAULTS, **PUSH_FAULTS}
 """Name → what happens, for people."""
 
-_MARK = re.compile(r"\[\[fault ([a-z]+)(?: after=(\d+))?\]\]")
+_MARK = re.compile(r"\[\[fault ([a-z]+)(?: after=(\d+))?(?: value=([^\s\]]+))?\]\]")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     name: str
     after: int = 0
+    value: str = ""
 
 
-def find_fault(text: str) -> Fault | None:
+def find_fault(text: str, names: Container[str] = FAULTS) -> Fault | None:
     """The first mark in a message; a name that is not known is no mark."""
     match = _MARK.search(text)
-    if match is None or match.group(1) not in FAULTS:
+    if match is None or match.group(1) not in names:
         return None
-    return Fault(match.group(1), int(match.group(2) or 0))
+    return Fault(match.group(1), int(match.group(2) or 0), match.group(3) or "")
 
 
 def without_mark(text: str) -> str:

@@ -28,6 +28,10 @@ QUEUED_EVENTS = 256
 """What an iterated turn holds before it slows its upstream down."""
 
 
+NO_END = "no end"
+"""The outcome of a turn that has not ended."""
+
+
 class Gateway:
     """The middle of everything; faces know it and nothing below it."""
 
@@ -56,9 +60,9 @@ class Gateway:
             log.exception("request %s: a defect ended the turn", request_id)
             guard.fail(Internal("Something here is broken; the log has the details."))
         except BaseException:
-            log.info(
-                "request %s: bot %.80s, the caller left after %.1f s", request_id, bot, anyio.current_time() - started
-            )
+            # Who was told the end may leave before the upstream has returned.
+            how = "the caller left" if guard.outcome == NO_END else guard.outcome
+            log.info("request %s: bot %.80s, %s after %.1f s", request_id, bot, how, anyio.current_time() - started)
             raise
         guard.close()
         took_s = anyio.current_time() - started
@@ -159,7 +163,7 @@ class _Guard:
         self._sink = sink
         self._life = TurnLife()
         self._is_open = False
-        self.outcome = "no end"
+        self.outcome = NO_END
 
     def open(self, flow: Flow) -> None:
         self._is_open = True
@@ -179,7 +183,7 @@ class _Guard:
 
     def close(self) -> None:
         """The upstream has returned: a turn that never ended is its defect."""
-        if self.outcome == "no end":
+        if self.outcome == NO_END:
             self.fail(Internal("The upstream returned before the turn was over."))
         if self._life.dropped:
             log.warning("%d events came out of place and were dropped", self._life.dropped)

@@ -1,11 +1,14 @@
 """Which bot a name means."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from realcoze.domain.ids import BotName
+from realcoze.domain.ids import ANY_BOT, BotName
 from realcoze.domain.ports import Chats
 from realcoze.errors import NotFound
+
+_ANY_BOT = re.compile(rf"{ANY_BOT}[0-9]{{1,20}}")
 
 ONLY_BOT = BotName("coze")
 """How the bot is listed when there is no table of bots; then every name reaches it."""
@@ -13,16 +16,22 @@ ONLY_BOT = BotName("coze")
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """`bots` is the table, in the order of the settings; without a table `catches_all`."""
+    """`bots` is the table, in the order of the settings; without a table `catches_all`.
+
+    `any_bot` is who speaks for bots that are named by their id alone.
+    """
 
     bots: Mapping[BotName, Chats]
     catches_all: bool = False
+    any_bot: Chats | None = None
 
     def route(self, name: BotName) -> tuple[BotName, Chats]:
         """The bot's own name and who speaks for it.
 
         No name means the first bot.  Raises `NotFound`, which lists the names there are.
         """
+        if self.any_bot is not None and name not in self.bots and _ANY_BOT.fullmatch(name):
+            return name, self.any_bot
         if self.catches_all or not name:
             first = next(iter(self.bots))
             return first, self.bots[first]

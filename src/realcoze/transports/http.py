@@ -12,7 +12,7 @@ from io import BytesIO
 import aiohttp
 import anyio
 
-from realcoze.errors import UpstreamFailed
+from realcoze.errors import Truncated, UpstreamFailed
 from realcoze.transports.failure import host_of, translated
 from realcoze.transports.proxy import connector
 
@@ -78,21 +78,21 @@ class HttpClient:
         *,
         headers: Mapping[str, str],
         body: bytes,
-        idle_s: float,
+        idle_s: float | None,
         on_head: Callable[[int, Mapping[str, str]], None],
         on_bytes: Callable[[bytes], None],
         valve: "Valve",
     ) -> None:
         """Hand the answer on as it arrives, while `valve` is open; returns when it ended well.
 
-        An end without the last chunk raises, as does a pause of `idle_s`.  What the two callbacks
-        raise ends the call and goes through.
+        An end without the last chunk raises `Truncated`, a pause of `idle_s` (where that is given)
+        `UpstreamTimeout`.  What the two callbacks raise ends the call and goes through.
         """
         with translated(host_of(url)):
             timeout = _timeout(self._session, sock_read=idle_s)
             async with self._request(method, url, headers, body, timeout) as response:
                 on_head(response.status, _lower(response))
-                async for chunk in response.content.iter_any():
+                while chunk := await _next_chunk(response):
                     on_bytes(chunk)
                     await valve.is_open.wait()
 
@@ -125,6 +125,16 @@ def _payload(body: bytes) -> bytes | BytesIO | None:
     if len(body) > PIECEMEAL_BYTES:
         return BytesIO(body)
     return body or None
+
+
+async def _next_chunk(response: aiohttp.ClientResponse) -> bytes:
+    """More of a body; empty at its end."""
+    try:
+        return await response.content.readany()
+    except TimeoutError:  # some of aiohttp's are connection errors, too
+        raise
+    except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError, ConnectionError) as error:
+        raise Truncated(f"{response.url.host} broke the connection off before the answer was complete.") from error
 
 
 async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from realcoze.dialects.coze_open.envelope import decode_answer
-from realcoze.dialects.coze_open.objects import Id, Word, text_of
+from realcoze.dialects.coze_open.objects import Id, Number, Word, number_of, text_of
 
 BOTS_PATH = "/v1/bots"
 WORKSPACES_PATH = "/v1/workspaces"
@@ -43,15 +43,26 @@ class User(msgspec.Struct):
     nick_name: Word = ""
 
 
+class Bot(msgspec.Struct):
+    """What is read of one bot; Studio's old call gives it without an envelope."""
+
+    bot_id: Id = None
+    name: Word = ""
+
+
+class _BotAnswer(msgspec.Struct):
+    data: Bot | None = None
+
+
 class _Bots(msgspec.Struct):
     items: list[ListedBot] | None = None
     space_bots: list[ListedBot] | None = None
-    total: int = 0
+    total: Number = 0
 
 
 class _Workspaces(msgspec.Struct):
     workspaces: list[Workspace] | None = None
-    total_count: int = 0
+    total_count: Number = 0
 
 
 class _BotsAnswer(msgspec.Struct):
@@ -68,6 +79,7 @@ class _UserAnswer(msgspec.Struct):
 
 _BOTS = msgspec.json.Decoder(_BotsAnswer)
 _WORKSPACES = msgspec.json.Decoder(_WorkspacesAnswer)
+_BOT = msgspec.json.Decoder(_BotAnswer)
 _USER = msgspec.json.Decoder(_UserAnswer)
 
 
@@ -85,13 +97,23 @@ def workspaces_target(page: int) -> str:
 def decode_bots(status: int, headers: Mapping[str, str], body: bytes) -> tuple[list[ListedBot], int]:
     """One page and how many there are in all.  Raises what `decode_answer` raises."""
     data = decode_answer(status, headers, body, _BOTS).data
-    return ([], 0) if data is None else (data.items or data.space_bots or [], data.total)
+    return ([], 0) if data is None else (data.items or data.space_bots or [], number_of(data.total))
 
 
 def decode_workspaces(status: int, headers: Mapping[str, str], body: bytes) -> tuple[list[Workspace], int]:
     """One page and how many there are in all.  Raises what `decode_answer` raises."""
     data = decode_answer(status, headers, body, _WORKSPACES).data
-    return ([], 0) if data is None else (data.workspaces or [], data.total_count)
+    return ([], 0) if data is None else (data.workspaces or [], number_of(data.total_count))
+
+
+def bot_target(bot_id: str) -> str:
+    """Path and query of one published bot."""
+    return f"{BOTS_PATH}/{bot_id}?is_published=true"
+
+
+def decode_bot(status: int, headers: Mapping[str, str], body: bytes) -> Bot:
+    """One bot.  Raises what `decode_answer` raises."""
+    return decode_answer(status, headers, body, _BOT).data or Bot()
 
 
 def decode_user(status: int, headers: Mapping[str, str], body: bytes) -> User:

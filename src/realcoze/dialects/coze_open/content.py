@@ -6,12 +6,12 @@ of them text, and pictures and files never without it.
 Source: docs/protocol/openapi-v3.md §5.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import msgspec
 
-from realcoze.dialects.coze_open.objects import Word
-from realcoze.dialects.json_text import NotJson, read_json
+from realcoze.dialects.coze_open.objects import Id, Word, text_of
+from realcoze.dialects.json_text import NotJson, read_if_json, read_json
 from realcoze.domain.content import File, Image, Part, Text
 from realcoze.domain.message import Message
 from realcoze.errors import BadRequest
@@ -23,7 +23,7 @@ BETWEEN_TEXTS = "\n"
 class Item(msgspec.Struct, omit_defaults=True):
     type: str
     text: Word = None
-    file_id: Word = None
+    file_id: Id = None
     file_url: Word = None
 
 
@@ -50,7 +50,15 @@ def decode_content(content: str, content_type: str) -> tuple[Part, ...]:
         items = read_json(content.encode(errors="replace"), _ITEMS)
     except NotJson as error:
         raise BadRequest(f"The object_string of a message: {error}.") from error
-    return tuple(_parts(items))
+    if not items:
+        raise BadRequest("The object_string of a message holds no item.")
+    return tuple(map(_part, items))
+
+
+def shown(content: str, content_type: str) -> str:
+    """An answer as text; one of several parts with its pictures and files as Markdown links."""
+    items = read_if_json(content, _ITEMS) if content_type == OBJECTS else None
+    return content if items is None else "\n\n".join(filter(None, map(_link, items)))
 
 
 def beside_their_text(messages: Iterable[Message]) -> list[Message]:
@@ -74,13 +82,18 @@ def _item(part: Image | File) -> Item:
     return Item(type=kind, file_id=part.key)
 
 
-def _parts(items: Iterable[Item]) -> Iterator[Part]:
-    for item in items:
-        if item.type == "text":
-            yield Text(text=item.text or "")
-        elif item.type == "image":
-            yield Image(key=item.file_id or "", url=item.file_url or "")
-        elif item.type in ("file", "audio"):
-            yield File(key=item.file_id or "", url=item.file_url or "")
-        else:
-            raise BadRequest(f"An object_string holds an item of type {item.type[:20]!r}.")
+def _part(item: Item) -> Part:
+    if item.type == "text":
+        return Text(text=item.text or "")
+    if item.type not in ("image", "file", "audio"):
+        raise BadRequest(f"An object_string holds an item of type {item.type[:20]!r}.")
+    key, url = text_of(item.file_id), item.file_url or ""
+    if not key and not url:
+        raise BadRequest(f"An object_string holds an item of type {item.type!r} with neither file_id nor file_url.")
+    return Image(key=key, url=url) if item.type == "image" else File(key=key, url=url)
+
+
+def _link(item: Item) -> str:
+    if item.type == "text" or not item.file_url:
+        return item.text or ""
+    return f"![]({item.file_url})" if item.type == "image" else f"[{item.type}]({item.file_url})"

@@ -7,7 +7,7 @@ Source: docs/protocol/openapi-v3.md §3; docs/protocol/studio-web.md §5.4.
 """
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -21,17 +21,13 @@ LOGID_HEADERS = ("x-tt-logid", "x-log-id")
 T = TypeVar("T")
 
 
-class _Detail(msgspec.Struct):
-    logid: Word = ""
-
-
 class _Verdict(msgspec.Struct):
     """The envelope without its data; older servers said `error` for `detail`."""
 
     code: Number = 0
     msg: Word = ""
-    detail: _Detail | None = None
-    error: _Detail | None = None
+    detail: Any = None
+    error: Any = None
 
 
 _VERDICT = msgspec.json.Decoder(_Verdict)
@@ -69,8 +65,7 @@ def raise_refusal(status: int, headers: Mapping[str, str], body: bytes) -> None:
         raise without_envelope(status, retry_after_s=wait_s, logid=logid) from error
     code = number_of(verdict.code)
     if code != 0:
-        detail = verdict.detail or verdict.error
-        logid = (detail.logid if detail else None) or logid
+        logid = _logid_in(verdict.detail) or _logid_in(verdict.error) or logid
         raise refusal(code, verdict.msg or "", status=status, retry_after_s=wait_s, logid=logid)
     if status >= 300:
         raise without_envelope(status, retry_after_s=wait_s, logid=logid)
@@ -79,3 +74,8 @@ def raise_refusal(status: int, headers: Mapping[str, str], body: bytes) -> None:
 def logid_of(headers: Mapping[str, str]) -> str | None:
     """Coze's own name of the call, for its support; None where it gave none."""
     return next((headers[name] for name in LOGID_HEADERS if headers.get(name)), None)
+
+
+def _logid_in(detail: Any) -> str | None:
+    logid = detail.get("logid") if isinstance(detail, dict) else None
+    return logid if isinstance(logid, str) and logid else None

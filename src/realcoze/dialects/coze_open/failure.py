@@ -99,6 +99,8 @@ _ROW_OF_CODE: Mapping[int, _Row] = {code: row for codes, row in _ROWS for code i
 _ROW_OF_STATUS: Mapping[int, _Row] = {
     400: _Row(BadRequest, _NUMBERED),
     401: _ROW_OF_CODE[4100],
+    403: _ROW_OF_CODE[4101],
+    408: _Row(UpstreamTimeout),
     413: _Row(TooLarge),
     429: _Row(RateLimited),
     504: _Row(UpstreamTimeout),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from realcoze.dialects.coze_open.envelope import decode_answer
-from realcoze.dialects.coze_open.objects import Id, text_of
+from realcoze.dialects.coze_open.objects import Id, Number, Word, text_of
 from realcoze.errors import UpstreamFailed
 
 UPLOAD_PATH = "/v1/files/upload"
@@ -19,9 +19,9 @@ class StoredFile(msgspec.Struct):
     """A file that Coze has, by the id that messages name it with."""
 
     id: Id = None
-    bytes: int = 0
-    file_name: str = ""
-    created_at: int = 0
+    bytes: Number = 0
+    file_name: Word = ""
+    created_at: Number = 0
 
 
 class _Answer(msgspec.Struct):

@@ -13,8 +13,10 @@ import msgspec
 Id = str | int | None
 """A 64-bit number as decimal text; never to be read as a float."""
 
-Number = int | str | None
+Number = int | float | str | None
 Word = str | None
+
+_TOO_LARGE = 1 << 63
 
 
 class LastError(msgspec.Struct):
@@ -34,7 +36,7 @@ class Function(msgspec.Struct):
 
 
 class WireToolCall(msgspec.Struct):
-    id: str
+    id: Id = None
     type: Word = "function"
     function: Function | None = None
 
@@ -61,7 +63,7 @@ class Chat(msgspec.Struct, omit_defaults=True):
     last_error: LastError | None = None
     usage: WireUsage | None = None
     required_action: RequiredAction | None = None
-    meta_data: dict[str, Any] | None = None
+    meta_data: Any = None
     section_id: Id = None
     code: Number = None
     msg: Word = None
@@ -79,7 +81,7 @@ class Message(msgspec.Struct, omit_defaults=True):
     content: Word = None
     content_type: Word = None
     reasoning_content: Word = None
-    meta_data: dict[str, Any] | None = None
+    meta_data: Any = None
     section_id: Id = None
     created_at: Number = None
     updated_at: Number = None
@@ -91,8 +93,9 @@ def text_of(value: Id) -> str:
 
 
 def number_of(value: Number) -> int:
-    """A number as a number; 0 where there is none."""
+    """A number as a whole number; 0 where there is none, or one that no 64 bits hold."""
     try:
-        return int(value or 0)
+        number = int(value or 0)
     except ValueError:
         return 0
+    return number if abs(number) < _TOO_LARGE else 0

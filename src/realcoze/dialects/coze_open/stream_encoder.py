@@ -7,9 +7,10 @@ Source: docs/protocol/openapi-v3.md §6, §16; docs/protocol/studio-web.md §5.3
 """
 
 import base64
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, assert_never
+from typing import Any, ClassVar, assert_never
 
 import msgspec
 
@@ -23,6 +24,7 @@ from realcoze.dialects.coze_open.objects import (
     WireToolCall,
     WireUsage,
 )
+from realcoze.dialects.coze_open.steps import FINISHED
 from realcoze.dialects.coze_open.stream import (
     AUDIO,
     COMPLETED,
@@ -30,10 +32,10 @@ from realcoze.dialects.coze_open.stream import (
     DELTA,
     ERROR,
     FAILED,
-    FINISHED,
     IN_PROGRESS,
     MESSAGE,
 )
+from realcoze.dialects.json_text import read_if_json
 from realcoze.domain.event import (
     AnswerDone,
     AudioDelta,
@@ -55,6 +57,8 @@ from realcoze.domain.event import (
 from realcoze.domain.ids import MessageId
 from realcoze.errors import RealcozeError, Truncated
 
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
+_BREAKS = re.compile(r"\r\n|\r|\n")
 _LINE_BREAKS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 _TYPES: dict[StepKind, str] = {"call": "function_call", "result": "tool_response", "recall": "knowledge"}
 
@@ -81,7 +85,6 @@ class ChatStreamEncoder:
     def __init__(self, ids: ChatIds, next_ids: Iterator[str]) -> None:
         self._ids = ids
         self._next_ids = next_ids
-        self._texts: dict[MessageId, list[str]] = {}
         self._thoughts: dict[MessageId, list[str]] = {}
         self._has_finished_answers = False
         self._has_answer = False
@@ -95,9 +98,6 @@ class ChatStreamEncoder:
                 return self._chat(CREATED, "created") + self._chat(IN_PROGRESS, "in_progress")
             case TextDelta() | ReasoningDelta():
                 return self._delta(event)
-            case TextReplaced():
-                self._texts[event.message_id] = [event.text]
-                return b""
             case AnswerDone():
                 return self._answer(event)
             case Step():
@@ -117,8 +117,8 @@ class ChatStreamEncoder:
             case TurnFailed():
                 return self.fail(event.error)
             case Unknown():
-                return f"event:{event.name}\ndata:{event.raw}\n\n".encode()
-            case InputRequested():
+                return _as_it_came(event)
+            case TextReplaced() | InputRequested():
                 return b""
             case _:
                 assert_never(event)
@@ -175,11 +175,11 @@ class ChatStreamEncoder:
         return encode_line(MESSAGE, message)
 
     def _delta(self, event: TextDelta | ReasoningDelta) -> bytes:
-        kept = self._texts if isinstance(event, TextDelta) else self._thoughts
-        kept.setdefault(event.message_id, []).append(event.text)
-        message = self._message("answer", event.text if isinstance(event, TextDelta) else "", id=event.message_id)
-        if isinstance(event, ReasoningDelta):
-            message.reasoning_content = event.text
+        if isinstance(event, TextDelta):
+            return encode_line(DELTA, self._message("answer", event.text, id=event.message_id))
+        self._thoughts.setdefault(event.message_id, []).append(event.text)
+        message = self._message("answer", "", id=event.message_id)
+        message.reasoning_content = event.text
         return encode_line(DELTA, message)
 
     def _answer(self, event: AnswerDone) -> bytes:
@@ -194,7 +194,9 @@ class ChatStreamEncoder:
         return self._whole(_TYPES[event.kind], self._call(event) if event.kind == "call" else event.body)
 
     def _call(self, event: Step) -> str:
-        called = {"name": event.title, "arguments": _json_or_text(event.body), "plugin_id": 7281192623887548473}
+        arguments = read_if_json(event.body, _OBJECT)
+        called = {"name": event.title, "arguments": event.body if arguments is None else arguments}
+        called["plugin_id"] = 7281192623887548473
         return msgspec.json.encode(called).decode()
 
     def _finish_answers(self) -> bytes:
@@ -255,8 +257,7 @@ def _verbose(kind: str, data: str) -> str:
     return msgspec.json.encode({"msg_type": kind, "data": data, "from_module": None, "from_unit": None}).decode()
 
 
-def _json_or_text(text: str) -> object:
-    try:
-        return msgspec.Raw(msgspec.json.encode(msgspec.json.decode(text)))
-    except msgspec.DecodeError:
-        return text
+def _as_it_came(event: Unknown) -> bytes:
+    name = " ".join(event.name.splitlines())
+    data = "".join(f"data:{line}\n" for line in _BREAKS.split(event.raw))
+    return f"event:{name}\n{data}\n".encode()

@@ -17,6 +17,7 @@ import msgspec
 from realcoze.dialects.coze_playground.envelope import Envelope, decode_answer, encode_success
 from realcoze.dialects.entries import Entry, decode_entries, encode_entries
 from realcoze.dialects.json_text import NotJson, read_json
+from realcoze.domain.content import File, Image
 from realcoze.domain.message import Message
 from realcoze.errors import BadRequest
 
@@ -108,7 +109,12 @@ def config_from(document: Mapping[str, Any]) -> BotConfig:
 
 
 def encode_execute(config: BotConfig, messages: Iterable[Message], *, device_id: str, push_uuid: str) -> bytes:
-    """The body of one call.  `device_id` must be the socket's, or the pushes go nowhere."""
+    """The body of one call.  `device_id` must be the socket's, or the pushes go nowhere.
+
+    Raises `BadRequest` for a picture or file at a public URL: this protocol knows uploads only.
+    """
+    messages = tuple(messages)
+    _refuse_urls(messages)
     history = [*config.saved, *encode_entries(messages)]
     info = {**config.document["work_info"], "message_info": msgspec.json.encode(history).decode()}
     body = {**config.document, "work_info": info, "device_id": device_id, "push_uuid": push_uuid}
@@ -131,6 +137,15 @@ def decode_accepted(status: int, body: bytes) -> None:
 def encode_accepted() -> bytes:
     """The answer of a server that accepts a call."""
     return encode_success({})
+
+
+def _refuse_urls(messages: Iterable[Message]) -> None:
+    if any(isinstance(part, Image | File) and part.url for message in messages for part in message.parts):
+        raise BadRequest(
+            "The playground protocol cannot carry a picture or file by its URL.",
+            code="not_supported_by_upstream",
+            hint="Upload it, and send the key that the upload gives.",
+        )
 
 
 def _decode_text(text: str, decoder: msgspec.json.Decoder[list[Any]], where: str) -> list[Any]:

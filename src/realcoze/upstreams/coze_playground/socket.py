@@ -22,8 +22,8 @@ from realcoze.transports.websocket import HandshakeRefused, WebSocket, open_webs
 from realcoze.upstreams.coze_playground.link import Due, Link, State
 from realcoze.upstreams.coze_playground.session import Session
 from realcoze.upstreams.coze_playground.settings import PlaygroundSettings
-from realcoze.upstreams.coze_playground.standing import Standing
 from realcoze.upstreams.coze_playground.turn import Turn
+from realcoze.upstreams.standing import Standing
 
 log = logging.getLogger(__name__)
 

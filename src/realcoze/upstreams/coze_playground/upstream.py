@@ -27,10 +27,10 @@ from realcoze.upstreams.coze_playground import state
 from realcoze.upstreams.coze_playground.session import Session
 from realcoze.upstreams.coze_playground.settings import PlaygroundSettings
 from realcoze.upstreams.coze_playground.socket import PushSocket
-from realcoze.upstreams.coze_playground.standing import Standing
 from realcoze.upstreams.coze_playground.turn import Turn
 from realcoze.upstreams.coze_playground.uploader import Uploader
 from realcoze.upstreams.slots import Slots
+from realcoze.upstreams.standing import Standing
 
 log = logging.getLogger(__name__)
 

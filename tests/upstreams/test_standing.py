@@ -1,7 +1,7 @@
 import pytest
 
 from realcoze.errors import QuotaExhausted, RateLimited, UpstreamDenied, UpstreamFailed, UpstreamTimeout
-from realcoze.upstreams.coze_playground.standing import BLOCK_S, Standing
+from realcoze.upstreams.standing import BLOCK_S, Standing
 
 ENDED = UpstreamDenied("session ended", code="upstream_auth", hint="log in", upstream_code=700012006)
 BLOCKED = UpstreamDenied("unusual traffic", code="upstream_blocked", hint="wait", upstream_code=700012014)

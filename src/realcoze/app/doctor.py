@@ -1,0 +1,141 @@
+"""`realcoze doctor`: looks for what stands between the settings and an answer, and says what to do.
+
+What costs calls at Coze is named beforehand and asked for; the rest costs nothing.
+"""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from itertools import groupby
+
+import click
+
+from realcoze.app.accounts import OpenUpstream, Upstream
+from realcoze.app.config import Bot, Settings, require_bots
+from realcoze.app.wiring import open_settings
+from realcoze.domain.ids import BotName
+from realcoze.errors import Misconfigured, RealcozeError
+from realcoze.transports.http import open_http
+from realcoze.upstreams.coze_open.upstream import open_coze
+
+CLOCK_TOLERANCE_S = 120
+REACH_S = 15.0
+CLOCK_HINT = "Set this machine's clock; certificates and tokens are judged by it."
+OTHER_BASE_HINT = "Look at the base address: https://api.coze.com, https://api.coze.cn, or http://HOST:8888 for Studio."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one check found; `advice` is what to do about it."""
+
+    what: str
+    is_well: bool
+    advice: str = ""
+
+
+Ask = Callable[[str], bool]
+"""Whether to go on, when something costs."""
+
+
+async def examine(settings: Callable[[], Settings], ask: Ask) -> int:
+    """Show every finding as it comes; the exit code is 1 when something is wrong."""
+    wrong = 0
+    async for finding in _findings(settings, ask):
+        click.echo(f"{'ok  ' if finding.is_well else 'FAIL'}  {finding.what}")
+        if finding.advice:
+            click.echo(f"      {finding.advice}")
+        wrong += not finding.is_well
+    click.echo("Nothing is wrong that could be seen from here." if not wrong else f"{wrong} of these want mending.")
+    return int(bool(wrong))
+
+
+async def _findings(settings: Callable[[], Settings], ask: Ask) -> AsyncIterator[Finding]:
+    try:
+        loaded = settings()
+        require_bots(loaded)
+    except Misconfigured as error:
+        yield _failed("settings", error)
+        return
+    yield Finding(what=f"settings: {len(loaded.bots)} bot(s), {', '.join(list(loaded.bots)[:5])}", is_well=True)
+    by_upstream = sorted(loaded.bots.items(), key=lambda item: item[1].upstream)
+    for name, items in groupby(by_upstream, key=lambda item: item[1].upstream):
+        upstream, bots = loaded.upstreams[name], dict(items)
+        reached = [finding async for finding in _reach(upstream)]
+        for finding in reached:
+            yield finding
+        if isinstance(upstream, OpenUpstream) and reached[0].is_well:
+            async for finding in _account(upstream, bots, ask):
+                yield finding
+
+
+async def _reach(upstream: Upstream) -> AsyncIterator[Finding]:
+    """Ask for nothing, without credentials: what stands between us and Coze, and what time it is there."""
+    way = " through the proxy" if upstream.proxy else ""
+    try:
+        async with open_http(proxy=upstream.proxy or None, connect_s=5, tls_s=5) as http:
+            answer = await http.call("GET", upstream.base, headers={"User-Agent": "realcoze"}, reply_s=REACH_S)
+    except RealcozeError as error:
+        yield _failed(f"{upstream.base}{way}", error, advice=OTHER_BASE_HINT)
+        return
+    yield Finding(what=f"{upstream.base} answers{way}", is_well=True)
+    if (skew_s := _skew_s(answer.headers.get("date", ""))) is not None:
+        is_well = abs(skew_s) <= CLOCK_TOLERANCE_S
+        told = f"the clock is {abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} Coze's"
+        yield Finding(what=told, is_well=is_well, advice="" if is_well else CLOCK_HINT)
+
+
+async def _account(upstream: OpenUpstream, bots: dict[BotName, Bot], ask: Ask) -> AsyncIterator[Finding]:
+    count = 1 + len(bots)
+    if not ask(
+        f"Checking the token and {len(bots)} bot(s) makes {count} calls to Coze; a free account has 500 in all."
+    ):
+        yield Finding(what="token and bots: not checked", is_well=True, advice="`realcoze doctor --yes` checks them.")
+        return
+    async with AsyncExitStack() as stack:
+        try:
+            coze = await stack.enter_async_context(open_coze(open_settings(upstream, bots)))
+            user = await coze.calls.me()
+            yield Finding(what=f"the token is {user.nick_name or user.user_name or 'somebody'}'s", is_well=True)
+        except RealcozeError as error:
+            if error.upstream_code == 404:
+                yield Finding(what="the token: this server does not tell whose it is (Coze Studio)", is_well=True)
+            else:
+                yield _failed("the token", error)
+                if error.code == "upstream_auth":
+                    return
+        for name, bot in bots.items():
+            yield await _bot(coze.calls.bot(bot.bot_id), name, bot)
+
+
+async def _bot(asked: Awaitable[object], name: BotName, bot: Bot) -> Finding:
+    what = f"the bot {name!r} ({bot.bot_id})"
+    try:
+        await asked
+    except RealcozeError as error:
+        return _failed(what, error)
+    return Finding(what=f"{what} is published to the API", is_well=True)
+
+
+def _failed(what: str, error: RealcozeError, *, advice: str = "") -> Finding:
+    return Finding(what=f"{what}: {error.message}", is_well=False, advice=error.hint or advice)
+
+
+def _skew_s(date: str) -> float | None:
+    """How far our clock is ahead of an HTTP date, in seconds; None where there is none."""
+    try:
+        return time.time() - parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return None
+
+
+def answers(*, yes: bool, terminal: bool) -> Ask:
+    """How to ask: not at all with --yes, and without a terminal nobody agrees."""
+
+    def ask(question: str) -> bool:
+        if yes or not terminal:
+            return yes
+        return click.confirm(f"{question} Go on?", default=True)
+
+    return ask

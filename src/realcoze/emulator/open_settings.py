@@ -1,0 +1,76 @@
+"""What can be set of the emulated open API, and what it has seen."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Literal
+
+from realcoze.dialects.coze_open.chat import ChatCall
+from realcoze.emulator.account import API_TOKEN
+
+Personality = Literal["coze", "studio"]
+SEEN = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSettings:
+    """`pace` in tokens a second, 0 for as fast as possible; the limits of a plan are 0 for none."""
+
+    personality: Personality = "coze"
+    token: str = field(default=API_TOKEN, repr=False)
+    seed: int = 0
+    pace: float = 40.0
+    unpublished: frozenset[str] = frozenset()
+    """Ids of bots that are not published to the channel API."""
+
+    chats_per_s: int = 0
+    uploads_per_s: int = 0
+    calls_in_all: int = 0
+    """After them every call is refused; 500 in the free plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenCall:
+    """One call, refused or not."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SeenEnd:
+    """How a stream of a chat ended: all was written, its reader left, or a fault ended it."""
+
+    chat_id: str
+    how: Literal["whole", "left", "fault"]
+
+
+@dataclass
+class OpenSeen:
+    """What tests count; of each only the newest."""
+
+    order: deque[SeenCall | SeenEnd] = field(default_factory=lambda: deque(maxlen=SEEN))
+    """Calls as they came and streams as they ended, in one order."""
+
+    chats: deque[ChatCall] = field(default_factory=lambda: deque(maxlen=SEEN))
+    """The calls that began a chat."""
+
+    cancelled: deque[str] = field(default_factory=lambda: deque(maxlen=SEEN))
+    """The id of each chat that was cancelled."""
+
+    open_streams: int = 0
+
+    @property
+    def calls(self) -> list[SeenCall]:
+        """Only the calls."""
+        return [seen for seen in self.order if isinstance(seen, SeenCall)]
+
+    @property
+    def ends(self) -> list[SeenEnd]:
+        """Only the ends of streams."""
+        return [seen for seen in self.order if isinstance(seen, SeenEnd)]
+
+    def count(self, path: str) -> int:
+        """How often something was called."""
+        return sum(call.path == path for call in self.calls)

@@ -1,0 +1,127 @@
+"""One attempt at a turn: the bytes of its answer in, events out, and how long it may still wait."""
+
+from collections.abc import Mapping
+
+import anyio
+
+from realcoze.dialects.coze_open.envelope import logid_of, raise_refusal
+from realcoze.dialects.coze_open.stream import ChatStreamDecoder
+from realcoze.domain.event import ENDS, Event, TurnFailed
+from realcoze.domain.ids import ChatId, ConversationId
+from realcoze.domain.ports import Sink
+from realcoze.errors import RealcozeError, UpstreamFailed, UpstreamTimeout
+from realcoze.transports.http import Valve
+from realcoze.upstreams.coze_open.settings import Deadlines
+
+REFUSAL_BYTES = 64 << 10
+"""How much of an answer that is no stream is read."""
+
+
+class Turn:
+    """Takes an answer as it arrives and feeds the sink; a failure is never fed, but raised by `finish`."""
+
+    def __init__(self, sink: Sink, valve: Valve, deadlines: Deadlines) -> None:
+        self._sink = sink
+        self._valve = valve
+        self._deadlines = deadlines
+        self._decoder = ChatStreamDecoder()
+        self._refusal: tuple[int, Mapping[str, str], bytearray] | None = None
+        self._logid: str | None = None
+        self._error: RealcozeError | None = None
+        self._last_at = anyio.current_time()
+        self._has_event = False
+        self.is_over = False
+        """The sink has had the event that ends the turn, or Coze said that it failed."""
+
+    @property
+    def chat_id(self) -> ChatId:
+        """Coze's name of the turn; empty until it told it."""
+        return self._decoder.chat_id
+
+    @property
+    def conversation_id(self) -> ConversationId:
+        return self._decoder.conversation_id
+
+    @property
+    def has_event(self) -> bool:
+        """Something of the turn has come: from now on it is executed, and must not be asked again."""
+        return self._has_event
+
+    def head(self, status: int, headers: Mapping[str, str]) -> None:
+        """The status and the headers of the answer, in lower case."""
+        self._logid = logid_of(headers)
+        encoding = headers.get("content-encoding", "identity")
+        if status != 200 or "event-stream" not in headers.get("content-type", ""):
+            self._refusal = (status, headers, bytearray())
+        elif encoding != "identity":
+            raise UpstreamFailed(f"Coze compressed its answer ({encoding[:20]}).", code="upstream_protocol")
+
+    def bytes(self, chunk: bytes) -> None:
+        """More of the body."""
+        if self._refusal is not None:
+            body = self._refusal[2]
+            body += chunk[: REFUSAL_BYTES - len(body)]
+            return
+        events = self._decoder.feed(chunk)
+        if events or self._decoder.is_complete:
+            self._last_at = anyio.current_time()
+        self._feed(events)
+        if self.is_over:
+            # Nothing is left to hold back: a sink that is full now need not be waited for.
+            self._valve.resume()
+
+    def finish(self) -> None:
+        """The answer ended well, as HTTP goes.  Raises the turn's error."""
+        if self._refusal is not None:
+            status, headers, body = self._refusal
+            raise_refusal(status, headers, bytes(body))
+            raise UpstreamFailed("Coze answered with no stream.", code="upstream_protocol", logid=self._logid)
+        if not self.is_over:
+            self._feed(self._decoder.finish())
+        self.raise_failure()
+
+    def raise_failure(self) -> None:
+        """Raise what Coze said went wrong, if it did."""
+        if self._error is not None:
+            raise self._named(self._error)
+
+    def complete(self) -> bool:
+        """End the turn if Coze has said that it is complete, though the stream goes on."""
+        if not self.is_over and self._decoder.is_complete:
+            self._feed(self._decoder.finish())
+        return self.is_over
+
+    async def watch(self) -> None:
+        """Return when the turn has waited for too long."""
+        while (left_s := self._due_at() - anyio.current_time()) > 0:  # noqa: ASYNC110 - it sleeps until it is due
+            await anyio.sleep(left_s)
+
+    def too_late(self) -> UpstreamTimeout:
+        """The error of a turn that `watch` gave up."""
+        if self._has_event:
+            said = f"Coze has sent nothing more for {self._deadlines.idle:g} s."
+        else:
+            said = f"Coze has sent nothing for {self._deadlines.first_event:g} s."
+        return UpstreamTimeout(said, logid=self._logid)
+
+    def _due_at(self) -> float:
+        if not self._valve.is_open.is_set():
+            # The reader is slow, not Coze; how slow it may be is for its face to say.
+            return anyio.current_time() + self._deadlines.idle
+        if self._decoder.is_complete:
+            return self._last_at + self._deadlines.tail
+        return self._last_at + (self._deadlines.idle if self._has_event else self._deadlines.first_event)
+
+    def _feed(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, TurnFailed):
+                self._error = event.error
+                self.is_over = True
+                return
+            self._has_event = True
+            self.is_over = isinstance(event, ENDS)
+            self._sink.feed(event)
+
+    def _named(self, error: RealcozeError) -> RealcozeError:
+        error.logid = error.logid or self._logid
+        return error
