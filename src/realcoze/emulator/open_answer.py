@@ -40,9 +40,7 @@ class Answer:
         return "\n\n".join(message.content or "" for message in self.messages if message.type == "answer")
 
 
-def answer(
-    events: Iterable[Event], encoder: type[ChatStreamEncoder], ids: ChatIds, next_ids: Iterator[str]
-) -> Answer:
+def answer(events: Iterable[Event], encoder: type[ChatStreamEncoder], ids: ChatIds, next_ids: Iterator[str]) -> Answer:
     """Encode the events of a whole turn; its messages get names of `next_ids`."""
     encoding = encoder(ids, next_ids)
     begun = msgspec.structs.replace(encoding.chat)
@@ -78,4 +76,3 @@ def in_progress(begun: Chat) -> Chat:
     """What a chat looks like while it runs."""
     usage = WireUsage(0, 0, 0) if begun.usage is not None else None
     return msgspec.structs.replace(begun, status="in_progress", usage=usage)
-

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from realcoze.emulator.open_personality import CozeCom, Refused, Reply
+from realcoze.emulator.open_personality import CozeCom, Refused, Reply, is_number
 from realcoze.emulator.open_plan import Plan
 from realcoze.emulator.open_settings import OpenSeen, OpenSettings, SeenCall
 from realcoze.emulator.open_state import Conversation, OpenState
@@ -66,6 +66,28 @@ class Desk:
         if found is None:
             raise Refused(4002, f"invalid conversation {conversation_id[:40]}: not found")
         return found
+
+    def numbered(self, handler: Handler) -> AiohttpHandler:
+        """The same for a path with an id in it: Studio knows its open API by the number there."""
+        inner = self.guarded(handler)
+
+        async def numbered(request: web.Request) -> web.StreamResponse:
+            if self.personality.wants_numbers_in_paths and not is_number(request.match_info["id"]):
+                await self._record(request)
+                missing = Reply(b'{"code":401,"msg":"missing session_key in cookie"}', 401)
+                return self.answered(missing, self.personality.new_logid())
+            return await inner(request)
+
+        return numbered
+
+    def nothing_else(self) -> list[web.RouteDef]:
+        """The routes of what Studio has not; they come after all others."""
+
+        async def nothing(request: web.Request) -> web.StreamResponse:
+            await self._record(request)
+            return self.answered(Reply(b'{"code":404,"msg":"not found"}', 404), self.personality.new_logid())
+
+        return [web.route("*", f"/{version}/{{rest:.*}}", nothing) for version in ("v1", "v3")]
 
     async def _record(self, request: web.Request) -> None:
         is_form = request.content_type.startswith("multipart/")

@@ -1,21 +1,23 @@
-"""How each server words what it says: coze.com's own, and Coze Studio with its quirks.
+"""How coze.com words what it says; `open_studio` is the same call with the same outcome in other words.
 
-Nothing here decides; the same call with the same outcome only looks different.
-
-Source: docs/protocol/openapi-v3.md §3, §5, §7, §8; docs/protocol/studio-web.md §1, §5.
+Source: docs/protocol/openapi-v3.md §3, §5, §7, §8.
 """
 
+# ruff: noqa: ARG002 - what one of the two does not need, the other does
+
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import msgspec
 
-from realcoze.dialects.coze_open.chat import CANCEL_PATH, CHAT_PATH, MESSAGES_PATH, RETRIEVE_PATH
+from realcoze.dialects.coze_open.chat import CHAT_PATH, ChatCall, decode_chat
 from realcoze.dialects.coze_open.envelope import encode_refusal, encode_success
 from realcoze.dialects.coze_open.objects import Chat, Message
-from realcoze.dialects.coze_open.stream_encoder import ChatStreamEncoder, StudioStreamEncoder
+from realcoze.dialects.coze_open.stream_encoder import ChatStreamEncoder
+from realcoze.emulator.account import EmulatedBot
 from realcoze.emulator.open_state import Conversation, StoredFile
 
 OWNER_ID = "7300000000000000009"
@@ -47,13 +49,26 @@ class CozeCom:
     cancelled: ClassVar[str] = "canceled"
     streams_by_default: ClassVar[bool] = False
     runs_one_chat_at_a_time: ClassVar[bool] = True
+    ignores_saving: ClassVar[bool] = False
+    makes_unknown_conversations: ClassVar[bool] = False
+    begins_with_messages: ClassVar[bool] = True
+    wants_numbers_in_paths: ClassVar[bool] = False
+    too_late_to_cancel: ClassVar[str] = "The chat has ended and cannot be cancelled."
+
+    def read_chat(self, body: bytes, query: Mapping[str, str]) -> ChatCall:
+        """The body of a call.  Raises `BadRequest` and `Refused`."""
+        return decode_chat(body)
 
     def new_logid(self) -> str:
         """The name of a call: its time and 16 hexadecimal digits."""
         return f"{datetime.now(UTC):%Y%m%d%H%M%S}{uuid.uuid4().hex[:18].upper()}"
 
-    def success(self, data: object, logid: str) -> Reply:
-        """An answer that went well."""
+    def success(self, data: object, logid: str, *, name: str = "data") -> Reply:
+        """An answer that went well; `name` is of the field that holds it."""
+        if data is None:
+            return json_reply(code=0, msg="", detail={"logid": logid})
+        if name != "data":
+            return json_reply(code=0, msg="", **{name: data}, detail={"logid": logid})
         return Reply(encode_success(data, logid=logid))
 
     def refusal(self, path: str, refused: Refused, logid: str) -> Reply:
@@ -110,125 +125,67 @@ class CozeCom:
             "has_more": has_more,
             "detail": {"logid": logid},
         }
-        return Reply(msgspec.json.encode(told))
+        return json_reply(**told)
 
     def file(self, file: StoredFile, logid: str) -> Reply:
         told = {"id": file.id, "bytes": len(file.data), "file_name": file.name, "created_at": file.created_at}
         return self.success(told, logid)
 
+    def check_connector(self, query: Mapping[str, str]) -> None:
+        """What get_online_info insists on: nothing."""
+
     def online_bot(self, bot: dict[str, Any], logid: str) -> Reply:
         """The answer of get_online_info."""
         return self.success(bot, logid)
 
-
-_STUDIO_CODES = {
-    4000: 103000000, 4001: 103200003, 4002: 103000002, 4005: 103200001, 4006: 103100002, 4015: 103100002,
-    4104: 103200005, 4200: 103100002, 4300: 104000006, 4301: 104000007, 4302: 104000004,
-}  # fmt: skip
-_BAD_REQUEST = frozenset({4000})
-
-
-class Studio(CozeCom):
-    """Coze Studio, as its source does it, mistakes included."""
-
-    logid_header: ClassVar[str] = "X-Log-ID"
-    encoder: ClassVar[type[ChatStreamEncoder]] = StudioStreamEncoder
-    cancelled: ClassVar[str] = "cancelled"
-    streams_by_default: ClassVar[bool] = True
-    runs_one_chat_at_a_time: ClassVar[bool] = False
-
-    def new_logid(self) -> str:
-        """A UUID."""
-        return str(uuid.uuid4())
-
-    def success(self, data: object, logid: str) -> Reply:
-        return _studio(code=0, msg="", data=data, BaseResp=None)
-
-    def refusal(self, path: str, refused: Refused, logid: str) -> Reply:
-        """Each handler has a way of its own."""
-        code = _STUDIO_CODES.get(refused.code, refused.code)
-        if code == 700012006:
-            return _studio(code=code, msg=refused.text)
-        if path in (CHAT_PATH, CANCEL_PATH) or refused.code in _BAD_REQUEST:
-            return _studio(400, code=400, msg=refused.text)
-        if path in (RETRIEVE_PATH, MESSAGES_PATH):
-            return Reply(refused.text.encode(), 500, "text/plain")
-        return _studio(code=code, msg=refused.text)
-
-    def stream_refusal(self, refused: Refused, logid: str) -> Reply:
-        """A stream of one event."""
-        if refused.code in _BAD_REQUEST or refused.code == 700012006:
-            return self.refusal(CHAT_PATH, refused, logid)
-        code = _STUDIO_CODES.get(refused.code, refused.code)
-        failure = msgspec.json.encode({"code": code, "msg": refused.text})
-        return Reply(b"event:error\ndata:%b\n\n" % failure, 200, "text/event-stream")
-
-    def unauthorized(self, authorization: str) -> Refused:
-        if authorization.count("Bearer") != 1:
-            return Refused(700012006, "authentication failed: missing authorization in header")
-        return Refused(700012006, "authentication failed: CheckPermission failed")
-
-    def chat_begun(self, chat: Chat, logid: str) -> Reply:
-        """It has only been created; whoever waits while it is in progress waits for nothing."""
-        told = {
-            "id": chat.id,
-            "conversation_id": chat.conversation_id,
-            "bot_id": chat.bot_id,
-            "created_at": chat.created_at,
-            "completed_at": 0,
-            "failed_at": 0,
-            "status": "created",
-            "section_id": chat.section_id,
-        }
-        return self.success(told, logid)
-
-    def chat_cancelled(self, chat: Chat, logid: str) -> Reply:
-        """Without a code."""
-        return _studio(ChatV3ChatDetail=chat, BaseResp=None)
-
-    def chat_messages(self, messages: tuple[Message, ...], logid: str) -> Reply:
-        named = {"Messages": messages} if messages else {}
-        return _studio(**named, code=0, msg="", BaseResp=None)
-
-    def conversation(self, conversation: Conversation) -> dict[str, Any]:
+    def bot(self, bot: EmulatedBot, made_at: int) -> dict[str, Any]:
+        """The object."""
         return {
-            "id": conversation.id,
-            "created_at": conversation.created_at,
-            "meta_data": conversation.meta_data or None,
-            "creator_d": OWNER_ID,
-            "connector_id": "1024",
-            "last_section_id": conversation.section_id,
-            "account_id": 0,
-            "user_id": OWNER_ID,
-            "name": conversation.name,
+            **described(bot),
+            "description": bot.about,
+            "create_time": made_at,
+            "update_time": made_at,
+            "knowledge": {"dataset_ids": [], "auto_call": True, "search_strategy": 0},
+            "plugin_info_list": [
+                {
+                    "plugin_id": plugin["plugin_id"],
+                    "name": "weather",
+                    "description": "",
+                    "icon_url": "",
+                    "api_info_list": [{"api_id": plugin["api_id"], "name": plugin["api_name"], "description": ""}],
+                }
+                for plugin in plugins_of(bot)
+            ],
+            "owner_user_id": OWNER_ID,
         }
 
-    def found_conversation(self, conversation: Conversation, logid: str) -> Reply:
-        return _studio(code=0, msg="", ConversationData=self.conversation(conversation), BaseResp=None)
 
-    def message_page(self, messages: list[Message], has_more: bool, logid: str) -> Reply:  # noqa: FBT001 - a value
-        if not messages:
-            return _studio(code=0, msg="", data=[], BaseResp=None)
-        first, last = messages[0].id, messages[-1].id
-        more = {"has_more": True} if has_more else {}
-        return _studio(code=0, msg="", data=messages, first_id=first, last_id=last, **more, BaseResp=None)
-
-    def file(self, file: StoredFile, logid: str) -> Reply:
-        uri = f"tos-cn-i-emulated/{file.id}"
-        told = {
-            "uri": uri,
-            "bytes": len(file.data),
-            "CreatedAt": file.created_at,
-            "file_name": file.name,
-            "url": f"/local_storage/{uri}",
-            "id": file.id,
-        }
-        return _studio(code=0, msg="", data=told, BaseResp=None)
-
-    def online_bot(self, bot: dict[str, Any], logid: str) -> Reply:
-        """Bare."""
-        return _studio(**bot)
+def described(bot: EmulatedBot) -> dict[str, Any]:
+    """What both say of a bot."""
+    return {
+        "bot_id": bot.bot_id,
+        "name": bot.name,
+        "icon_url": "",
+        "version": "1750000000000",
+        "prompt_info": {"prompt": bot.prompt},
+        "onboarding_info": {"prologue": "", "suggested_questions": []},
+        "bot_mode": 0,
+        "model_info": {"model_id": "133", "model_name": "emulated"},
+    }
 
 
-def _studio(status: int = 200, /, **told: object) -> Reply:
+def plugins_of(bot: EmulatedBot) -> list[dict[str, str]]:
+    """Only one of the bots has any."""
+    if bot.name != "tools":
+        return []
+    return [{"plugin_id": "7281192623887548473", "api_id": "7288907006982012986", "api_name": "lookup"}]
+
+
+def is_number(text: str) -> bool:
+    """It is the decimal text of an id."""
+    return text.isascii() and text.isdigit() and len(text) < 20
+
+
+def json_reply(status: int = 200, /, **told: object) -> Reply:
+    """An answer of these fields."""
     return Reply(msgspec.json.encode(told), status)

@@ -38,9 +38,9 @@ class ChatRun:
         self._is_over = False
 
     @property
-    def is_running(self) -> bool:
-        """It has neither ended nor been cancelled."""
-        return not self._is_over
+    def has_ended(self) -> bool:
+        """It has ended, or it was cancelled."""
+        return self._is_over
 
     @property
     def chat(self) -> Chat:

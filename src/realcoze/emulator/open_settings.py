@@ -8,6 +8,7 @@ from realcoze.dialects.coze_open.chat import ChatCall
 from realcoze.emulator.account import API_TOKEN
 
 Personality = Literal["coze", "studio"]
+Ending = Literal["whole", "left", "fault"]
 SEEN = 10_000
 
 
@@ -43,7 +44,7 @@ class SeenEnd:
     """How a stream of a chat ended: all was written, its reader left, or a fault ended it."""
 
     chat_id: str
-    how: Literal["whole", "left", "fault"]
+    how: Ending
 
 
 @dataclass

@@ -164,7 +164,7 @@ class PlaygroundServer:
             self._playing.add(task)
             task.add_done_callback(self._playing.discard)
             if name == "early":
-                await task
+                await asyncio.shield(task)
         return _json(execute_calls.encode_accepted())
 
     async def _play(self, execution: Execution, fault: Fault | None) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from realcoze.emulator.imagex import ImagexServer
+from realcoze.emulator.open_api import OpenServer
+from realcoze.emulator.open_settings import OpenSettings
 from realcoze.emulator.playground import BODY_BYTES, PlaygroundServer, PlaygroundSettings
 from realcoze.emulator.wire import Listener, ignore
 from realcoze.errors import Misconfigured
@@ -19,19 +21,30 @@ class Emulator:
     base: str
     playground: PlaygroundServer
     imagex: ImagexServer
+    open_api: OpenServer
 
 
 @asynccontextmanager
 async def emulating(
-    settings: PlaygroundSettings, *, host: str = "127.0.0.1", port: int = 0, listener: Listener = ignore
+    settings: PlaygroundSettings,
+    open_settings: OpenSettings | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    listener: Listener = ignore,
 ) -> AsyncIterator[Emulator]:
-    """Listen on `port` (0 takes a free one).  Raises `Misconfigured` when that is taken."""
+    """Listen on `port` (0 takes a free one).  Raises `Misconfigured` when that is taken.
+
+    Without settings of its own, the open API is coze.com's, with the playground's pace and seed.
+    """
     playground = PlaygroundServer(settings, listener)
     imagex = ImagexServer(listener, playground.refused, token_life_s=settings.upload_token_s)
     playground.find_file = imagex.find
+    open_api = OpenServer(open_settings or OpenSettings(seed=settings.seed, pace=settings.pace), listener)
     app = web.Application(client_max_size=BODY_BYTES)
-    app.add_routes([*playground.routes(), *imagex.routes()])
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
+    app.add_routes([*playground.routes(), *imagex.routes(), *open_api.routes()])
+    # A stream whose reader has left is to end at once, and not at its next write.
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5, handler_cancellation=True)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)
@@ -42,7 +55,8 @@ async def emulating(
         address = f"{host}:{runner.addresses[0][1]}"
         playground.socket_base = f"ws://{address}"
         imagex.host = address
-        yield Emulator(f"http://{address}", playground, imagex)
+        yield Emulator(f"http://{address}", playground, imagex, open_api)
     finally:
+        await open_api.close()
         await playground.close()
         await runner.cleanup()

@@ -65,7 +65,7 @@ class NativeFace:
             self._access.authenticate(presented_keys(request.headers))
             subscribe = request.query_params.get("subscribe", "")
             question = decode_request(await read_body(request), subscribe=subscribe)
-            if not _is_streamed(request):
+            if not (question.is_streamed or _is_streamed(request)):
                 return await self._whole(request, question, request_id)
         except ClientDisconnect:
             return _nobody()
@@ -163,6 +163,9 @@ def _framing(request: HttpRequest) -> type[NdjsonEncoder] | None:
 
 def _encoder(request: HttpRequest, question: Question, request_id: RequestId) -> Encoder:
     framing = _framing(request)
+    if framing is None and not _is_streamed(request):
+        # It was the body that asked for a stream, as with APIs that answer in server-sent events.
+        framing = SseEncoder
     if framing is None:
         return SnapshotEncoder(steps=question.steps)
     return framing(request_id=request_id, steps=question.steps)

@@ -41,7 +41,8 @@ def test_a_call_that_went_well_gives_its_data() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b'{"data":null}', b'{"code":0,"msg":"Success"}', b'{"code":null,"msg":null,"BaseResp":null}', b'{"code":"0"}']
+    "body",
+    [b'{"data":null}', b'{"code":0,"msg":"Success"}', b'{"code":null,"msg":null,"BaseResp":null}', b'{"code":"0"}'],
 )
 def test_studio_may_leave_out_the_code_and_all_else(body: bytes) -> None:
     assert decode_answer(200, {}, body, ANSWER) == Answer()
@@ -87,7 +88,9 @@ def test_the_code_counts_before_the_status() -> None:
     assert type(refused(200, b'{"code":700012006,"msg":"access token invalid"}')) is UpstreamDenied
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>secret</html>", b"[]", b'"text"', b"null", b"\xff", b"[" * 100_000, b"{"])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>secret</html>", b"[]", b'"text"', b"null", b"\xff", b"[" * 100_000, b"{"]
+)
 @pytest.mark.parametrize("status", [200, 500])
 def test_what_is_no_envelope_is_refused_by_its_status_and_never_shown(status: int, body: bytes) -> None:
     error = refused(status, body)

@@ -9,7 +9,12 @@ MESSAGE = msgspec.json.Decoder(Message)
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, ""), ("", ""), ("7382159487131697202", "7382159487131697202"), (7382159487131697202, "7382159487131697202")],
+    [
+        (None, ""),
+        ("", ""),
+        ("7382159487131697202", "7382159487131697202"),
+        (7382159487131697202, "7382159487131697202"),
+    ],
 )
 def test_an_id_is_text_whether_it_came_as_text_or_as_a_number(value: Id, text: str) -> None:
     assert text_of(value) == text

@@ -42,18 +42,21 @@ class _Body(msgspec.Struct, omit_defaults=True):
     shortcut_command: dict[str, Any] = {}
     tool_results: list[_ToolResult] = []
     reasoning: bool = False
+    stream: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """A request and how its client wants to be answered.
 
-    `is_plain` for the array form, which gets the plain answer; `steps` are the kinds subscribed to.
+    `is_plain` for the array form, which gets the plain answer; `steps` are the kinds subscribed to;
+    `is_streamed` where the body says so, as clients of other APIs are used to.
     """
 
     request: Request
     is_plain: bool
     steps: frozenset[StepKind]
+    is_streamed: bool = False
 
 
 _ARRAY = msgspec.json.Decoder(list[Entry])
@@ -64,16 +67,19 @@ def decode_request(body: bytes, *, subscribe: str = "") -> Question:
     """Read a body, whatever its content type says.  Raises `BadRequest`."""
     steps = decode_subscribe(subscribe)
     is_plain = body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+    is_streamed = False
     text = body.removeprefix(b"\xef\xbb\xbf")
     try:
         if is_plain:
             wants = Wants(steps=bool(steps))
             request = Request(messages=_messages(read_json(text, _ARRAY)), wants=wants)
         else:
-            request = _request(read_json(text, _OBJECT), has_steps=bool(steps))
+            read = read_json(text, _OBJECT)
+            request = _request(read, has_steps=bool(steps))
+            is_streamed = read.stream
     except NotJson as error:
         raise BadRequest(f"The body cannot be read: {error}.", hint=_HINT) from error
-    return Question(request=request, is_plain=is_plain, steps=steps)
+    return Question(request=request, is_plain=is_plain, steps=steps, is_streamed=is_streamed)
 
 
 def encode_request(request: Request) -> bytes:
