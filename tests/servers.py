@@ -157,6 +157,15 @@ async def reached(coze: Coze, state_dir: Path, **overrides: Any) -> AsyncIterato
         yield playground
 
 
+def folders_of_one_device(folder: Path) -> tuple[Path, Path]:
+    """Two folders for state with the same device id, as on two machines of which one is a copy."""
+    folders = (folder / "one", folder / "copy")
+    for each in folders:
+        each.mkdir()
+        (each / "device-0").write_text("44599647")
+    return folders
+
+
 def asking(text: str, bot: str = "echo", **fields: Any) -> Request:
     """A turn of one message."""
     return Request(messages=(say("user", text),), bot=BotName(bot), **fields)

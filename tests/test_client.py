@@ -21,7 +21,7 @@ from realcoze.domain.ids import BotName
 from realcoze.domain.message import say
 from realcoze.domain.request import Wants
 from realcoze.errors import BadRequest, Misconfigured, NotFound, QuotaExhausted, TooLarge, Unauthorized, UpstreamFailed
-from servers import PATIENCE_S, Coze, emulated, soon
+from servers import PATIENCE_S, Coze, emulated, files, soon
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -67,6 +67,19 @@ async def test_a_question_gets_its_whole_reply(folder: Path) -> None:
         assert len(reply.suggestions) == 2
         assert reply.usage is not None
         assert reply.chat_id
+
+
+async def test_one_after_the_other_is_one_device_and_two_at_once_are_two(folder: Path, coze: Coze) -> None:
+    for _ in range(3):
+        async with realcoze.open() as one:
+            await one.ask("Hello")
+    async with realcoze.open() as one, realcoze.open() as two:
+        await one.ask("Hello")
+        await two.ask("Hello")
+    devices = [execution.device_id for execution in coze.server.seen.executions]
+    assert len(set(devices[:4])) == 1
+    assert devices[4] != devices[3]
+    assert [file.name for file in files(folder / "here" / "temp", "device-*")] == ["device-0", "device-1"]
 
 
 async def test_an_answer_can_be_followed_event_by_event(folder: Path) -> None:

@@ -1,5 +1,7 @@
 """The tests mirror the source, and no file outgrows what can be read at one sitting without saying why."""
 
+import tomllib
+from importlib.resources import files
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -36,3 +38,10 @@ def test_every_test_has_a_module_of_its_own_name() -> None:
 def test_a_file_above_400_lines_says_why() -> None:
     long = [path for path in SOURCE.rglob("*.py") if len(path.read_text(encoding="utf-8").splitlines()) > LONG]
     assert [path for path in long if "lines" not in path.read_text(encoding="utf-8").split('"""')[1]] == []
+
+
+def test_the_types_of_the_python_api_are_there_for_its_callers() -> None:
+    """PEP 561: the mark is in the package, and in what is built of it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert "py.typed" in project["tool"]["setuptools"]["package-data"]["realcoze"]
+    assert (files("realcoze") / "py.typed").is_file()

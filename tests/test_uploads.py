@@ -13,12 +13,12 @@ import anyio
 import pytest
 
 from houses import served
-from native_server import saying, serving
+from native_server import connected, request, saying, serving
 from pictures import PDF, gif, jpeg, png
 from realcoze.domain.content import File, Image
 from realcoze.domain.ids import BotName
 from realcoze.errors import UpstreamDenied, UpstreamFailed
-from servers import PATIENCE_S, Coze, emulated
+from servers import PATIENCE_S, Coze, Watched, emulated
 
 KEY = "a-key-of-32-characters-and-more-"
 PNG = png(31, 17)
@@ -321,3 +321,34 @@ async def test_the_errors_of_an_upload_have_their_status(
         got, said = await client.upload(PNG)
         assert (got, said["error"]["code"]) == (status, code)
         assert "secret" not in json.dumps(said)
+
+
+class Storing(Watched):
+    """A fake at the ports `Chats` and `Uploads` whose files are never stored to the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = self.stopped = 0
+
+    async def converse(self, request: Any, sink: Any) -> None:
+        raise NotImplementedError
+
+    async def upload(self, data: bytes, name: str, bot: BotName) -> Image | File:
+        self.begun += 1
+        self.changed()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self.stopped += 1
+            self.changed()
+        raise AssertionError
+
+
+@pytest.mark.parametrize("way", ["leave", "half_close"])
+async def test_a_client_that_leaves_stops_what_is_sent_to_coze(nothing_left: None, way: str) -> None:
+    bot = Storing()
+    async with serving(bot) as running, connected(running.port) as leaver:
+        await leaver.send(request(PNG, path="/upload"))
+        await bot.until(lambda: bot.begun == 1)
+        getattr(leaver, way)()
+        await bot.until(lambda: bot.stopped == 1)

@@ -120,12 +120,12 @@ async def open(
         async with open_native(url, key=Secret(key)) as upstream:
             yield Coze(Gateway(Onward(upstream)))
     elif demo:
-        async with emulated_house("python") as (house, _):
+        async with emulated_house() as (house, _):
             yield Coze(house.gateway)
     else:
         toml = Path(config) if config else None
         settings = load_settings(folder=Path.cwd(), environment=os.environ, toml=toml)
-        async with open_house(settings, worker=f"python-{os.getpid()}") as house:
+        async with open_house(settings) as house:
             yield Coze(house.gateway)
 
 

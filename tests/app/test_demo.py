@@ -69,6 +69,11 @@ async def test_it_serves_on_until_it_is_stopped(tmp_path: Path) -> None:
         assert found
         async with aiohttp.ClientSession() as client, client.get(f"{found[1]}/health") as health:
             assert (await health.json())["bots"] == BOT_NAMES
+        assert f"\nOpen {found[1]}/ in a browser, or:\n  curl " in said
+        async with aiohttp.ClientSession() as client, client.post(f"{found[1]}/upload", data=b"a file") as uploaded:
+            assert uploaded.status == 200
+        shown = (await demo.until_says("→ upload   commit of ")).partition("--bot markdown\n")[2]
+        assert re.findall(r"  → upload   (\w+)", shown) == ["token", "apply", "bytes", "commit"]
         demo.tell(signal.SIGTERM)
         ended = await demo.ended()
     assert (ended.code, ended.err, ended.left) == (0, "", [])

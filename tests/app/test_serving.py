@@ -67,7 +67,10 @@ async def until_refused(port: int) -> None:
 @pytest.mark.usefixtures("nothing_left")
 async def test_it_says_what_it_serves_and_the_line_to_try_works(coze: Coze, tmp_path: Path) -> None:
     async with serve(settled(tmp_path, coze)) as (server, port):
-        assert server.out.startswith(f"Serving coze at http://127.0.0.1:{port}, until Ctrl-C. Try:\n  curl -N ")
+        assert server.out.startswith(f"Serving coze at http://127.0.0.1:{port}, until Ctrl-C.\n")
+        assert f"\nOpen http://127.0.0.1:{port}/ in a browser, or:\n  curl -N " in server.out
+        page = await shell(f"curl -sS http://127.0.0.1:{port}/", tmp_path)
+        assert "<title>realcoze</title>" in page.out
         ended = await shell(printed_curl(server), tmp_path)
         server.tell(signal.SIGTERM)
         assert await server.ended() == Ended(0, server.out, "", [])
@@ -82,6 +85,7 @@ async def test_with_a_key_all_the_machines_addresses_may_be_served(coze: Coze, t
     for host in ("0.0.0.0", "::"):
         async with serve(folder, "--host", host, REALCOZE_KEY=KEY) as (server, port):
             assert f"Serving atri, helper at http://{'[::]' if host == '::' else host}:{port}, until" in server.out
+            assert f"\nOpen http://{'[::1]' if host == '::' else '127.0.0.1'}:{port}/ in a browser, or:\n" in server.out
             await server.until_says("Other machines are refused until server.allowed_hosts")
             assert KEY not in server.out
             with_key = await shell(printed_curl(server), tmp_path, REALCOZE_KEY=KEY)

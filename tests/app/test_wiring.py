@@ -9,6 +9,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from commands import settle
 from houses import served, settings_for
@@ -174,6 +176,18 @@ async def test_no_such_path_and_no_such_method(coze: Coze, tmp_path: Path) -> No
             assert refusal["error"]["message"] == "There are GET /, POST /, POST /upload, /ws and GET /health here."
             assert headers["x-request-id"] == refusal["error"]["request_id"]
             assert ("allow" in {name.lower() for name in headers}) == (status == 405)
+
+
+async def test_a_websocket_on_no_such_path_is_refused_in_the_same_shape(coze: Coze, tmp_path: Path) -> None:
+    async with served(coze, tmp_path) as url:
+        for path in ("/nowhere", "/health", "/ws/"):
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(f"{url.replace('http', 'ws', 1)}{path}")
+            answer = refused.value.response
+            assert answer.body is not None
+            refusal = json.loads(answer.body)
+            assert (answer.status_code, refusal["error"]["code"]) == (404, "no_such_path")
+            assert answer.headers["x-request-id"] == refusal["error"]["request_id"]
 
 
 async def test_a_defect_is_answered_in_the_shape_of_all_errors(coze: Coze, tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from typing import Any
 import anyio
 import pytest
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 
 from native_server import HELLO, Bot, Relay, Served, Turn, connected, exchange, parsed, post, request, saying, serving
-from realcoze.faces.http import CHAT_BODY_BYTES, Guard, new_request_id, presented_keys, while_connected
+from realcoze.errors import TooLarge
+from realcoze.faces.http import CHAT_BODY_BYTES, Guard, new_request_id, presented_keys, unless_left, while_connected
 from realcoze.faces.native import refuse_at_door
 
 CHAT = "https://chat.example"
@@ -302,6 +304,30 @@ async def test_a_block_that_ends_leaves_nobody_waiting_for_the_client(nothing_le
     with anyio.fail_after(1):
         async with while_connected(receive):
             pass
+
+
+async def test_what_work_comes_to_is_given_unless_the_client_has_left() -> None:
+    gone = anyio.Event()
+
+    async def receive() -> dict[str, str]:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def work(*, leaves: bool) -> int:
+        if leaves:
+            gone.set()
+            await anyio.sleep_forever()
+        return 7
+
+    async def broken() -> int:
+        raise TooLarge("It is.")
+
+    with anyio.fail_after(1):
+        assert await unless_left(receive, work(leaves=False)) == 7
+        with pytest.raises(TooLarge):
+            await unless_left(receive, broken())
+        with pytest.raises(ClientDisconnect):
+            await unless_left(receive, work(leaves=True))
 
 
 async def test_the_door_is_for_callers_only() -> None:

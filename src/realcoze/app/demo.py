@@ -124,6 +124,8 @@ class _Wire:
                 click.secho(f"  ⇄ socket   websocket open for {note.detail}", dim=True)
             case "execute":
                 click.secho(f"  → execute  {note.detail}, {note.size} bytes", dim=True)
+            case "upload":
+                click.secho(f"  → upload   {note.detail}", dim=True)
             case "lost":
                 click.secho(f"  ✗ lost     {note.size} bytes had no websocket to go to", dim=True)
 

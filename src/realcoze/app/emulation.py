@@ -79,12 +79,12 @@ async def emulated_settings(emulator: Emulator, server: Server | None = None) ->
 
 
 @asynccontextmanager
-async def emulated_house(worker: str) -> AsyncIterator[tuple[House, Settings]]:
+async def emulated_house() -> AsyncIterator[tuple[House, Settings]]:
     """Everything on an embedded Coze of its own."""
     async with (
         emulating(PlaygroundSettings(session_id=SESSION_ID)) as emulator,
         emulated_settings(emulator) as settings,
-        open_house(settings, worker=worker) as house,
+        open_house(settings) as house,
     ):
         yield house, settings
 

@@ -28,7 +28,8 @@ def announce(house: House, server: Server, port: int) -> None:
     """What is served, and a line to try."""
     address = f"{_in_url(server.host)}:{port}"
     callable_at = f"{_in_url(EVERYWHERE.get(server.host, server.host))}:{port}"
-    click.echo(f"Serving {', '.join(house.gateway.bots)} at http://{address}, until Ctrl-C. Try:")
+    click.echo(f"Serving {', '.join(house.gateway.bots)} at http://{address}, until Ctrl-C.")
+    click.echo(f"Open http://{callable_at}/ in a browser, or:")
     click.echo(f"  {curl_line(callable_at, has_key=bool(server.key))}")
     if server.host in EVERYWHERE and not server.allowed_hosts:
         click.echo("Other machines are refused until server.allowed_hosts in realcoze.toml lists a name of this one.")

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 import anyio
 
 from realcoze.faces.terminal.exits import TERMINATED
+from realcoze.tasks import background_tasks
 
 STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What ends a program that serves."""
@@ -29,8 +30,8 @@ async def until_stopped() -> None:
 
 async def unless_ended(work: Callable[[], Awaitable[int]]) -> int:
     """The exit code of `work`, which is cancelled, and can put everything back, when the program is told to end."""
-    code, failure = TERMINATED, None
-    async with anyio.create_task_group() as tasks:
+    code = TERMINATED
+    async with background_tasks() as tasks:
 
         async def end() -> None:
             with told(*END) as signals:
@@ -38,11 +39,5 @@ async def unless_ended(work: Callable[[], Awaitable[int]]) -> int:
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(end)
-        try:
-            code = await work()
-        except Exception as error:  # noqa: BLE001 - raised inside the task group it would come out as a group
-            failure = error
-        tasks.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
-    return code
+        code = await work()
+    return code  # noqa: RET504 - a block that is cancelled ends before its last line

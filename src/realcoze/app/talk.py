@@ -23,9 +23,6 @@ from realcoze.gateway.route import Onward
 from realcoze.upstreams.credentials import Secret
 from realcoze.upstreams.native import open_native
 
-WORKER = "chat"
-"""A terminal beside a running server has a device id of its own."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
@@ -81,11 +78,11 @@ async def _partner(opening: Opening, settings: Callable[[], Settings]) -> AsyncI
             greeting = f"Talking to {bot or 'the first bot'} at {opening.url}."
             yield _Partner(gateway=Gateway(Onward(upstream)), greeting=greeting, upload_bytes=MOST_UPLOAD)
     elif opening.demo:
-        async with emulated_house(WORKER) as (house, made):
+        async with emulated_house() as (house, made):
             yield _to_house(house, bot, made)
     else:
         loaded = settings()
-        async with open_house(loaded, worker=WORKER) as house:
+        async with open_house(loaded) as house:
             yield replace(_to_house(house, bot, loaded), state_dir=loaded.state_dir)
 
 

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Match, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from realcoze.app import config
 from realcoze.app.accounts import OpenUpstream, PlaygroundUpstream, Upstream
@@ -46,7 +46,7 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, *, worker: str = "0") -> AsyncIterator[House]:
+async def open_house(settings: Settings) -> AsyncIterator[House]:
     """Open every upstream for as long as the block lasts; nothing is sent to Coze before a turn.
 
     Raises `Misconfigured`.
@@ -57,7 +57,7 @@ async def open_house(settings: Settings, *, worker: str = "0") -> AsyncIterator[
         for name, upstream in settings.upstreams.items():
             bots = {bot: b for bot, b in settings.bots.items() if b.upstream == name}
             if bots:
-                upstreams[name] = await stack.enter_async_context(_opened(upstream, bots, settings.state_dir, worker))
+                upstreams[name] = await stack.enter_async_context(_opened(upstream, bots, settings.state_dir))
         chats: dict[BotName, Chats] = {bot: upstreams[b.upstream] for bot, b in settings.bots.items()}
         any_bot = next((upstream for upstream in upstreams.values() if _takes_any_bot(upstream)), None)
         gateway = Gateway(Routes(chats, catches_all=settings.catches_all, any_bot=any_bot))
@@ -65,12 +65,12 @@ async def open_house(settings: Settings, *, worker: str = "0") -> AsyncIterator[
 
 
 def _opened(
-    upstream: Upstream, bots: Mapping[BotName, config.Bot], state_dir: Path, worker: str
+    upstream: Upstream, bots: Mapping[BotName, config.Bot], state_dir: Path
 ) -> AbstractAsyncContextManager[Playground | CozeOpen]:
     if isinstance(upstream, OpenUpstream):
         return open_coze(open_settings(upstream, bots))
     configs = {name: _bot_config(Path(bot.config)) for name, bot in bots.items()}
-    return open_playground(_playground_settings(upstream, configs, state_dir, worker))
+    return open_playground(_playground_settings(upstream, configs, state_dir))
 
 
 def _takes_any_bot(upstream: Playground | CozeOpen) -> bool:
@@ -91,10 +91,16 @@ def build_app(house: House, settings: Settings) -> ASGIApp:
     socket = SocketFace(house.gateway, access, refuse=refuse_error, stall_s=server.stall_s)
     routes = [*native.routes(), *page_routes(), *socket.routes()]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_refusal, Exception: _defect})
+    app.router.default = _no_such_path
     hosts = {*LOOPBACK_HOSTS, *server.allowed_hosts}
     if server.host not in ("0.0.0.0", "::"):  # noqa: S104 - recognised, not bound
         hosts.add(server.host)
     return Guard(app, allowed_hosts=hosts, allowed_origins=server.allowed_origins, refuse=refuse_at_door)
+
+
+async def _no_such_path(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    """For websockets too; Starlette (1.10) closes them without a word."""
+    raise HTTPException(404)
 
 
 def _http_refusal(request: HttpRequest, error: Exception) -> Response:
@@ -140,7 +146,7 @@ def open_settings(upstream: OpenUpstream, bots: Mapping[BotName, config.Bot]) ->
 
 
 def _playground_settings(
-    upstream: PlaygroundUpstream, bots: Mapping[BotName, BotConfig], state_dir: Path, worker: str
+    upstream: PlaygroundUpstream, bots: Mapping[BotName, BotConfig], state_dir: Path
 ) -> PlaygroundSettings:
     return PlaygroundSettings(
         session_id=Secret(upstream.session_id),
@@ -149,7 +155,6 @@ def _playground_settings(
         base=upstream.base,
         proxy=upstream.proxy or None,
         ws_proxy=upstream.ws_proxy,
-        worker=worker,
         cache_launch_s=upstream.cache_launch_s,
         upload_bytes=upstream.upload_bytes,
         max_turns=upstream.max_turns,

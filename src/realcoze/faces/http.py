@@ -5,21 +5,26 @@ Pure ASGI.  Answers that are streamed: `streamed.py`.
 
 import re
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from realcoze.domain.ids import RequestId
 from realcoze.errors import BadRequest, TooLarge
+from realcoze.tasks import background_tasks
+
+T = TypeVar("T")
 
 CHAT_BODY_BYTES = 20 << 20
 """The largest body of a request for an answer."""
@@ -118,10 +123,16 @@ async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
 @asynccontextmanager
 async def while_connected(receive: Receive) -> AsyncIterator[TaskGroup]:
     """Run the block for as long as the client is there; the block is cancelled when it leaves."""
-    async with anyio.create_task_group() as tasks:
+    async with background_tasks() as tasks:
         tasks.start_soon(_wait_for_leaving, receive, tasks.cancel_scope)
         yield tasks
-        tasks.cancel_scope.cancel()
+
+
+async def unless_left(receive: Receive, work: Awaitable[T]) -> T:
+    """What `work` comes to.  It is cancelled when the client leaves; then raises `ClientDisconnect`."""
+    async with while_connected(receive):
+        return await work
+    raise ClientDisconnect
 
 
 class Guard:

@@ -18,7 +18,7 @@ from realcoze.dialects.native.snapshots import SnapshotEncoder, encode_flat_erro
 from realcoze.dialects.native.upload import encode_uploaded
 from realcoze.domain.ids import BotName, RequestId
 from realcoze.errors import RealcozeError
-from realcoze.faces.http import Refused, new_request_id, presented_keys, read_body, read_file, while_connected
+from realcoze.faces.http import Refused, new_request_id, presented_keys, read_body, read_file, unless_left
 from realcoze.faces.streamed import Encoder, StreamedAnswer
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
@@ -83,17 +83,7 @@ class NativeFace:
 
     async def _whole(self, request: HttpRequest, question: Question, request_id: RequestId) -> Response:
         """The whole answer at once; a client that leaves stops the turn.  Raises the turn's error."""
-        reply = None
-        failure: RealcozeError | None = None
-        async with while_connected(request.receive):
-            try:
-                reply = await self._gateway.ask(question.request, request_id=request_id)
-            except RealcozeError as error:
-                failure = error
-        if failure is not None:
-            raise failure
-        if reply is None:
-            return _nobody()
+        reply = await unless_left(request.receive, self._gateway.ask(question.request, request_id=request_id))
         body = encode_reply(question, reply, request_id)
         return Response(body, media_type=JSON, headers={"x-request-id": request_id})
 
@@ -104,7 +94,8 @@ class NativeFace:
             self._access.authenticate(presented_keys(request.headers))
             data, name = await read_file(request, max_bytes=self._upload_bytes)
             bot = BotName(request.query_params.get("bot", ""))
-            part = await self._gateway.upload(data, request.query_params.get("name", name), bot=bot)
+            name = request.query_params.get("name", name)
+            part = await unless_left(request.receive, self._gateway.upload(data, name, bot=bot))
         except ClientDisconnect:
             return _nobody()
         except RealcozeError as error:

@@ -21,6 +21,7 @@ from realcoze.domain.request import Request
 from realcoze.domain.turn import TurnLife
 from realcoze.errors import BadRequest, Internal, RealcozeError
 from realcoze.gateway.route import Onward, Routes
+from realcoze.tasks import background_tasks
 
 log = logging.getLogger(__name__)
 
@@ -85,18 +86,12 @@ class Gateway:
     async def say(self, request: Request) -> AsyncIterator["TurnStream"]:
         """A turn to iterate; leaving the block before its end stops the turn."""
         stream = TurnStream()
-        failure: Exception | None = None
-        async with anyio.create_task_group() as tasks:
+        async with background_tasks() as tasks:
             tasks.start_soon(self.relay, request, stream)
             try:
                 yield stream
-            except Exception as error:  # noqa: BLE001 - raised inside the task group it would come out as a group
-                failure = error
             finally:
                 stream.close()
-                tasks.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
 
 
 class TurnStream:

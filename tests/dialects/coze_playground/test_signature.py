@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec_properties import PROPERTIES
-from realcoze.dialects.coze_playground.signature import Credentials, canonical_query, is_signed, signed_headers
+from realcoze.dialects.coze_playground.signature import (
+    Credentials,
+    canonical_query,
+    is_signed,
+    region_of,
+    signed_headers,
+)
 
 CREDENTIALS = Credentials("AKTESTEXAMPLE", "c2VjcmV0LWV4YW1wbGU=", "STS-EXAMPLE-TOKEN")
 DATE = "20240226T010203Z"
@@ -45,6 +51,23 @@ def test_vector_commit() -> None:
         "SignedHeaders=x-amz-content-sha256;x-amz-date;x-amz-security-token, "
         "Signature=a07421d71b56051178d7e718eccc45bf02491adc69dd417eb771388695c34ad6",
     }
+
+
+@pytest.mark.parametrize(
+    ("base", "region"),
+    [
+        ("https://www.coze.com", "ap-singapore-1"),
+        ("https://www.coze.cn", "cn-north-1"),
+        ("https://coze.cn/", "cn-north-1"),
+        ("https://WWW.COZE.CN:443", "cn-north-1"),
+        ("https://notcoze.cn", "ap-singapore-1"),
+        ("https://coze.cn.example.org", "ap-singapore-1"),
+        ("http://127.0.0.1:8081", "ap-singapore-1"),
+        ("", "ap-singapore-1"),
+    ],
+)
+def test_the_region_is_that_of_the_coze_that_is_called(base: str, region: str) -> None:
+    assert region_of(base) == region
 
 
 def test_another_region_is_another_scope_and_another_signature() -> None:

@@ -1,11 +1,12 @@
 """Scenarios of how it looks and feels: keyboards, phones, contrast, long conversations, pictures of the page."""
 
 import json
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hands import answered, ask, choose, new_context, open_page
+from hands import answered, ask, choose, new_context, open_page, until
 from playwright.sync_api import BrowserContext, Page, expect
 
 Told = dict[str, Any]
@@ -67,6 +68,8 @@ def narrow(context: BrowserContext, url: str, _folder: Path) -> Told:
             )
             found["small"] += page.evaluate(SMALL_TARGETS)
             found["focused"].append(page.evaluate("document.activeElement.id"))
+            _scroll_code(page)
+            _tap_a_message(page)
         found["poor"] += page.evaluate(POOR_CONTRAST)
         found["nameless"] += _nameless(page)
         if width == 360:
@@ -78,6 +81,24 @@ def narrow(context: BrowserContext, url: str, _folder: Path) -> Told:
             expect(page.locator("#sidebar")).not_to_be_visible()
         own.close()
     return found
+
+
+def _scroll_code(page: Page) -> None:
+    """Code that is too wide fades out at its edge until its end is seen."""
+    fade = "getComputedStyle(document.querySelector('.text pre')).getPropertyValue('--fade')"
+    assert page.evaluate(fade) == "44px"
+    page.evaluate("document.querySelector('.text pre').scrollTo(9999, 0)")
+    until(page, f"{fade} === '0px'")
+
+
+def _tap_a_message(page: Page) -> None:
+    """What can be done with an earlier one is shown once it is tapped."""
+    question = page.locator(".message.user").nth(1)
+    expect(question.locator(".tools")).to_have_css("opacity", "0")
+    question.locator(".body").tap()
+    expect(question.locator(".tools")).to_have_css("opacity", "1")
+    question.get_by_role("button", name="Edit").tap(trial=True)
+    expect(page.locator(".message.user .tools").first).to_have_css("opacity", "0")
 
 
 def _nameless(page: Page) -> list[str]:
@@ -163,13 +184,15 @@ def screenshots(context: BrowserContext, url: str, folder: Path) -> Told:
                 ask(page, earlier)
                 answered(page)
                 page.locator("#new-conversation" if width > 500 else "#new-here").click()
-            choose(page, "tools")
-            ask(page, "What is the weather in Berlin?")
-            answered(page)
-            choose(page, "markdown")
-            ask(page, "the sea" if width > 500 else "海")
-            answered(page, 2)
-            if scheme == "light":  # the beginning in one, the end in the other
+            questions = [("tools", "What is the weather in Berlin?"), ("markdown", "the sea" if width > 500 else "海")]
+            if (width, scheme) == (1280, "light"):
+                _attach_evening(page)
+                questions = [("pictures", "What do you see?"), questions[0]]
+            for count, (bot, question) in enumerate(questions, start=1):
+                choose(page, bot)
+                ask(page, question)
+                answered(page, count)
+            if (width, scheme) == (360, "light"):  # the beginning; elsewhere the end
                 steps = page.locator("details.steps:visible")
                 steps.evaluate("(each) => document.querySelector('#messages').scrollTo(0, each.offsetTop - 190)")
             page.mouse.move(2, 2)
@@ -180,6 +203,24 @@ def screenshots(context: BrowserContext, url: str, folder: Path) -> Told:
             names.append(name)
             own.close()
     return {"names": names}
+
+
+def _attach_evening(page: Page) -> None:
+    """A picture of the sea, drawn here."""
+    drawn = page.evaluate(
+        """() => { const canvas = document.createElement('canvas'), pen = canvas.getContext('2d');
+            canvas.width = canvas.height = 224;
+            const sky = pen.createLinearGradient(0, 0, 0, 150);
+            sky.addColorStop(0, '#3b3f8f'); sky.addColorStop(1, '#ffb37a');
+            pen.fillStyle = sky; pen.fillRect(0, 0, 224, 150);
+            pen.fillStyle = '#ffe9c4'; pen.beginPath(); pen.arc(140, 128, 34, 0, 7); pen.fill();
+            pen.fillStyle = '#274b74'; pen.fillRect(0, 148, 224, 76);
+            pen.fillStyle = '#5f86ad'; for (let y = 158; y < 224; y += 12) pen.fillRect(140 - (y - 140) / 2, y, y - 140, 3);
+            return canvas.toDataURL().split(',')[1]; }"""
+    )
+    page.locator("#file").set_input_files({"name": "evening.png", "mimeType": "image/png", "buffer": b64decode(drawn)})
+    page.locator("#attachments img").wait_for()
+    until(page, "!document.querySelector('#send').disabled")
 
 
 SCENARIOS: tuple[Callable[[BrowserContext, str, Path], Told], ...] = (narrow, keyboard, long, screenshots)

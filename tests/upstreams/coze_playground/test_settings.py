@@ -26,4 +26,4 @@ def test_settings_do_not_show_the_session(tmp_path: Path) -> None:
 def test_settings_cannot_be_changed(tmp_path: Path) -> None:
     settings = PlaygroundSettings(session_id=Secret("s3cret"), bots={}, state_dir=tmp_path)
     with pytest.raises(AttributeError):
-        settings.worker = "1"  # type: ignore[misc]
+        settings.base = "1"  # type: ignore[misc]

@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from pictures import PDF, png
+from proxies import proxying
 from realcoze.domain.content import File, Image
 from realcoze.domain.ids import BotName
 from realcoze.domain.message import Message
@@ -208,6 +209,23 @@ async def test_weakness_17_each_call_has_a_time_and_a_signature_of_its_own(
     assert headers["upload"]["authorization"] == "SpaceKey/1"
     assert headers["upload"]["content-crc32"] == f"{zlib.crc32(PNG):08x}"
     assert [step for step, sent in service.calls if "cookie" in sent] == ["token"]
+
+
+@pytest.mark.parametrize(("name", "region"), [("www.coze.cn", "cn-north-1"), ("www.coze.com", "ap-singapore-1")])
+async def test_calls_are_signed_for_the_region_of_the_coze_that_is_called(
+    tmp_path: Path, name: str, region: str
+) -> None:
+    service = Service()
+    async with (
+        web_server(*service.routes) as service.host,
+        proxying("http", names={name: "127.0.0.1"}) as proxy,
+        open_playground(
+            to_reach(service.host.replace("127.0.0.1", f"http://{name}"), tmp_path, proxy=proxy.url("http"))
+        ) as playground,
+    ):
+        await upload(playground)
+    headers = dict(service.calls)
+    assert all(f"/{region}/imagex/" in headers[step]["authorization"] for step in ("apply", "commit"))
 
 
 async def test_a_service_that_is_not_there_is_said_so(tmp_path: Path) -> None:

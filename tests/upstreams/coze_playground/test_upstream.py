@@ -40,6 +40,7 @@ from servers import (
     asking,
     emulated,
     files,
+    folders_of_one_device,
     outcome,
     outcomes,
     raw_server,
@@ -147,9 +148,10 @@ async def test_a_key_that_is_refused_even_when_fresh_is_not_kept_and_not_tried_a
 
 
 async def test_too_many_sockets_of_the_device_is_said_so(tmp_path: Path) -> None:
-    async with emulated(most_sockets=1) as coze, reached(coze, tmp_path) as first:
+    folders = folders_of_one_device(tmp_path)
+    async with emulated(most_sockets=1) as coze, reached(coze, folders[0]) as first:
         await ask(first, asking("hello"))
-        async with reached(coze, tmp_path) as second:
+        async with reached(coze, folders[1]) as second:
             error = await outcome(second, asking("hello"))
             assert isinstance(error, RealcozeError)
             assert error.code == "too_many_connections"
@@ -159,8 +161,8 @@ async def test_too_many_sockets_of_the_device_is_said_so(tmp_path: Path) -> None
 async def test_a_second_upstream_to_the_same_coze(tmp_path: Path) -> None:
     async with (
         emulated() as coze,
-        reached(coze, tmp_path, worker="0") as first,
-        reached(coze, tmp_path, worker="1") as second,
+        reached(coze, tmp_path) as first,
+        reached(coze, tmp_path) as second,
     ):
         results = await outcomes(first, [asking("first")] * 5) + await outcomes(second, [asking("second")] * 5)
         assert [result.text for result in results if isinstance(result, Reply)] == ["first"] * 5 + ["second"] * 5

@@ -9,11 +9,11 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 SERVICE = "imagex"
-REGION = "ap-singapore-1"
-"""coze.com's; coze.cn has cn-north-1."""
+SINGAPORE = "ap-singapore-1"
+NORTH_CHINA = "cn-north-1"
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 
@@ -30,6 +30,12 @@ class Credentials:
         return f"Credentials({self.access_key_id!r}, ***)"
 
 
+def region_of(base: str) -> str:
+    """Where the pictures of the Coze at this address are: coze.cn has its own, all others have coze.com's."""
+    host = urlsplit(base).hostname or ""
+    return NORTH_CHINA if host == "coze.cn" or host.endswith(".coze.cn") else SINGAPORE
+
+
 def canonical_query(query: Mapping[str, str]) -> str:
     """Sorted by name, encoded by RFC 3986; what is signed is what must stand in the address."""
     return "&".join(f"{quote(name, safe='-_.~')}={quote(query[name], safe='-_.~')}" for name in sorted(query))
@@ -42,7 +48,7 @@ def signed_headers(
     credentials: Credentials,
     *,
     date: str,
-    region: str = REGION,
+    region: str = SINGAPORE,
 ) -> dict[str, str]:
     """The headers that sign a call to path `/`; a call with a body also signs and sends its SHA-256."""
     headers = {"x-amz-date": date, "x-amz-security-token": credentials.session_token}
@@ -65,7 +71,7 @@ def is_signed(
     headers: Mapping[str, str],
     credentials: Credentials,
     *,
-    region: str = REGION,
+    region: str = SINGAPORE,
 ) -> bool:
     """Whether `headers` (names in lower case) carry the signature that these credentials make."""
     expected = signed_headers(method, query, body, credentials, date=headers.get("x-amz-date", ""), region=region)

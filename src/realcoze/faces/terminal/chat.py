@@ -26,6 +26,7 @@ from realcoze.faces.terminal.printable import printable
 from realcoze.faces.terminal.screen import AnswerScreen
 from realcoze.faces.terminal.transcript import encode_transcript
 from realcoze.gateway.chat import Gateway
+from realcoze.tasks import background_tasks
 
 REFRESH_S = 0.08
 
@@ -187,14 +188,12 @@ class Chat:
                     await anyio.sleep(REFRESH_S)
 
             async def follow() -> None:
-                async with anyio.create_task_group() as tasks:
+                async with background_tasks() as tasks, self._gateway.say(request) as turn:
                     tasks.start_soon(refresh)
-                    async with self._gateway.say(request) as turn:
-                        async for event in turn:
-                            fold.feed(event)
-                            if isinstance(event, Step) and self._show_steps:
-                                screen.step(event)
-                    tasks.cancel_scope.cancel()
+                    async for event in turn:
+                        fold.feed(event)
+                        if isinstance(event, Step) and self._show_steps:
+                            screen.step(event)
 
             is_whole = await unless_interrupted(follow)
             screen.finish(fold.text)

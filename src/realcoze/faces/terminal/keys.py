@@ -16,6 +16,8 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.shortcuts import CompleteStyle
 
+from realcoze.tasks import background_tasks
+
 TAKE_PATH = ("/image ", "/file ")
 """After which the Tab key completes a path."""
 
@@ -56,23 +58,17 @@ def unechoed() -> Iterator[None]:
 
 async def unless_interrupted(work: Callable[[], Awaitable[None]]) -> bool:
     """Run `work`, which Ctrl-C cancels; whether it came to its end.  Raises what `work` raises."""
-    is_whole, failure = False, None
+    is_whole = False
     with anyio.open_signal_receiver(signal.SIGINT) as signals:
-        async with anyio.create_task_group() as tasks:
+        async with background_tasks() as tasks:
 
             async def stop() -> None:
                 await anext(signals)
                 tasks.cancel_scope.cancel()
 
             tasks.start_soon(stop)
-            try:
-                await work()
-                is_whole = True
-            except Exception as error:  # noqa: BLE001 - raised inside the task group it would come out as a group
-                failure = error
-            tasks.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
+            await work()
+            is_whole = True
     return is_whole
 
 

@@ -17,6 +17,7 @@ let conversations = [];     // the last changed first
 let current = null;         // the open one; null is one that is not begun yet
 const runs = new Map();     // a conversation's id → {conversation, answer, abort, isDue}
 let follows = true;         // the reader is at the end, and stays there while an answer grows
+let scrolledTo = 0;
 
 const messagesDo = {
   edit: (message) => { if (!isRunning()) edit(message); },
@@ -147,9 +148,9 @@ function toEndIfFollowing() {
   $("to-end").hidden = isNearEnd();
 }
 
-function isNearEnd() {
+function isNearEnd(near = NEAR_END_PX) {
   const room = $("messages");
-  return room.scrollHeight - room.scrollTop - room.clientHeight < NEAR_END_PX;
+  return room.scrollHeight - room.scrollTop - room.clientHeight < near;
 }
 
 function banner(text, does = null) {
@@ -273,8 +274,11 @@ function listen() {
     if (event.key === "Escape" && $("sidebar").classList.contains("open")) showSidebar(false);
   });
   $("messages").addEventListener("scroll", () => {
-    follows = isNearEnd();
-    $("to-end").hidden = follows;
+    const { scrollTop } = $("messages");
+    // Whoever begins to scroll up is not pulled back; where the end itself moved up, it is still the end.
+    follows = isNearEnd(scrollTop < scrolledTo ? 1 : NEAR_END_PX);
+    scrolledTo = scrollTop;
+    $("to-end").hidden = isNearEnd();
   }, { passive: true });
   $("to-end").addEventListener("click", () => {
     follows = true;

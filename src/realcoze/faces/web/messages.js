@@ -48,7 +48,7 @@ function viewOf(message, does) {
 function question(message, does) {
   const files = message.attachments ?? [];
   return element(
-    "article", { className: "message user", "aria-label": say("you") },
+    "article", { className: "message user", tabindex: "-1", "aria-label": say("you") },
     files.length ? element("div", { className: "files" }, ...files.map(shownFile)) : null,
     message.text ? element("div", { className: "body", dir: "auto" }, message.text) : null,
     element("div", { className: "tools" }, message.text ? copyButton(() => message.text) : null,
@@ -67,7 +67,7 @@ function answerView(message, does) {
   const steps = stepsView(message);
   const texts = element("div", { className: "texts" });
   const foot = element("div", { className: "foot" });
-  const node = element("article", { className: "message bot", "aria-label": name },
+  const node = element("article", { className: "message bot", tabindex: "-1", "aria-label": name },
     element("div", { className: "who", "aria-hidden": "true" }, name), steps.node, texts, foot);
 
   function update() {

@@ -21,6 +21,7 @@ from realcoze.domain.ids import ANY_BOT, BotName
 from realcoze.domain.ports import Sink
 from realcoze.domain.request import Request
 from realcoze.errors import BadRequest, Misconfigured, NotFound, RealcozeError, UpstreamDenied
+from realcoze.tasks import background_tasks
 from realcoze.transports.http import Valve, open_http
 from realcoze.transports.proxy import check_proxy
 from realcoze.upstreams.coze_open.calls import Calls
@@ -134,16 +135,14 @@ class CozeOpen:
         failure: RealcozeError | None = None
         is_read = False
         try:
-            async with anyio.create_task_group() as tasks:
+            async with background_tasks() as tasks:
                 tasks.start_soon(watch)
-                try:
-                    await self.calls.stream_chat(
-                        request.conversation_id, body, on_head=turn.head, on_bytes=turn.bytes, valve=valve
-                    )
-                    is_read = True
-                except RealcozeError as error:
-                    failure = error
-                tasks.cancel_scope.cancel()
+                await self.calls.stream_chat(
+                    request.conversation_id, body, on_head=turn.head, on_bytes=turn.bytes, valve=valve
+                )
+                is_read = True
+        except RealcozeError as error:
+            failure = error
         finally:
             if not is_read and not turn.is_over and not turn.complete():
                 await self._stop(turn)

@@ -49,8 +49,6 @@ class PlaygroundSettings:
     base: str = LIVE_BASE
     proxy: str | None = None
     ws_proxy: str | None = None
-    worker: str = "0"
-    """Processes that run at once on one installation have a device id each."""
     cache_launch_s: float = DAY_S
     """How long launch data is kept in a file; 0 keeps none."""
     upload_bytes: int = 20 << 20

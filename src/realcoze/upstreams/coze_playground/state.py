@@ -1,13 +1,18 @@
-"""Two small files of ours: the device id of a worker, the launch data of an account.
+"""Small files of ours: the device ids of this installation, the launch data of an account.
 
-Both are written whole (a temporary file, then a rename) with mode 0600 in a folder of mode 0700.
-A file that cannot be read counts as absent; one that cannot be written is a warning, not a failure.
+Device ids are a pool: `device-0`, `device-1`, …, each locked by the one who uses it, for no two may
+have the same at once.  Launch data is written whole (a temporary file, then a rename).  All have mode
+0600, in a folder of mode 0700.  A file that cannot be read counts as absent; one that cannot be
+written is a warning, not a failure.
 """
 
 import contextlib
+import fcntl
 import logging
 import os
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -26,14 +31,21 @@ class _SavedLaunch(msgspec.Struct):
 _SAVED_LAUNCH = msgspec.json.Decoder(_SavedLaunch)
 
 
-def load_device_id(folder: Path, worker: str) -> str | None:
-    """The worker's device id, decimal digits, or None when it has none yet."""
-    text = _read(_device_path(folder, worker)).decode(errors="replace").strip()
-    return text if text.isascii() and text.isdigit() else None
+@contextmanager
+def device_id(folder: Path, roll: Callable[[], str]) -> Iterator[str]:
+    """The first device id, decimal digits, that nobody else uses, and nobody will while the block lasts.
 
-
-def save_device_id(folder: Path, worker: str, device_id: str) -> None:
-    _write(_device_path(folder, worker), device_id.encode())
+    `roll` makes one that is not there yet.  The system frees it when the program dies, however it does.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            descriptor = _lock_first(folder)
+            stack.callback(os.close, descriptor)
+            held = _known(descriptor) or _keep(descriptor, roll())
+        except OSError as error:
+            log.warning("no device id can be kept in %s (%s); going on without it", folder, error.strerror)
+            held = roll()
+        yield held
 
 
 def load_launch(folder: Path, account: str, *, now: float, lifetime_s: float) -> Launch | None:
@@ -55,8 +67,32 @@ def drop_launch(folder: Path, account: str) -> None:
         _launch_path(folder, account).unlink()
 
 
-def _device_path(folder: Path, worker: str) -> Path:
-    return folder / f"device-{worker}"
+def _lock_first(folder: Path) -> int:
+    """The descriptor of the first file of the pool that nobody has locked; closing it frees the file."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    number = 0
+    while True:
+        descriptor = os.open(folder / f"device-{number}", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            if not isinstance(error, BlockingIOError):
+                raise
+        else:
+            return descriptor
+        number += 1
+
+
+def _known(descriptor: int) -> str | None:
+    text = os.pread(descriptor, 64, 0).decode(errors="replace").strip()
+    return text if text.isascii() and text.isdigit() else None
+
+
+def _keep(descriptor: int, device_id: str) -> str:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, device_id.encode(), 0)
+    return device_id
 
 
 def _launch_path(folder: Path, account: str) -> Path:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import anyio
 
 from realcoze.dialects.coze_playground import upload as calls
-from realcoze.dialects.coze_playground.signature import canonical_query, signed_headers
+from realcoze.dialects.coze_playground.signature import canonical_query, region_of, signed_headers
 from realcoze.dialects.coze_playground.upload import Grant, UploadToken
 from realcoze.domain.content import File, Image
 from realcoze.domain.media import media_of
@@ -82,7 +82,8 @@ class Uploader:
     ) -> tuple[int, bytes]:
         """A signed call; each with a time of its own."""
         date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        headers = signed_headers(method, query, body, token.auth.credentials, date=date)
+        region = region_of(self._settings.base)
+        headers = signed_headers(method, query, body, token.auth.credentials, date=date, region=region)
         headers["user-agent"] = USER_AGENT
         if body is not None:
             headers["content-type"] = "application/json"

@@ -21,6 +21,7 @@ from realcoze.domain.ids import BotName
 from realcoze.domain.ports import Sink
 from realcoze.domain.request import Request
 from realcoze.errors import BadRequest, Misconfigured, NotFound, RealcozeError, UpstreamDenied
+from realcoze.tasks import background_tasks
 from realcoze.transports.http import open_http
 from realcoze.transports.proxy import check_proxy
 from realcoze.upstreams.coze_playground import state
@@ -70,12 +71,9 @@ class Playground:
                 await self.socket.ready()
                 # While this turn waited, another one may have been refused.
                 self._standing.check(anyio.current_time())
-                async with anyio.create_task_group() as tasks:
+                async with background_tasks() as tasks:
                     tasks.start_soon(self._execute, body, turn)
-                    error = await _outcome(turn)
-                    tasks.cancel_scope.cancel()
-                if error is not None:
-                    raise error
+                    await turn.wait()
 
     async def upload(self, data: bytes, name: str, bot: BotName) -> Image | File:  # noqa: ARG002 - see below
         """See `Uploads`.  All bots of an account see the same files."""
@@ -121,35 +119,21 @@ async def open_playground(settings: PlaygroundSettings) -> AsyncIterator[Playgro
     """
     _check(settings)
     deadlines = settings.deadlines
-    failure: Exception | None = None
     async with open_http(proxy=settings.proxy, connect_s=deadlines.connect, tls_s=deadlines.tls) as http:
         session = Session(settings, http)
-        playground = Playground(settings, session, Uploader(settings, session, http), _device_id(settings))
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(playground.socket.run)
-            try:
-                yield playground
-            except Exception as error:  # noqa: BLE001 - raised inside the task group it would come out as a group
-                failure = error
-            finally:
-                playground.socket.close()
-                tasks.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
+        with state.device_id(settings.state_dir, _roll) as device:
+            playground = Playground(settings, session, Uploader(settings, session, http), device)
+            async with background_tasks() as tasks:
+                tasks.start_soon(playground.socket.run)
+                try:
+                    yield playground
+                finally:
+                    playground.socket.close()
 
 
 def _is_refusal(error: RealcozeError) -> bool:
     """Coze itself said no, rather than something on the way."""
     return error.upstream_code is not None or isinstance(error, UpstreamDenied)
-
-
-async def _outcome(turn: Turn) -> RealcozeError | None:
-    """The turn's error as a value: raised inside a task group it would come out as a group."""
-    try:
-        await turn.wait()
-    except RealcozeError as error:
-        return error
-    return None
 
 
 def _refuse_what_cannot_be_carried(request: Request) -> None:
@@ -172,11 +156,5 @@ def _check(settings: PlaygroundSettings) -> None:
         )
 
 
-def _device_id(settings: PlaygroundSettings) -> str:
-    """The worker's own id, rolled once and kept."""
-    known = state.load_device_id(settings.state_dir, settings.worker)
-    if known is not None:
-        return known
-    rolled = device_id(now_ms=time.time_ns() // 1_000_000, noise=secrets.randbits(DEVICE_ID_NOISE_BITS))
-    state.save_device_id(settings.state_dir, settings.worker, rolled)
-    return rolled
+def _roll() -> str:
+    return device_id(now_ms=time.time_ns() // 1_000_000, noise=secrets.randbits(DEVICE_ID_NOISE_BITS))

@@ -19,7 +19,7 @@ from realcoze.emulator.fault import PUSH_FAULTS
 from realcoze.errors import Overloaded, Truncated, UpstreamDenied, UpstreamTimeout
 from realcoze.upstreams.coze_playground.settings import Deadlines, Heart
 from realcoze.upstreams.coze_playground.upstream import Playground
-from servers import LIVELY, Gathered, ask, asking, emulated, outcome, outcomes, reached, soon
+from servers import LIVELY, Gathered, ask, asking, emulated, folders_of_one_device, outcome, outcomes, reached, soon
 
 WORDS = "one two three four five six seven eight nine ten"
 SHORT = Deadlines(first_event=1, idle=1, socket=0.2)
@@ -135,7 +135,8 @@ async def test_w3_a_hundred_turns_at_once_get_each_their_own(tmp_path: Path) -> 
 
 async def test_w3_two_programs_with_one_device_do_not_read_each_others_answers(tmp_path: Path) -> None:
     """Coze pushes to every socket of a device; only the push_uuid tells whose an answer is."""
-    async with emulated() as coze, reached(coze, tmp_path) as first, reached(coze, tmp_path) as second:
+    folders = folders_of_one_device(tmp_path)
+    async with emulated() as coze, reached(coze, folders[0]) as first, reached(coze, folders[1]) as second:
         await ask(first, asking("warm"))
         await ask(second, asking("warm"))
         one = await outcomes(first, [_told(number) for number in range(10)])

@@ -269,17 +269,19 @@ async def test_weakness_16_launch_data_need_not_be_kept(tmp_path: Path) -> None:
     assert [file.name for file in files(tmp_path)] == ["device-0"]
 
 
-async def test_weakness_27_the_device_is_kept_by_installation_and_worker(tmp_path: Path) -> None:
+async def test_weakness_27_the_device_is_kept_by_installation_and_differs_among_those_who_run_at_once(
+    tmp_path: Path,
+) -> None:
     """It was rolled anew at each start."""
     devices: dict[tuple[str, str], set[str]] = {}
     async with emulated() as coze:
         for _ in range(2):
             for place in ("here", "there"):
-                for worker in ("0", "1"):
-                    async with reached(coze, tmp_path / place, worker=worker) as playground:
+                async with reached(coze, tmp_path / place) as first, reached(coze, tmp_path / place) as second:
+                    for name, playground in (("first", first), ("second", second)):
                         await ask(playground, asking("hello"))
-                    device = coze.server.seen.executions[-1].device_id
-                    devices.setdefault((place, worker), set()).add(device)
+                        device = coze.server.seen.executions[-1].device_id
+                        devices.setdefault((place, name), set()).add(device)
     assert [len(each) for each in devices.values()] == [1, 1, 1, 1]
     assert len(set.union(*devices.values())) == 4
     assert all(0 <= int(device) < 1 << 32 for device in set.union(*devices.values()))
@@ -320,7 +322,7 @@ async def test_weakness_28_many_accounts_in_one_process_have_a_socket_each(tmp_p
 async def test_weakness_28_one_account_that_is_refused_does_not_stop_another(tmp_path: Path) -> None:
     async with (
         emulated() as coze,
-        reached(coze, tmp_path, session_id=Secret("wrong"), worker="1") as refused,
+        reached(coze, tmp_path, session_id=Secret("wrong")) as refused,
         reached(coze, tmp_path) as good,
     ):
         assert isinstance(await outcome(refused, asking("hello")), UpstreamDenied)

@@ -1,0 +1,85 @@
+import anyio
+import anyio.lowlevel
+import pytest
+
+from realcoze.tasks import background_tasks
+
+PATIENCE_S = 10.0
+
+
+class Background:
+    """A task that says how it ended."""
+
+    def __init__(self) -> None:
+        self.began = anyio.Event()
+        self.was_cancelled = False
+
+    async def run(self) -> None:
+        self.began.set()
+        try:
+            await anyio.sleep_forever()
+        except BaseException:
+            self.was_cancelled = True
+            raise
+
+
+async def breaking() -> None:
+    raise ZeroDivisionError
+
+
+async def test_the_tasks_are_stopped_at_the_end_of_the_block() -> None:
+    background = Background()
+    with anyio.fail_after(PATIENCE_S):
+        async with background_tasks() as tasks:
+            tasks.start_soon(background.run)
+            await background.began.wait()
+    assert background.was_cancelled
+
+
+async def test_what_the_block_raises_comes_out_as_it_is() -> None:
+    background, error = Background(), KeyError("mine")
+
+    async def block() -> None:
+        async with background_tasks() as tasks:
+            tasks.start_soon(background.run)
+            await background.began.wait()
+            raise error
+
+    with anyio.fail_after(PATIENCE_S), pytest.raises(KeyError) as caught:
+        await block()
+    assert caught.value is error
+    assert background.was_cancelled
+
+
+async def test_what_a_task_raises_stops_the_block_and_comes_in_a_group() -> None:
+    async def block() -> None:
+        async with background_tasks() as tasks:
+            tasks.start_soon(breaking)
+            await anyio.sleep_forever()
+
+    with anyio.fail_after(PATIENCE_S), pytest.raises(ExceptionGroup) as caught:
+        await block()
+    assert [type(error) for error in caught.value.exceptions] == [ZeroDivisionError]
+
+
+async def test_a_task_may_end_the_block_without_an_error() -> None:
+    reached_the_end = False
+    with anyio.fail_after(PATIENCE_S):
+        async with background_tasks() as tasks:
+            tasks.start_soon(anyio.lowlevel.checkpoint)
+            tasks.cancel_scope.cancel()
+            await anyio.sleep_forever()
+            reached_the_end = True
+    assert not reached_the_end
+
+
+async def test_cancelling_from_outside_goes_through() -> None:
+    background = Background()
+    with anyio.fail_after(PATIENCE_S), anyio.CancelScope() as scope:
+        async with background_tasks() as tasks:
+            tasks.start_soon(background.run)
+            await background.began.wait()
+            scope.cancel()
+            await anyio.sleep_forever()
+    assert scope.cancelled_caught
+    assert background.was_cancelled
