@@ -23,11 +23,16 @@ from realcoze.domain.ids import BotName
 from realcoze.domain.message import say
 from realcoze.domain.ports import Chats, Flow
 from realcoze.domain.request import Request
-from realcoze.emulator.account import BOTS, SESSION_ID, bot_config
+from realcoze.emulator.account import API_TOKEN, BOTS, SESSION_ID, bot_config
+from realcoze.emulator.open_api import OpenServer
+from realcoze.emulator.open_settings import OpenSettings as OpenEmulatorSettings
 from realcoze.emulator.playground import PlaygroundServer
 from realcoze.emulator.playground import PlaygroundSettings as EmulatorSettings
 from realcoze.emulator.server import emulating
 from realcoze.emulator.wire import Kind, WireNote
+from realcoze.upstreams.coze_open.settings import Deadlines as OpenDeadlines
+from realcoze.upstreams.coze_open.settings import OpenSettings
+from realcoze.upstreams.coze_open.upstream import CozeOpen, open_coze
 from realcoze.upstreams.coze_playground.settings import Deadlines, Heart, PlaygroundSettings
 from realcoze.upstreams.coze_playground.upstream import Playground, open_playground
 from realcoze.upstreams.credentials import Secret
@@ -37,6 +42,8 @@ PATIENCE_S = 10.0
 
 BOT_CONFIGS = {BotName(bot.name): config_from(bot_config(bot)) for bot in BOTS}
 QUICK = Deadlines(connect=2, tls=2, reply=5, first_event=5, idle=5, queue=5, socket=2)
+QUICK_OPEN = OpenDeadlines(connect=2, tls=2, reply=5, upload=5, first_event=5, idle=5, tail=0.5, cancel=2, queue=5)
+BOT_IDS = {BotName(bot.name): bot.bot_id for bot in BOTS}
 LIVELY = Heart(backoff=0.01, backoff_max=0.05)
 
 
@@ -128,6 +135,7 @@ class Coze:
 
     base: str
     server: PlaygroundServer
+    open_api: OpenServer
     wire: Wire
 
     @property
@@ -136,12 +144,12 @@ class Coze:
 
 
 @asynccontextmanager
-async def emulated(**settings: Any) -> AsyncIterator[Coze]:
+async def emulated(open_api: OpenEmulatorSettings | None = None, **settings: Any) -> AsyncIterator[Coze]:
     """An emulator, as fast as it can unless a `pace` is given."""
     wire = Wire()
     told = EmulatorSettings(**{"session_id": SESSION_ID, "pace": 0.0, **settings})
-    async with emulating(told, listener=wire) as emulator:
-        yield Coze(emulator.base, emulator.playground, wire)
+    async with emulating(told, open_api, listener=wire) as emulator:
+        yield Coze(emulator.base, emulator.playground, emulator.open_api, wire)
 
 
 def to_reach(base: str, state_dir: Path, **overrides: Any) -> PlaygroundSettings:
@@ -155,6 +163,14 @@ async def reached(coze: Coze, state_dir: Path, **overrides: Any) -> AsyncIterato
     """An upstream to the emulator."""
     async with open_playground(to_reach(coze.base, state_dir, **overrides)) as playground:
         yield playground
+
+
+@asynccontextmanager
+async def reached_openly(base: str, **overrides: Any) -> AsyncIterator[CozeOpen]:
+    """An upstream of the open API to an emulator, with short waits."""
+    told: dict[str, Any] = {"token": Secret(API_TOKEN), "bots": BOT_IDS, "deadlines": QUICK_OPEN}
+    async with open_coze(OpenSettings(base=base, **{**told, **overrides})) as coze:
+        yield coze
 
 
 def folders_of_one_device(folder: Path) -> tuple[Path, Path]:

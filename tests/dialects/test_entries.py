@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec_properties import PROPERTIES, texts
-from realcoze.dialects.entries import Entry, decode_entries, encode_entries
+from realcoze.dialects.entries import Entry, Key, KeyLists, decode_entries, encode_entries
 from realcoze.domain.content import File, Image, Part, Text
 from realcoze.domain.message import Message, Role, say
 from realcoze.errors import BadRequest
@@ -48,6 +48,28 @@ def test_pictures_and_files_are_read_in_both_spellings(spelling: bytes) -> None:
         Message(role="user", parts=(Image(key="a.jpg"), Image(key="b.jpg"))),
         Message(role="user", parts=(File(key="c.pdf"),)),
     )
+
+
+@pytest.mark.parametrize("url", ["https://example.com/a.png", "http://10.0.0.1/a", "https://"])
+def test_a_key_that_is_a_web_address_is_a_picture_or_file_at_a_url_both_ways(url: str) -> None:
+    history = (
+        Message(role="user", parts=(Image(url=url), Image(key="a.jpg"))),
+        Message(role="user", parts=(File(url=url),)),
+    )
+    entries = [
+        {"role": 2, "content": f'{{"image_list":[{{"key":"{url}"}},{{"key":"a.jpg"}}]}}', "contentType": 6},
+        {"role": 2, "content": f'{{"file_list":[{{"key":"{url}"}}]}}', "contentType": 9},
+    ]
+    assert encoded(*history) == entries
+    assert decoded(msgspec.json.encode(entries)) == history
+
+
+@pytest.mark.parametrize(
+    "key", ["httpx", "tos/https://example.com", "ftp://example.com/a", "data:image/png;base64,", ""]
+)
+def test_any_other_key_is_that_of_an_upload(key: str) -> None:
+    [message] = decode_entries([Entry(role=2, content=KeyLists(image_list=[Key(key)]), contentType=6)])
+    assert message.parts == (Image(key=key),)
 
 
 def test_the_list_of_keys_may_stand_there_as_an_object() -> None:

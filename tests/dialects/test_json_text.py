@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec_properties import PROPERTIES, bytes_near, texts
-from realcoze.dialects.json_text import NotJson, read_json
+from realcoze.dialects.json_text import NotJson, read_if_json, read_json
 
 ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 NUMBERS = msgspec.json.Decoder(dict[str, int])
@@ -62,6 +62,13 @@ def test_json_of_another_shape_is_refused_by_its_place_and_never_quoted() -> Non
 def test_a_healed_text_is_still_held_to_its_shape() -> None:
     with pytest.raises(NotJson, match="Expected `int`, got `str`"):
         read_json(rb'{"a":"\ud83d"}', NUMBERS)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [('{"a":1}', {"a": 1}), ('{"a":"x"}', None), ("", None), ("words", None), ("\ud83d", None)]
+)
+def test_what_need_not_be_json_is_read_if_it_is(text: str, expected: object) -> None:
+    assert read_if_json(text, NUMBERS) == expected
 
 
 @PROPERTIES

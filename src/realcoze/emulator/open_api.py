@@ -13,7 +13,7 @@ from realcoze.emulator.open_chat import OpenChats
 from realcoze.emulator.open_conversation import OpenConversations
 from realcoze.emulator.open_desk import Desk
 from realcoze.emulator.open_file import OpenFiles
-from realcoze.emulator.open_personality import CozeCom
+from realcoze.emulator.open_personality import CozeCom, Refused
 from realcoze.emulator.open_plan import Plan
 from realcoze.emulator.open_settings import OpenSeen, OpenSettings
 from realcoze.emulator.open_state import OpenState
@@ -38,6 +38,10 @@ class OpenServer:
     def seen(self) -> OpenSeen:
         """What tests count."""
         return self._desk.seen
+
+    def refuse_next(self, code: int, text: str = "asked for") -> None:
+        """The next call is refused with that code; further ones queue behind it."""
+        self._desk.refusals.append(Refused(code, text))
 
     def routes(self) -> list[web.RouteDef]:
         parts = (self._chats, *self._others)

@@ -10,6 +10,7 @@ from realcoze.dialects.coze_open.stream import DELTA
 from realcoze.emulator.fault import Fault
 from realcoze.emulator.open_answer import Block
 from realcoze.emulator.open_disorder import disordered
+from realcoze.emulator.open_fault import seconds
 
 TRICKLE_S = 10.0
 
@@ -44,7 +45,7 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class Garble:
-    """Put bytes on the connection that are no chunk."""
+    """Put bytes on the connection that are no chunk, and close it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def deliver(blocks: Sequence[Block], fault: Fault | None) -> Iterator[Step]:
         yield _HALVES[fault.name]
     elif fault.name == "trickle":
         yield from _writes(blocks[:at])
-        yield Trickle(b"".join(block.data for block in blocks[at:]), float(fault.value or TRICKLE_S))
+        yield Trickle(b"".join(block.data for block in blocks[at:]), seconds(fault, TRICKLE_S))
     elif fault.name == "bytes":
         for place, block in enumerate(blocks, start=1):
             yield from (Write(bytes([byte]), place) for byte in block.data)

@@ -4,6 +4,7 @@ Source: docs/protocol/openapi-v3.md §2, §3; docs/protocol/studio-web.md §1, �
 """
 
 import hmac
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -35,6 +36,8 @@ class Desk:
         self.seen = OpenSeen()
         self.note = listener
         self.plan = plan
+        self.refusals: deque[Refused] = deque()
+        """What the next calls are refused with, one each."""
 
     def guarded(self, handler: Handler) -> AiohttpHandler:
         """The handler behind token and plan, its answer named and recorded."""
@@ -101,4 +104,8 @@ class Desk:
         expected = f"Bearer {self.settings.token}"
         if not hmac.compare_digest(authorization.encode(errors="replace"), expected.encode()):
             raise self.personality.unauthorized(authorization)
+        if self.refusals:
+            raise self.refusals.popleft()
+        if request.path in self.settings.forbidden:
+            raise Refused(4101, f"The token lacks the permission for {request.path}.")
         self.plan.take(request.path)

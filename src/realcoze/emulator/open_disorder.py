@@ -129,12 +129,12 @@ def _reorder(chunks: Sequence[Chunk], blocks: Sequence[Block], at: int, _fault: 
 
 
 def _late(chunks: Sequence[Chunk], blocks: Sequence[Block], at: int, _fault: Fault) -> Iterator[Chunk]:
-    complete = next(place for place, block in enumerate(blocks) if block.name == MESSAGE and place > at)
-    return _before(chunks, complete + 1, blocks[at].data)
+    complete = [place for place, block in enumerate(blocks) if block.name == MESSAGE and place > at]
+    return _before(chunks, complete[0] + 1 if complete else len(chunks), blocks[at].data)
 
 
 def _hasty(chunks: Sequence[Chunk], blocks: Sequence[Block], _at: int, _fault: Fault) -> Iterable[Chunk]:
-    end = next(place for place, block in enumerate(blocks) if block.name == COMPLETED)
+    end = [block.name for block in blocks].index(COMPLETED)
     return [*chunks[:end], *((data, end) for data, _ in chunks[end + 1 :]), chunks[end]]
 
 

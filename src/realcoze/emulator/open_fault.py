@@ -138,5 +138,13 @@ def number(fault: Fault, default: int) -> int:
     return int(fault.value) if fault.value.isascii() and fault.value.isdigit() and len(fault.value) < 12 else default
 
 
+def seconds(fault: Fault, default: float) -> float:
+    """The value of a fault as a time, a day at most."""
+    try:
+        return min(max(float(fault.value), 0.0), 86_400.0) if fault.value else default
+    except ValueError:
+        return default
+
+
 def _refusal(status: int, code: int, text: str) -> Raw:
     return Raw(status, msgspec.json.encode({"code": code, "msg": text}))

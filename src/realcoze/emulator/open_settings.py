@@ -23,6 +23,9 @@ class OpenSettings:
     unpublished: frozenset[str] = frozenset()
     """Ids of bots that are not published to the channel API."""
 
+    forbidden: frozenset[str] = frozenset()
+    """Paths that the token has no permission for."""
+
     chats_per_s: int = 0
     uploads_per_s: int = 0
     calls_in_all: int = 0

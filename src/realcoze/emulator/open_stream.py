@@ -71,6 +71,8 @@ class Streamer:
                     return "fault"
                 case Garble():
                     transport.write(GARBAGE)
+                    transport.close()
+                    return "fault"
                 case Cut():
                     transport.close()
                     return "fault"

@@ -145,8 +145,9 @@ class Studio(CozeCom):
         if not messages:
             return json_reply(code=0, msg="", data=[], BaseResp=None)
         first, last = messages[0].id, messages[-1].id
-        more = {"has_more": True} if has_more else {}
-        return json_reply(code=0, msg="", data=messages, first_id=first, last_id=last, **more, BaseResp=None)
+        return json_reply(
+            code=0, msg="", data=messages, first_id=first, last_id=last, has_more=has_more, BaseResp=None
+        )
 
     def file(self, file: StoredFile, logid: str) -> Reply:
         uri = f"tos-cn-i-emulated/{file.id}"

@@ -35,7 +35,7 @@ def test_an_error_is_an_object_in_many_forms_or_plain_text(
 
 @pytest.mark.parametrize("code", ["0", "720701013"])
 def test_a_debug_url_beside_an_error_is_never_shown(code: str) -> None:
-    error = reported('{"code":%s,"msg":"broken","debug_url":"https://www.coze.cn/work_flow?space_id=1"}' % code)
+    error = reported(f'{{"code":{code},"msg":"broken","debug_url":"https://www.coze.cn/work_flow?space_id=1"}}')
     assert "work_flow" not in error.message
 
 

@@ -110,7 +110,7 @@ def test_a_limit_of_rate_says_how_long_to_wait(body: bytes) -> None:
 
 
 def test_data_of_another_shape_cannot_be_read() -> None:
-    with pytest.raises(UpstreamFailed, match="Coze's answer cannot be read: Expected `object | null`") as caught:
+    with pytest.raises(UpstreamFailed, match=r"Coze's answer cannot be read: Expected `object \| null`") as caught:
         decode_answer(200, {"x-log-id": "7"}, b'{"code":0,"data":[]}', ANSWER)
     assert (caught.value.code, caught.value.logid) == ("upstream_protocol", "7")
 

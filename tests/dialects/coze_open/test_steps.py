@@ -22,8 +22,10 @@ def test_the_types_of_message_that_are_steps() -> None:
     ("content", "title", "body"),
     [
         (
-            '{"name":"toutiao-search","arguments":{"cursor":0,"input_query":"x"},"plugin_id":7281192623887548473,'
-            '"plugin_name":"toutiao","api_id":7288907006982012986,"plugin_type":1,"thought":null}',
+            (
+                '{"name":"toutiao-search","arguments":{"cursor":0,"input_query":"x"},"plugin_id":7281192623887548473,'
+                '"plugin_name":"toutiao","api_id":7288907006982012986,"plugin_type":1,"thought":null}'
+            ),
             "toutiao-search",
             '{"cursor":0,"input_query":"x"}',
         ),

@@ -19,7 +19,7 @@ from realcoze.dialects.coze_playground.execute import (
     encode_accepted,
     encode_execute,
 )
-from realcoze.domain.content import Image
+from realcoze.domain.content import File, Image, Part, Text
 from realcoze.domain.message import Message, say
 from realcoze.errors import BadRequest, UpstreamDenied
 
@@ -141,6 +141,15 @@ def test_a_configuration_that_lacks_what_is_needed_is_refused_with_what_to_do(co
     with pytest.raises(BadRequest, match=why) as refused:
         config_from(config)
     assert "save it again with the userscript" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize("part", [Image(url="https://example.com/a.png"), File(url="http://example.com/a.pdf")])
+def test_a_picture_or_file_at_a_url_is_refused_by_name(part: Part) -> None:
+    history = (Message(role="user", parts=(Text(text="See"), part)), say("user", "What?"))
+    with pytest.raises(BadRequest, match="cannot carry a picture or file by its URL") as refused:
+        executed(config_from(document()), *history)
+    assert refused.value.code == "not_supported_by_upstream"
+    assert "Upload it" in str(refused.value.hint)
 
 
 def test_a_call_is_read_as_a_server_reads_it() -> None:

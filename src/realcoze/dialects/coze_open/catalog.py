@@ -4,7 +4,7 @@ Source: docs/protocol/openapi-v3.md §9.
 """
 
 from collections.abc import Mapping
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -108,7 +108,7 @@ def decode_workspaces(status: int, headers: Mapping[str, str], body: bytes) -> t
 
 def bot_target(bot_id: str) -> str:
     """Path and query of one published bot."""
-    return f"{BOTS_PATH}/{bot_id}?is_published=true"
+    return f"{BOTS_PATH}/{quote(bot_id, safe='')}?is_published=true"
 
 
 def decode_bot(status: int, headers: Mapping[str, str], body: bytes) -> Bot:

@@ -60,6 +60,9 @@ from realcoze.errors import RealcozeError, Truncated
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 _BREAKS = re.compile(r"\r\n|\r|\n")
 _LINE_BREAKS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+_NOTED = ("bot_state", "time_cost", "token", "input_tokens", "output_tokens")
+"""What Studio writes of its own into `meta_data`."""
+
 _TYPES: dict[StepKind, str] = {"call": "function_call", "result": "tool_response", "recall": "knowledge"}
 
 
@@ -196,8 +199,7 @@ class ChatStreamEncoder:
     def _call(self, event: Step) -> str:
         arguments = read_if_json(event.body, _OBJECT)
         called = {"name": event.title, "arguments": event.body if arguments is None else arguments}
-        called["plugin_id"] = 7281192623887548473
-        return msgspec.json.encode(called).decode()
+        return msgspec.json.encode({**called, "plugin_id": 7281192623887548473}).decode()
 
     def _finish_answers(self) -> bytes:
         if self._has_finished_answers or not self._has_answer:
@@ -215,15 +217,16 @@ class ChatStreamEncoder:
 
 
 class StudioStreamEncoder(ChatStreamEncoder):
-    """As Coze Studio writes it: no usage and no last_error in the stream, and an end of its own."""
+    """As Coze Studio writes it: no usage, last_error or updated_at in the stream, and an end of its own."""
 
     end: ClassVar[bytes] = b"event:conversation.stream.done\ndata:\n\n"
 
     def fail(self, error: RealcozeError) -> bytes:
-        """An error while generating; the rest of the stream comes all the same."""
-        self.chat.status = "failed"
+        """An error while generating; the rest of the stream comes all the same, and only retrieve knows better."""
         failure = encode_line(ERROR, {"code": error.upstream_code or 103200002, "msg": error.message})
-        return failure + self._chat(COMPLETED, "completed") + self.end
+        rest = self._chat(COMPLETED, "completed") + self.end
+        self.chat.status = "failed"
+        return failure + rest
 
     def _new_chat(self) -> Chat:
         chat = super()._new_chat()
@@ -237,6 +240,16 @@ class StudioStreamEncoder(ChatStreamEncoder):
             return super()._chat(name, status)
         finally:
             self.chat.usage = usage
+
+    def _message(self, kind: str, content: str, *, id: str = "", content_type: str = "text") -> Message:  # noqa: A002 - the wire's word
+        message = super()._message(kind, content, id=id, content_type=content_type)
+        message.created_at = self._ids.created_at
+        message.meta_data = dict.fromkeys(_NOTED, "")
+        return message
+
+    def _keep(self, message: Message) -> bytes:
+        self.messages.append(message)
+        return encode_line(MESSAGE, message)
 
     def _call(self, event: Step) -> str:
         called = {"id": "call_1", "type": "function", "function": {"name": event.title, "arguments": event.body}}
@@ -258,6 +271,10 @@ def _verbose(kind: str, data: str) -> str:
 
 
 def _as_it_came(event: Unknown) -> bytes:
-    name = " ".join(event.name.splitlines())
-    data = "".join(f"data:{line}\n" for line in _BREAKS.split(event.raw))
-    return f"event:{name}\n{data}\n".encode()
+    data = "".join(f"data:{_value(line)}\n" for line in _BREAKS.split(event.raw))
+    return f"event:{_value(_BREAKS.sub(' ', event.name))}\n{data}\n".encode()
+
+
+def _value(text: str) -> str:
+    """A reader takes one space away."""
+    return f" {text}" if text.startswith(" ") else text

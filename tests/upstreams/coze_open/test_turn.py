@@ -1,0 +1,143 @@
+import anyio
+import pytest
+
+from realcoze.domain.event import TextDelta
+from realcoze.errors import Busy, NotFound, Truncated, UpstreamDenied, UpstreamFailed
+from realcoze.transports.http import Valve
+from realcoze.upstreams.coze_open.settings import Deadlines
+from realcoze.upstreams.coze_open.turn import REFUSAL_BYTES, Turn
+from servers import PATIENCE_S, Gathered
+
+SSE = {"content-type": "text/event-stream; charset=utf-8", "x-tt-logid": "log-1"}
+JSON = {"content-type": "application/json", "x-tt-logid": "log-1"}
+CREATED = b'event:conversation.chat.created\ndata:{"id":"1","conversation_id":"2"}\n\n'
+DELTA = b'event:conversation.message.delta\ndata:{"id":"3","type":"answer","content":"Hi"}\n\n'
+COMPLETED = b'event:conversation.chat.completed\ndata:{"id":"1","conversation_id":"2"}\n\n'
+DONE = b'event:done\ndata:"[DONE]"\n\n'
+ERROR = b'event:error\ndata:{"code":4016,"msg":"busy"}\n\n'
+
+
+def turn(sink: Gathered, **waits: float) -> Turn:
+    valve = Valve()
+    sink.open(valve)
+    return Turn(sink, valve, Deadlines(**waits))
+
+
+async def test_a_stream_becomes_events_as_it_comes() -> None:
+    sink = Gathered()
+    one = turn(sink)
+    one.head(200, SSE)
+    assert not one.has_event
+    one.bytes(CREATED)
+    assert (one.chat_id, one.conversation_id, one.has_event) == ("1", "2", True)
+    one.bytes(DELTA)
+    assert [event.text for event in sink.events if isinstance(event, TextDelta)] == ["Hi"]
+    one.bytes(COMPLETED)
+    assert not one.is_over
+    one.bytes(DONE)
+    assert one.is_over
+    one.finish()
+    assert sink.reply().text == "Hi"
+
+
+async def test_a_refusal_is_raised_with_the_name_of_the_call() -> None:
+    one = turn(Gathered())
+    one.head(200, JSON)
+    one.bytes(b'{"code":4015,"msg":"not ')
+    one.bytes(b'published"}')
+    with pytest.raises(NotFound) as caught:
+        one.finish()
+    assert caught.value.logid == "log-1"
+
+
+async def test_only_so_much_of_a_refusal_is_kept() -> None:
+    one = turn(Gathered())
+    one.head(502, {})
+    for _ in range(4):
+        one.bytes(b"x" * REFUSAL_BYTES)
+    assert one._refusal is not None
+    assert len(one._refusal[2]) == REFUSAL_BYTES
+    with pytest.raises(UpstreamFailed):
+        one.finish()
+
+
+async def test_an_answer_without_refusal_that_is_no_stream_is_none() -> None:
+    one = turn(Gathered())
+    one.head(200, JSON)
+    one.bytes(b'{"code":0,"data":{}}')
+    with pytest.raises(UpstreamFailed, match="no stream"):
+        one.finish()
+
+
+async def test_a_compressed_stream_is_refused() -> None:
+    with pytest.raises(UpstreamFailed, match="compressed"):
+        turn(Gathered()).head(200, {**SSE, "content-encoding": "gzip"})
+
+
+async def test_a_failure_is_raised_and_not_fed() -> None:
+    sink = Gathered()
+    one = turn(sink)
+    one.head(200, SSE)
+    one.bytes(ERROR + DELTA + COMPLETED + DONE)
+    assert (sink.events, one.is_over, one.has_event) == ([], True, False)
+    with pytest.raises(Busy) as caught:
+        one.finish()
+    assert caught.value.logid == "log-1"
+
+
+async def test_an_end_without_the_turns_end_is_none() -> None:
+    one = turn(Gathered())
+    one.head(200, SSE)
+    one.bytes(CREATED + DELTA)
+    assert not one.complete()
+    with pytest.raises(Truncated):
+        one.finish()
+
+
+async def test_a_turn_that_is_complete_is_not_lost_when_its_stream_goes_on() -> None:
+    sink = Gathered()
+    one = turn(sink, tail=0.01)
+    one.head(200, SSE)
+    one.bytes(CREATED + DELTA + COMPLETED)
+    with anyio.fail_after(PATIENCE_S):
+        await one.watch()
+    assert one.complete()
+    assert sink.reply().text == "Hi"
+
+
+async def test_bytes_that_make_no_event_do_not_count() -> None:
+    one = turn(Gathered(), first_event=0.05, idle=0.05)
+    one.head(200, SSE)
+    one.bytes(CREATED)
+
+    async def trickle() -> None:
+        while True:
+            one.bytes(b":")
+            await anyio.sleep(0.01)  # the trickle is what is tested
+
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(trickle)
+            await one.watch()
+            tasks.cancel_scope.cancel()
+    assert "nothing more" in one.too_late().message
+    assert one.too_late().logid == "log-1"
+
+
+async def test_a_reader_that_is_slow_is_waited_for() -> None:
+    sink = Gathered()
+    one = turn(sink, first_event=0.01, idle=0.01)
+    one.head(200, SSE)
+    sink.flow.pause()
+    one.bytes(CREATED)
+    with anyio.move_on_after(0.1) as waited:
+        await one.watch()
+    assert waited.cancelled_caught
+
+
+async def test_a_denial_within_the_stream_is_one() -> None:
+    one = turn(Gathered())
+    one.head(200, SSE)
+    one.bytes(b'event:error\ndata:{"code":4100,"msg":"no"}\n\n')
+    with pytest.raises(UpstreamDenied):
+        one.raise_failure()
