@@ -86,7 +86,9 @@ async def test_all_messages_that_come_with_a_chat_are_part_of_its_history() -> N
     async with open_coze() as coze:
         answer = await coze.chat("", "memory", additional_messages=messages)
         conversation_id = answer.events[0][1]["conversation_id"]
-        kept = (await coze.post("/v1/conversation/message/list", {"order": "asc"}, conversation_id=conversation_id)).json
+        kept = (
+            await coze.post("/v1/conversation/message/list", {"order": "asc"}, conversation_id=conversation_id)
+        ).json
     assert answer.said.startswith("Ada! ")
     assert [message["type"] for message in kept["data"]] == ["question", "answer", "question", "answer"]
 
@@ -134,7 +136,9 @@ async def test_a_cancel_leaves_a_stream_alone() -> None:
         assert list(coze.server.seen.cancelled) == [query["chat_id"]]
 
 
-@pytest.mark.parametrize(("fault", "status"), [("", "completed"), ("failed", "failed"), ("requires", "requires_action")])
+@pytest.mark.parametrize(
+    ("fault", "status"), [("", "completed"), ("failed", "failed"), ("requires", "requires_action")]
+)
 async def test_a_chat_that_has_ended_cannot_be_cancelled(fault: str, status: str) -> None:
     async with open_coze() as coze:
         query = await coze.begin(f"hello [[fault {fault}]]" if fault else "hello")
@@ -223,3 +227,33 @@ async def test_the_same_question_gets_the_same_answer_under_other_ids() -> None:
     ids = [data["id"] for answer in (one, two) for name, data in answer.events if name.endswith("message.completed")]
     assert len(set(ids)) == len(ids)
     assert all(int(name) > 1 << 53 for name in ids)
+
+
+async def test_a_chat_goes_on_with_the_results_of_its_tools() -> None:
+    path = "/v3/chat/submit_tool_outputs"
+    async with open_coze() as coze:
+        asking = await coze.chat("hello [[fault requires]]", "memory")
+        assert asking.names[-2:] == ["conversation.chat.requires_action", "done"]
+        chat = asking.events[-2][1]
+        call = chat["required_action"]["submit_tool_outputs"]["tool_calls"][0]
+        query = {"conversation_id": chat["conversation_id"], "chat_id": chat["id"]}
+        outputs = {"tool_outputs": [{"tool_call_id": call["id"], "output": "my name is Ada"}], "stream": True}
+        assert (await coze.post(path, {"tool_outputs": []}, **query)).json["code"] == 4000
+        answer = await coze.post(path, outputs, **query)
+        assert answer.names[0] == "conversation.chat.in_progress"
+        assert answer.names[-2:] == ["conversation.chat.completed", "done"]
+        assert answer.said == "The tool says: my name is Ada"
+        assert {data["id"] for name, data in answer.events if "chat." in name} == {chat["id"]}
+        assert (await coze.post(path, outputs, **query)).json["code"] == 4000
+        assert (await coze.post(path, outputs)).json["code"] == 4001
+        assert "hello" in (await coze.chat("do you remember?", "memory", query["conversation_id"])).said
+
+
+async def test_the_rest_of_a_chat_can_be_had_whole() -> None:
+    async with open_coze() as coze:
+        query = await coze.begin("hello [[fault requires]]")
+        assert await finished(coze, query) == "requires_action"
+        outputs = {"tool_outputs": [{"tool_call_id": "call_emulated_1", "output": "x"}]}
+        begun = (await coze.post("/v3/chat/submit_tool_outputs", outputs, **query)).json["data"]
+        assert (begun["id"], begun["status"]) == (query["chat_id"], "in_progress")
+        assert await finished(coze, query) == "completed"

@@ -88,7 +88,7 @@ async def test_a_cleared_conversation_keeps_its_messages_and_forgets_its_context
 async def test_messages_come_in_pages(wish: dict[str, Any], places: list[int], has_more: bool) -> None:  # noqa: FBT001 - a parameter
     async with open_coze() as coze:
         name, ids = await filled(coze, 5)
-        told = {key: wish[key] for key in ("limit", "order") if key in wish}
+        told = {key: value for key, value in wish.items() if key in ("limit", "order")}
         told |= {f"{side}_id": ids[wish[side]] for side in ("before", "after") if side in wish}
         page = (await coze.post(LIST, told, conversation_id=name)).json
     expected = [ids[place] for place in places]

@@ -1,6 +1,7 @@
 import pytest
 
-from open_coze import API_TOKEN, open_coze
+from open_coze import open_coze
+from realcoze.emulator.account import API_TOKEN
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

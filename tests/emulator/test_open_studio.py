@@ -101,6 +101,7 @@ async def test_an_unknown_conversation_is_silently_a_new_one_and_saving_cannot_b
         ({"bot_id": int(BOT_IDS["echo"])}, {}),
         ({"user_id": None}, {}),
         ({"parameters": "x"}, {}),
+        ({"additional_messages": []}, {}),
         ({}, {"conversation_id": ""}),
         ({}, {"conversation_id": "x"}),
     ],

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.anyio
 
 FOLDER = JUDGES / "cozepy"
 PYTHON = FOLDER / ".venv" / "bin" / "python"
+MISSING = ("chat", "message_0", "message", "modify", "remove", "file", "bots_old", "bots_new", "workspaces", "me")
 ALL_BOTS = list(BOT_IDS.values())
 
 
@@ -56,6 +57,9 @@ async def test_coze_com_satisfies_the_official_sdk(tmp_path: Path) -> None:
     assert told["poll"]["status"] == "completed"
     assert told["poll"]["messages"][0] == "wait for me"
     assert (told["begun"], told["chat"], told["cancel"]) == ("in_progress", "in_progress", "canceled")
+    assert told["called"] == ["conversation.chat.requires_action", "take_picture"]
+    assert told["submit"] == "The tool says: a picture of the sea"
+    assert "4000" in raised(told["submit_again"])[1]
     assert "4104" in raised(told["cancel_again"])[1]
 
 
@@ -100,9 +104,21 @@ async def test_studio_does_to_the_official_sdk_what_its_source_says(tmp_path: Pa
     assert "32 bytes" in told["shown"]
     for call in ("poll", "cancel", "retrieve", "no_messages", "bot_with_plugin"):
         assert raised(told[call])[0] == "ValidationError", call
-    missing_calls = "chat message_0 message modify remove file bots_old bots_new workspaces me".split()
+    missing_calls = [
+        "chat",
+        "message_0",
+        "message",
+        "modify",
+        "remove",
+        "file",
+        "bots_old",
+        "bots_new",
+        "workspaces",
+        "me",
+    ]
     for call in missing_calls:
         assert raised(told[call])[1].startswith("code: 404, msg: not found"), call
+    assert raised(told["tool"])[0] == "AttributeError", "the last event is the end of the stream"
     assert raised(told["bot_old"])[1].startswith("code: 500"), "connector_id is not sent"
     assert raised(told["stream"])[1].startswith("code: 400"), "an empty conversation_id is sent"
     assert raised(told["cancel_again"])[1].startswith("code: 400, msg: in progress can not be cancelled")

@@ -126,15 +126,24 @@ def demo(*, verbose: int, port: int | None, once: bool) -> None:
 )
 @click.option("--frames", type=click.Choice(["json", "gzip", "bare", "mixed"]), default="json", show_default=True)
 @click.option("--write", "folder", type=click.Path(file_okay=False, path_type=Path), help="Write .env and bots here.")
+@click.option(
+    "--api",
+    type=click.Choice(["playground", "open", "studio"]),
+    default="playground",
+    show_default=True,
+    help="Which of Coze's APIs the written settings speak; studio also makes it a Coze Studio.",
+)
 @click.option("--faults", is_flag=True, help="List the faults it makes on request, and end.")
-def emulate(*, verbose: int, port: int, seed: int, pace: float, frames: Any, folder: Path | None, faults: bool) -> None:
+def emulate(
+    *, verbose: int, port: int, seed: int, pace: float, frames: Any, folder: Path | None, api: Any, faults: bool
+) -> None:
     """Run a Coze of our own, to work without a network."""
     from realcoze.app import emulation
 
     if faults:
         click.echo(emulation.describe_faults())
         return
-    wish = emulation.Wish(port=port, seed=seed, pace=pace, frames=frames, folder=folder)
+    wish = emulation.Wish(port=port, seed=seed, pace=pace, frames=frames, folder=folder, api=api)
     _run(lambda: emulation.emulate(wish), verbose)
 
 

@@ -195,7 +195,7 @@ def _apply(file: _File, names: Mapping[str, str]) -> None:
             raise _taken(OPEN_UPSTREAM, "coze_open")
         coze.token = names.get("coze_api_token", coze.token).strip()
         coze.token_file = names.get("coze_api_token_file", coze.token_file)
-        coze.base = names.get("coze_api_base", coze.base)
+        coze.base = names.get("coze_api_base") or coze.base
         coze.proxy = names.get("proxy", coze.proxy)
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import click
 import msgspec
@@ -16,12 +17,16 @@ from realcoze.app.invocation import our_command
 from realcoze.app.signals import STOP, told
 from realcoze.app.wiring import House, open_house
 from realcoze.domain.ids import BotName
-from realcoze.emulator.account import BOTS, SESSION_ID, bot_config
+from realcoze.emulator import fault, open_fault
+from realcoze.emulator.account import API_TOKEN, BOTS, SESSION_ID, bot_config
 from realcoze.emulator.delivery import FrameForm
-from realcoze.emulator.fault import CALL_FAULTS, PUSH_FAULTS
+from realcoze.emulator.open_settings import OpenSettings, Personality
 from realcoze.emulator.playground import PlaygroundSettings
 from realcoze.emulator.server import Emulator, emulating
 from realcoze.errors import Misconfigured
+
+Api = Literal["playground", "open", "studio"]
+"""Which of Coze's APIs written settings speak; `studio` also makes the open API that of Coze Studio."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,21 +38,24 @@ class Wish:
     pace: float
     frames: FrameForm
     folder: Path | None
+    api: Api
 
 
 async def emulate(wish: Wish) -> int:
     """Serve until stopped; says how to reach it."""
     settings = PlaygroundSettings(session_id=SESSION_ID, seed=wish.seed, pace=wish.pace, frame_form=wish.frames)
+    personality: Personality = "studio" if wish.api == "studio" else "coze"
+    open_api = OpenSettings(personality=personality, seed=wish.seed, pace=wish.pace)
     with told(*STOP) as signals:
-        async with emulating(settings, port=wish.port) as emulator:
+        async with emulating(settings, open_api, port=wish.port) as emulator:
             click.echo(f"A Coze of our own at {emulator.base}, until Ctrl-C. Its bots:")
             for bot in BOTS:
                 click.echo(f"  {bot.name:9} {bot.about}")
             if wish.folder is None:
-                click.echo("Add --write FOLDER to get the .env and the bots' configurations that reach it.")
+                click.echo("Add --write FOLDER to get the settings that reach it.")
             else:
-                _write(wish.folder, emulator)
-                click.echo(f"Wrote .env and the bots' configurations into {wish.folder}. Now, in another terminal:")
+                _write(wish.folder, emulator, wish.api)
+                click.echo(f"Wrote settings that reach it into {wish.folder}. Now, in another terminal:")
                 click.echo(f"  cd {shlex.quote(str(wish.folder))} && {our_command()} chat")
             await anext(signals)
     return 0
@@ -55,10 +63,15 @@ async def emulate(wish: Wish) -> int:
 
 def describe_faults() -> str:
     """The faults, for people."""
-    lines = ["Write [[fault NAME]] or [[fault NAME after=3]] into the last message.", "", "The call:"]
-    lines += [f"  {name:11} {about}" for name, about in CALL_FAULTS.items()]
-    lines += ["", "The answer, after that many pushes:"]
-    lines += [f"  {name:11} {about}" for name, about in PUSH_FAULTS.items()]
+    lines = ["Write [[fault NAME]] or [[fault NAME after=3 value=4015]] into the last message."]
+    for title, faults in (
+        ("On the playground, the call:", fault.CALL_FAULTS),
+        ("On the playground, the answer, after that many pushes:", fault.PUSH_FAULTS),
+        ("On the open API, the call:", open_fault.CALL_FAULTS),
+        ("On the open API, the turn:", open_fault.TURN_FAULTS),
+        ("On the open API, the stream, after that many deltas:", open_fault.STREAM_FAULTS),
+    ):
+        lines += ["", title, *(f"  {name:11} {about}" for name, about in faults.items())]
     return "\n".join(lines)
 
 
@@ -89,24 +102,29 @@ async def emulated_house() -> AsyncIterator[tuple[House, Settings]]:
         yield house, settings
 
 
-def _write(folder: Path, emulator: Emulator) -> None:
+def _write(folder: Path, emulator: Emulator, api: Api) -> None:
     """A folder to run `realcoze chat` and `realcoze serve` in, as with a real account."""
     env = folder / ".env"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _check_is_free(folder, env)
-        for bot in BOTS:
-            _write_bot(folder, bot.name)
-        _write_bot(folder, BOTS[0].name, "config.json")
         env.touch(mode=0o600)
-        env.write_text(f"session_id={SESSION_ID}\nCOZE_PLAYGROUND_BASE={emulator.base}\ntemp_path=./temp\n")
+        if api == "playground":
+            for bot in BOTS:
+                _write_bot(folder, bot.name)
+            _write_bot(folder, BOTS[0].name, "config.json")
+            env.write_text(f"session_id={SESSION_ID}\nCOZE_PLAYGROUND_BASE={emulator.base}\ntemp_path=./temp\n")
+        else:
+            lines = (f"COZE_API_TOKEN={API_TOKEN}", f"COZE_API_BASE={emulator.base}", f"COZE_BOT_ID={BOTS[0].bot_id}")
+            env.write_text("\n".join((*lines, "temp_path=./temp", "")))
     except OSError as error:
         raise Misconfigured(f"{error.filename} cannot be written: {error.strerror}.") from error
 
 
 def _check_is_free(folder: Path, env: Path) -> None:
     """Refuse a folder with somebody's real settings; one that an emulator wrote may be written again."""
-    if env.is_file() and SESSION_ID in env.read_text(encoding="utf-8", errors="replace"):
+    written = env.read_text(encoding="utf-8", errors="replace") if env.is_file() else ""
+    if SESSION_ID in written or API_TOKEN in written:
         return
     for path in (env, folder / "config.json", *(folder / f"{bot.name}.json" for bot in BOTS)):
         if path.exists():

@@ -14,6 +14,7 @@ from realcoze.dialects.coze_open import chat as calls
 from realcoze.dialects.coze_open.chat import ChatCall, EnterMessage
 from realcoze.dialects.coze_open.objects import Message, text_of
 from realcoze.dialects.coze_open.stream_encoder import ChatIds
+from realcoze.emulator import open_submission
 from realcoze.emulator.account import BOT_OF_ID, EmulatedBot
 from realcoze.emulator.delivery import Pace
 from realcoze.emulator.fault import Fault, find_fault
@@ -60,6 +61,7 @@ class OpenChats:
         return [
             web.post(calls.RETRIEVE_PATH, guarded(self._retrieve)),
             web.post(calls.MESSAGES_PATH, guarded(self._messages)),
+            web.post(open_submission.PATH, guarded(self._submit)),
         ]
 
     async def close(self) -> None:
@@ -171,6 +173,31 @@ class OpenChats:
         task = loop.create_task(run.play(pace))
         self._playing.add(task)
         task.add_done_callback(self._playing.discard)
+
+    async def _submit(self, request: web.Request) -> Reply | web.StreamResponse:
+        """The chat goes on with what the caller's tools gave."""
+        state, personality = self._desk.state, self._desk.personality
+        before = self._run(request.query.get("conversation_id", ""), request.query.get("chat_id", ""))
+        submission = open_submission.read_submission(await request.read(), before.chat)
+        conversation = self._desk.conversation(before.conversation_id)
+        bot = BOT_OF_ID[text_of(before.answer.begun.bot_id)]
+        ids = ChatIds(
+            chat_id=before.id,
+            conversation_id=conversation.id,
+            bot_id=bot.bot_id,
+            section_id=conversation.section_id,
+            created_at=_now(),
+        )
+        run = ChatRun(open_submission.continued(submission.tool_outputs, personality.encoder, ids, state.ids))
+        run.when_over = lambda ended: _conclude(conversation, ended, is_saved=True)
+        conversation.running = run
+        conversation.void.discard(run.id)
+        state.keep_chat(run)
+        self._play(run, bot)
+        if not submission.stream:
+            return personality.chat_begun(run.chat, request[LOGID])
+        steps = list(deliver(run.answer.blocks, None))
+        return await self._streamer.stream(request, run, steps, self._headers(request, None))
 
     async def _retrieve(self, request: web.Request) -> Reply:
         run = self._run(request.query.get("conversation_id", ""), request.query.get("chat_id", ""))

@@ -15,6 +15,8 @@ from realcoze.dialects.coze_open.objects import Chat, Message
 from realcoze.emulator.delivery import Pace
 from realcoze.emulator.open_answer import Answer, in_progress
 
+CHAT_EVENTS = "conversation.chat."
+
 
 class ChatRun:
     """`when_over` is called once, when it ends or is cancelled; `stuck_at` is a block that it never gets to."""
@@ -36,6 +38,9 @@ class ChatRun:
         self._meta_data = dict(meta_data or {})
         self._moved = asyncio.Event()
         self._is_over = False
+        ends = [place for place, block in enumerate(answer.blocks, start=1) if block.name.startswith(CHAT_EVENTS)]
+        self._over_at = ends[-1]
+        """It is over with its last word about itself; the end of the stream is only that."""
 
     @property
     def has_ended(self) -> bool:
@@ -45,7 +50,7 @@ class ChatRun:
     @property
     def chat(self) -> Chat:
         """The chat as it is now."""
-        is_whole = self.done >= len(self.answer.blocks)
+        is_whole = self.done >= self._over_at
         chat = msgspec.structs.replace(self.answer.chat) if is_whole else in_progress(self.answer.begun)
         chat.meta_data = self._meta_data
         if self.cancelled_as:
@@ -63,7 +68,7 @@ class ChatRun:
         loop = asyncio.get_running_loop()
         while self.done < len(self.answer.blocks) and self.done != self._stuck_at:
             self.done += 1
-            if self.done == len(self.answer.blocks):
+            if self.done == self._over_at:
                 self._end()
             self._move()
             await asyncio.sleep(pace.wait_s(loop.time()) if pace else 0)

@@ -92,7 +92,7 @@ class Studio(CozeCom):
 
     def stream_refusal(self, refused: Refused, logid: str) -> Reply:
         """A stream of one event."""
-        if refused.code in _BAD_REQUEST or refused.code == 700012006:
+        if refused.code in _BAD_REQUEST:
             return self.refusal(CHAT_PATH, refused, logid)
         code = _STUDIO_CODES.get(refused.code, refused.code)
         failure = msgspec.json.encode({"code": code, "msg": refused.text})
@@ -145,9 +145,7 @@ class Studio(CozeCom):
         if not messages:
             return json_reply(code=0, msg="", data=[], BaseResp=None)
         first, last = messages[0].id, messages[-1].id
-        return json_reply(
-            code=0, msg="", data=messages, first_id=first, last_id=last, has_more=has_more, BaseResp=None
-        )
+        return json_reply(code=0, msg="", data=messages, first_id=first, last_id=last, has_more=has_more, BaseResp=None)
 
     def file(self, file: StoredFile, logid: str) -> Reply:
         uri = f"tos-cn-i-emulated/{file.id}"

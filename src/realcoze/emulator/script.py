@@ -162,7 +162,7 @@ def _pictures(scene: Scene) -> Said:
         shown = [part for part in message.parts if isinstance(part, Image | File)] + shown
     if not shown:
         return [], "Show me a picture or a file. 给我看一张图片或一个文件吧。", []
-    return [], "\n\n".join(_described(part.key, scene.find_file(part.key)) for part in shown), []
+    return [], "\n\n".join(_described(part.key or part.url, scene.find_file(part.key)) for part in shown), []
 
 
 def _described(key: str, data: bytes | None) -> str:

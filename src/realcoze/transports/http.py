@@ -130,7 +130,7 @@ def _payload(body: bytes) -> bytes | BytesIO | None:
 async def _next_chunk(response: aiohttp.ClientResponse) -> bytes:
     """More of a body; empty at its end."""
     try:
-        return await response.content.readany()
+        return await _more(response)
     except TimeoutError:  # some of aiohttp's are connection errors, too
         raise
     except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError, ConnectionError) as error:
@@ -139,12 +139,20 @@ async def _next_chunk(response: aiohttp.ClientResponse) -> bytes:
 
 async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
     body = bytearray()
-    async for chunk in response.content.iter_any():
+    while chunk := await _more(response):
         body += chunk
         if len(body) > max_bytes:
             said = f"The answer of {response.url.host} is larger than {max_bytes} bytes."
             raise UpstreamFailed(said, code="upstream_protocol")
     return bytes(body)
+
+
+async def _more(response: aiohttp.ClientResponse) -> bytes:
+    try:
+        return await response.content.readany()
+    except RuntimeError as error:
+        # Where bytes that are no chunk ended the connection, aiohttp (3.14) knows nothing better to say.
+        raise aiohttp.ClientPayloadError("The body cannot be read.") from error
 
 
 def _timeout(

@@ -6,15 +6,17 @@ Called as `drive.py BASE TOKEN BOT TOOLS_BOT SPACE`; prints one JSON object, cal
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from cozepy import (  # type: ignore[import-not-found,unused-ignore] - it has an environment of its own
+from cozepy import (  # type: ignore[import-not-found, unused-ignore]  # it has an environment of its own
     Chat,
     ChatEventType,
     Coze,
     Message,
     MessageObjectString,
     TokenAuth,
+    ToolOutput,
 )
 
 BASE, TOKEN, BOT, TOOLS_BOT, SPACE = sys.argv[1:]
@@ -86,15 +88,13 @@ def conversations() -> None:
 def messages(name: str) -> None:
     service = coze.conversations.messages
     tried("no_messages", lambda: [found.content for found in service.list(conversation_id=name)])
-    made = [
-        tried(
-            f"message_{number}",
-            lambda number=number: service.create(
-                conversation_id=name, role="user", content=f"number {number}", content_type="text"
-            ).id,
-        )
-        for number in range(5)
-    ]
+
+    def add(number: int) -> str:
+        text = f"number {number}"
+        made: str = service.create(conversation_id=name, role="user", content=text, content_type="text").id
+        return made
+
+    made = [tried(f"message_{number}", partial(add, number)) for number in range(5)]
     tried("paged", lambda: [found.content for found in service.list(conversation_id=name, order="asc", limit=2)])
     tried("newest", lambda: [found.content for found in service.list(conversation_id=name, limit=2).items])
     one = made[0] or "1"
@@ -116,6 +116,32 @@ def cancelling() -> None:
     tried("cancel_again", lambda: coze.chat.cancel(**ids).status.value)
 
 
+def tools() -> None:
+    """A chat that wants a tool run, and goes on with what it gave."""
+    events = list(
+        coze.chat.stream(
+            bot_id=BOT,
+            user_id="judge",
+            additional_messages=[Message.build_user_question_text("hello [[fault requires]]")],
+            conversation_id=conversation,
+        )
+    )
+    chat = events[-1].chat
+    action = chat.required_action.submit_tool_outputs.tool_calls[0]
+    outputs = [ToolOutput(tool_call_id=action.id, output="a picture of the sea")]
+    ids = {"conversation_id": chat.conversation_id, "chat_id": chat.id}
+    tried("called", lambda: [events[-1].event.value, action.function.name])
+    tried(
+        "submit",
+        lambda: "".join(
+            event.message.content
+            for event in coze.chat.submit_tool_outputs(**ids, tool_outputs=outputs, stream=True)
+            if event.event == ChatEventType.CONVERSATION_MESSAGE_DELTA
+        ),
+    )
+    tried("submit_again", lambda: coze.chat.submit_tool_outputs(**ids, tool_outputs=outputs, stream=False).id)
+
+
 def pictures() -> None:
     uploaded = tried("upload", lambda: coze.files.upload(file=("a.png", PNG)).id)
     tried("file", lambda: coze.files.retrieve(file_id=uploaded or "1").bytes)
@@ -126,7 +152,9 @@ def pictures() -> None:
         "shown",
         lambda: "".join(
             event.message.content
-            for event in coze.chat.stream(bot_id=BOT[:-1] + "6", user_id="judge", additional_messages=[shown], conversation_id=conversation)
+            for event in coze.chat.stream(
+                bot_id=BOT[:-1] + "6", user_id="judge", additional_messages=[shown], conversation_id=conversation
+            )
             if event.event == ChatEventType.CONVERSATION_MESSAGE_DELTA
         ),
     )
@@ -145,8 +173,13 @@ def catalog() -> None:
 def refused() -> None:
     stranger = Coze(auth=TokenAuth("pat_of_somebody_else"), base_url=BASE)
     asked = [Message.build_user_question_text("hello")]
-    tried("wrong_token", lambda: stranger.workspaces.list())
-    tried("wrong_token_chat", lambda: list(stranger.chat.stream(bot_id=BOT, user_id="u", additional_messages=asked, conversation_id=conversation)))
+    tried("wrong_token", stranger.workspaces.list)
+    tried(
+        "wrong_token_chat",
+        lambda: list(
+            stranger.chat.stream(bot_id=BOT, user_id="u", additional_messages=asked, conversation_id=conversation)
+        ),
+    )
     tried("unknown_bot", lambda: streamed("hello", "7300000000000000099", conversation_id=conversation))
     tried("unknown_chat", lambda: coze.chat.retrieve(conversation_id="1", chat_id="2").id)
     tried("unsaved", lambda: begun("hello", auto_save_history=False, conversation_id=conversation).id)
@@ -158,6 +191,7 @@ tried("stream_in_conversation", lambda: streamed("hello there", conversation_id=
 tried("tools", lambda: streamed("the weather", TOOLS_BOT, conversation_id=conversation))
 tried("poll", lambda: polled("wait for me", conversation_id=conversation))
 cancelling()
+tried("tool", tools)
 conversations()
 pictures()
 catalog()

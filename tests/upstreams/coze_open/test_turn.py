@@ -33,7 +33,7 @@ async def test_a_stream_becomes_events_as_it_comes() -> None:
     one.bytes(DELTA)
     assert [event.text for event in sink.events if isinstance(event, TextDelta)] == ["Hi"]
     one.bytes(COMPLETED)
-    assert not one.is_over
+    assert sink.ends == []
     one.bytes(DONE)
     assert one.is_over
     one.finish()

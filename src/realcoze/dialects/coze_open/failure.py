@@ -44,6 +44,8 @@ MONEY_HINT = "The account has no credits left. Coze's console shows what it has;
 GONE_HINT = "It is not there, or not this token's. Begin a new conversation."
 
 MOST_RETRY_AFTER_S = 120
+RETRY_AFTER_S = 1.0
+"""Where a server that cannot answer now does not say how long to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +122,8 @@ def refusal(
     row = _row(code, text, status)
     said = f"Coze answered code {code}: {text[:300]}" if text else f"Coze answered code {code}."
     name = f"{_NUMBERED}{code}" if row.name == _NUMBERED else row.name
-    if row.kind in (Busy, Overloaded):
-        retry_after_s = retry_after_s or 1
-    elif row.kind is not RateLimited:
-        retry_after_s = None
-    return row.kind(
-        said, code=name, hint=row.hint, upstream_code=code, logid=logid or None, retry_after_s=retry_after_s
-    )
+    wait_s = (retry_after_s or RETRY_AFTER_S) if row.kind in (Busy, Overloaded, RateLimited) else None
+    return row.kind(said, code=name, hint=row.hint, upstream_code=code, logid=logid or None, retry_after_s=wait_s)
 
 
 def without_envelope(status: int, *, retry_after_s: float | None = None, logid: str | None = None) -> RealcozeError:
@@ -139,11 +136,11 @@ def without_envelope(status: int, *, retry_after_s: float | None = None, logid: 
     if status == 413:
         return TooLarge(said, logid=logid)
     if status == 429:
-        return RateLimited(said, retry_after_s=retry_after_s, upstream_code=status, logid=logid)
+        return RateLimited(said, retry_after_s=retry_after_s or RETRY_AFTER_S, upstream_code=status, logid=logid)
     if status in (408, 504):
         return UpstreamTimeout(said, logid=logid)
     if status == 503:
-        return Overloaded(said, retry_after_s=retry_after_s or 1, upstream_code=status, logid=logid)
+        return Overloaded(said, retry_after_s=retry_after_s or RETRY_AFTER_S, upstream_code=status, logid=logid)
     hint = "Check COZE_API_BASE: it is the API's address, like https://api.coze.com, and not that of the page."
     return UpstreamFailed(said, code="upstream_protocol", hint=hint if status < 500 else None, logid=logid)
 

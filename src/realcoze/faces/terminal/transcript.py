@@ -28,4 +28,4 @@ def encode_transcript(messages: Sequence[Message], path: Path, attached: Mapping
 
 
 def _told(part: Part, attached: Mapping[str, str]) -> str:
-    return part.text if isinstance(part, Text) else f"> {attached.get(part.key, part.key)}"
+    return part.text if isinstance(part, Text) else f"> {attached.get(part.key, part.key or part.url)}"

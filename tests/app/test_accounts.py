@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import pytest
+
+from realcoze.app.accounts import OpenUpstream, PlaygroundUpstream, require_session, require_token
+from realcoze.app.config import load_settings, require_bots
+from realcoze.domain.ids import BotName
+from realcoze.errors import Misconfigured
+
+TOKEN = {"COZE_API_TOKEN": "pat_1", "COZE_BOT_ID": "7"}
+SESSION = {"session_id": "abc"}
+
+
+def test_the_three_names_of_the_official_examples_are_enough(tmp_path: Path) -> None:
+    settings = load_settings(folder=tmp_path, environment=TOKEN)
+    require_bots(settings)
+    assert settings.upstreams == {"coze": OpenUpstream(token="pat_1")}
+    assert [(bot.upstream, bot.bot_id) for bot in settings.bots.values()] == [("coze", "7")]
+    assert settings.catches_all
+    studio = load_settings(folder=tmp_path, environment={**TOKEN, "COZE_API_BASE": "http://localhost:8888"})
+    assert studio.upstreams["coze"].base == "http://localhost:8888"
+    assert load_settings(folder=tmp_path, environment={**TOKEN, "COZE_API_BASE": ""}) == settings
+
+
+def test_with_two_accounts_the_open_api_is_taken_and_one_line_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = load_settings(folder=tmp_path, environment={**TOKEN, **SESSION})
+    assert [bot.upstream for bot in settings.bots.values()] == ["coze"]
+    assert len(caplog.records) == 1
+    assert "--upstream" in caplog.text
+    for name in ("coze", "playground"):
+        chosen = load_settings(folder=tmp_path, environment={**TOKEN, **SESSION}, overrides={"realcoze_upstream": name})
+        assert [bot.upstream for bot in chosen.bots.values()] == [name]
+    assert len(caplog.records) == 1
+
+
+def test_an_account_that_is_not_there_cannot_be_chosen(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="'else', and the upstreams are: coze"):
+        load_settings(folder=tmp_path, environment=TOKEN, overrides={"realcoze_upstream": "else"})
+
+
+def test_a_file_may_name_both_kinds(tmp_path: Path) -> None:
+    (tmp_path / "realcoze.toml").write_text(
+        """
+[upstreams.coze]
+kind = "coze_open"
+token_file = "token"
+private = true
+[upstreams.playground]
+session_id = "abc"
+[bots.one]
+bot_id = "12"
+[bots.two]
+config = "two.json"
+"""
+    )
+    (tmp_path / "realcoze.toml").chmod(0o600)
+    (tmp_path / "token").write_text("pat_file\n")
+    (tmp_path / "token").chmod(0o600)
+    settings = load_settings(folder=tmp_path, environment={})
+    require_bots(settings)
+    assert settings.upstreams["coze"] == OpenUpstream(token="pat_file", token_file="token", private=True)
+    assert settings.bots[BotName("one")].upstream == "coze"
+    assert settings.bots[BotName("two")].upstream == "playground"
+
+
+def test_a_token_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    environment = {"COZE_API_TOKEN_FILE": "nowhere", "COZE_BOT_ID": "7"}
+    with pytest.raises(Misconfigured, match="nowhere"):
+        load_settings(folder=tmp_path, environment=environment)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "environment"), [("coze", "coze_playground", TOKEN), ("playground", "coze_open", SESSION)]
+)
+def test_a_table_of_the_other_kind_cannot_take_their_place(
+    tmp_path: Path, name: str, kind: str, environment: dict[str, str]
+) -> None:
+    (tmp_path / "realcoze.toml").write_text(f'[upstreams.{name}]\nkind = "{kind}"\n')
+    with pytest.raises(Misconfigured, match="is not of the kind"):
+        load_settings(folder=tmp_path, environment=environment)
+
+
+def test_what_is_missing_is_said_with_how_to_write_it() -> None:
+    with pytest.raises(Misconfigured, match="no token for the bot 'x'") as caught:
+        require_token(OpenUpstream(), bot="x", bot_id="1", where="here")
+    assert str(caught.value.hint).endswith("here")
+    with pytest.raises(Misconfigured, match="no session for the bot 'x'"):
+        require_session(PlaygroundUpstream(), bot="x", where="here")
+
+
+def test_accounts_can_be_printed_without_their_secrets() -> None:
+    shown = f"{OpenUpstream(token='canary')} {PlaygroundUpstream(session_id='canary')}"
+    assert "canary" not in shown
+    assert (OpenUpstream(token="canary").secret, PlaygroundUpstream(session_id="canary").secret) == ("canary", "canary")

@@ -1,0 +1,130 @@
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import click
+import pytest
+
+from realcoze.app.config import Settings, load_settings
+from realcoze.app.doctor import answers, examine
+from realcoze.emulator.account import API_TOKEN, BOTS, SESSION_ID
+from realcoze.emulator.open_settings import OpenSettings
+from servers import Coze, emulated, raw_server
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+YES = answers(yes=True, terminal=False)
+
+
+def settings(folder: Path, base: str, **names: str) -> Callable[[], Settings]:
+    given = {"COZE_API_TOKEN": API_TOKEN, "COZE_API_BASE": base, "COZE_BOT_ID": BOTS[0].bot_id, **names}
+    return lambda: load_settings(folder=folder, environment={name: value for name, value in given.items() if value})
+
+
+async def test_when_all_is_well_it_says_so(coze: Coze, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await examine(settings(tmp_path, coze.base), YES) == 0
+    told = capsys.readouterr().out
+    assert "FAIL" not in told
+    assert f"{coze.base} answers" in told
+    assert f"the bot 'coze' ({BOTS[0].bot_id}) is published to the API" in told
+    assert "the clock is" in told
+    assert API_TOKEN not in told
+
+
+async def test_what_costs_is_named_beforehand_and_not_done_unasked(
+    coze: Coze, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def refuse(question: str) -> bool:
+        asked.append(question)
+        return False
+
+    assert await examine(settings(tmp_path, coze.base), refuse) == 0
+    assert "2 calls" in asked[0]
+    assert "500" in asked[0]
+    assert coze.open_api.seen.calls == []
+    assert "not checked" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ({"COZE_API_TOKEN": ""}, "COZE_API_TOKEN is missing"),
+        ({"COZE_BOT_ID": ""}, "COZE_BOT_ID"),
+        ({"COZE_BOT_ID": "https://www.coze.com/space/1/bot/2"}, "number behind /bot/"),
+        ({"COZE_API_TOKEN": "pat with spaces"}, "characters that no token has"),
+    ],
+    ids=str,
+)
+async def test_settings_that_cannot_work(
+    coze: Coze, tmp_path: Path, capsys: pytest.CaptureFixture[str], names: dict[str, str], said: str
+) -> None:
+    assert await examine(settings(tmp_path, coze.base, **names), YES) == 1
+    told = capsys.readouterr().out
+    assert told.startswith("FAIL  settings: ")
+    assert said in told
+    assert coze.open_api.seen.calls == []
+
+
+async def test_an_address_where_nobody_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await examine(settings(tmp_path, "http://127.0.0.1:1"), YES) == 1
+    told = capsys.readouterr().out
+    assert "cannot be reached" in told
+    assert "https://api.coze.cn" in told
+
+
+async def test_a_proxy_that_is_not_there_is_named(
+    coze: Coze, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await examine(settings(tmp_path, coze.base, proxy="socks5://127.0.0.1:1"), YES) == 1
+    assert "through the proxy" in capsys.readouterr().out
+
+
+async def test_a_clock_that_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)
+    answer = f"HTTP/1.1 404 Not Found\r\nDate: {date}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    async with raw_server(answer.encode()) as server:
+        assert await examine(settings(tmp_path, f"http://127.0.0.1:{server.port}"), lambda _: False) == 1
+    told = capsys.readouterr().out
+    assert "behind Coze's" in told
+    assert "Set this machine's clock" in told
+
+
+async def test_a_token_that_is_refused(coze: Coze, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await examine(settings(tmp_path, coze.base, COZE_API_TOKEN="pat_other"), YES) == 1
+    told = capsys.readouterr().out
+    assert "FAIL  the token: Coze answered code 4100" in told
+    assert "a token of coze.com does not work on coze.cn" in told
+    assert len(coze.open_api.seen.calls) == 1
+    assert "pat_other" not in told
+
+
+async def test_a_bot_that_is_not_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with emulated(OpenSettings(unpublished=frozenset({BOTS[0].bot_id}))) as coze:
+        assert await examine(settings(tmp_path, coze.base), YES) == 1
+    told = capsys.readouterr().out
+    assert "FAIL  the bot 'coze'" in told
+    assert "tick the channel API" in told
+
+
+async def test_a_studio_does_not_tell_whose_token_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with emulated(OpenSettings(personality="studio")) as coze:
+        assert await examine(settings(tmp_path, coze.base), YES) == 0
+    assert "Coze Studio" in capsys.readouterr().out
+
+
+async def test_a_playground_is_only_reached_for(coze: Coze, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    environment = {"session_id": SESSION_ID, "COZE_PLAYGROUND_BASE": coze.base}
+    assert await examine(lambda: load_settings(folder=tmp_path, environment=environment), YES) == 0
+    assert "answers" in capsys.readouterr().out
+    assert coze.server.seen.launches == 0
+
+
+async def test_nobody_agrees_where_nobody_can_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not answers(yes=False, terminal=False)("Go on?")
+    assert answers(yes=True, terminal=True)("Go on?")
+    monkeypatch.setattr(click, "confirm", lambda *_, **__: True)
+    assert answers(yes=False, terminal=True)("Go on?")

@@ -1,0 +1,56 @@
+"""Each fault that the emulator makes by a mark, through a whole realcoze: whole and streamed."""
+
+from pathlib import Path
+
+import pytest
+
+from realcoze.dialects.coze_open.chat import CHAT_PATH, RETRIEVE_PATH
+from realcoze.emulator.open_settings import Personality
+from reliability.conftest import Invariants
+from reliability.page import Page
+from reliability.rows import ALL, MARKED_ROWS, PART, Row
+from reliability.stage import Outcome, Stage, staged
+
+PLAYS = [(row, personality) for row in MARKED_ROWS for personality in row.on]
+
+
+@pytest.mark.parametrize(
+    ("row", "personality"), PLAYS, ids=[f"{row.name}-{personality}" for row, personality in PLAYS]
+)
+async def test_rows(
+    row: Row, personality: Personality, tmp_path: Path, invariants: Invariants, page: Page
+) -> None:
+    """A refused account stays refused, so that it gets a house for each form; all others share one."""
+    if row.next_ends == "success":
+        async with staged(tmp_path, personality, first_event_s=row.wait_s, idle_s=row.wait_s) as stage:
+            for form in row.forms:
+                await play(row, form, stage, invariants, page)
+        return
+    for form in row.forms:
+        async with staged(tmp_path, personality) as stage:
+            await play(row, form, stage, invariants, page)
+            asked = stage.seen.count(CHAT_PATH)
+            assert asked == 1 + row.attempts, "a refused account is left in peace"
+
+
+async def play(row: Row, form: str, stage: Stage, invariants: Invariants, page: Page) -> None:
+    """One question with the row's mark, and all that must hold of its answer."""
+    async with invariants.around(stage, next_ends=row.next_ends) as played:
+        asked = stage.seen.count(CHAT_PATH)
+        said = f"{row.answer.replace(row.inserted, '')} [[fault {row.mark}]]"
+        outcome = await stage.ask(said, form=form, conversation_id=played.conversation_id)
+        played.outcomes.append(outcome)
+        assert stage.seen.count(CHAT_PATH) - asked == row.attempts
+        assert stage.seen.count(RETRIEVE_PATH) == 0, "what may have been executed is not asked for twice"
+    assert outcome.error.get("retry_after") == row.retry_after
+    assert has_its_text(outcome, row, form)
+    page.observe(row, "test_rows", form, outcome.how)
+
+
+def has_its_text(outcome: Outcome, row: Row, form: str) -> bool:
+    """A caller who gets a whole answer or nothing gets nothing of one that failed."""
+    if form == "whole" and not outcome.is_success:
+        return outcome.text == ""
+    if row.text == PART:
+        return outcome.text not in ("", row.answer) and row.answer.startswith(outcome.text)
+    return outcome.text == (row.answer if row.text == ALL else "")
