@@ -37,7 +37,8 @@ format: $(VENV)/dev-ready
 lock: $(VENV)/dev-ready
 	$(COMPILE) --upgrade pyproject.toml requirements/build.in --output-file requirements/run.txt
 	$(COMPILE) --upgrade requirements/run.txt requirements/dev.in --output-file requirements/dev.txt
-	$(COMPILE) --upgrade tests/judges/page/requirements.in --output-file tests/judges/page/requirements.txt
+	for judge in cozepy page; do $(COMPILE) --upgrade tests/judges/$$judge/requirements.in \
+		--output-file tests/judges/$$judge/requirements.txt || exit 1; done
 
 pictures: $(VENV)/dev-ready
 	@tests/judges/install

@@ -20,9 +20,12 @@ _EXPONENT = 65537
 _SMALL_PRIMES = [n for n in range(3, 2000, 2) if all(n % d for d in range(3, int(n**0.5) + 1, 2))]
 
 
-def self_signed(folder: Path, name: str = "127.0.0.1") -> ssl.SSLContext:
-    """A server's context with a certificate for `name` (an IPv4 address), its files in `folder`."""
-    certificate, key = _pair(name)
+def self_signed(folder: Path, name: str = "127.0.0.1", *, days: tuple[int, int] = (-1, 1)) -> ssl.SSLContext:
+    """A server's context with a certificate for `name` (an IPv4 address), its files in `folder`.
+
+    It is valid from and until so many days from now.
+    """
+    certificate, key = _pair(name, days)
     (folder / "certificate.pem").write_text(_pem("CERTIFICATE", certificate))
     (folder / "key.pem").write_text(_pem("RSA " + "PRIVATE KEY", key))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -30,10 +33,16 @@ def self_signed(folder: Path, name: str = "127.0.0.1") -> ssl.SSLContext:
     return context
 
 
+def trusting(folder: Path) -> ssl.SSLContext:
+    """A client's context that trusts the certificate in `folder`, and checks all else."""
+    context = ssl.create_default_context(cafile=folder / "certificate.pem")
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
 @lru_cache
-def _pair(name: str) -> tuple[bytes, bytes]:
-    random = Random(2024)
-    p, q = _prime(random), _prime(random)
+def _pair(name: str, days: tuple[int, int]) -> tuple[bytes, bytes]:
+    p, q = _primes()
     n, d = p * q, pow(_EXPONENT, -1, (p - 1) * (q - 1))
     key = _sequence(*map(_integer, (0, n, _EXPONENT, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p))))
     public = _sequence(_sequence(_RSA), _tlv(0x03, b"\0" + _sequence(_integer(n), _integer(_EXPONENT))))
@@ -41,7 +50,7 @@ def _pair(name: str) -> tuple[bytes, bytes]:
     address = _tlv(0x87, bytes(map(int, name.split("."))))
     extensions = _tlv(0xA3, _sequence(_sequence(_SUBJECT_ALT_NAME, _tlv(0x04, _sequence(address)))))
     body = _sequence(
-        _tlv(0xA0, _integer(2)), _integer(1), _sequence(_SHA256_RSA), who, _validity(), who, public, extensions
+        _tlv(0xA0, _integer(2)), _integer(1), _sequence(_SHA256_RSA), who, _validity(days), who, public, extensions
     )
     padding = _SHA256_DIGEST_INFO + hashlib.sha256(body).digest()
     padded = b"\0\x01" + b"\xff" * (253 - len(padding)) + b"\0" + padding
@@ -49,10 +58,16 @@ def _pair(name: str) -> tuple[bytes, bytes]:
     return _sequence(body, _sequence(_SHA256_RSA), _tlv(0x03, b"\0" + signature)), key
 
 
-def _validity() -> bytes:
+def _validity(days: tuple[int, int]) -> bytes:
     now = dt.datetime.now(dt.UTC)
-    days = (now - dt.timedelta(days=1), now + dt.timedelta(days=1))
-    return _sequence(*(_tlv(0x17, day.strftime("%y%m%d%H%M%SZ").encode()) for day in days))
+    bounds = (now + dt.timedelta(days=day) for day in days)
+    return _sequence(*(_tlv(0x17, bound.strftime("%y%m%d%H%M%SZ").encode()) for bound in bounds))
+
+
+@lru_cache
+def _primes() -> tuple[int, int]:
+    random = Random(2024)
+    return _prime(random), _prime(random)
 
 
 def _prime(random: Random) -> int:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from commands import settle
-from realcoze.app.accounts import PlaygroundUpstream
-from realcoze.app.config import SEED_UPSTREAM, Bot, Server, Settings
+from realcoze.app.accounts import OpenUpstream, PlaygroundUpstream
+from realcoze.app.config import OPEN_UPSTREAM, SEED_UPSTREAM, Bot, Server, Settings
 from realcoze.app.server import listening
 from realcoze.app.wiring import House, build_app, open_house
 from realcoze.domain.ids import BotName
-from realcoze.emulator.account import BOTS, SESSION_ID
+from realcoze.emulator.account import API_TOKEN, BOTS, SESSION_ID
 from servers import Coze
 
 
@@ -22,6 +22,17 @@ def settings_for(coze: Coze, folder: Path, **server: Any) -> Settings:
         server=Server(**server),
         upstreams={SEED_UPSTREAM: PlaygroundUpstream(session_id=SESSION_ID, base=coze.base)},
         bots={BotName(bot.name): Bot(config=str(folder / f"{bot.name}.json")) for bot in BOTS},
+        catches_all=False,
+        state_dir=folder / "temp",
+    )
+
+
+def open_settings_for(coze: Coze, folder: Path, **server: Any) -> Settings:
+    """The same over the open API."""
+    return Settings(
+        server=Server(**server),
+        upstreams={OPEN_UPSTREAM: OpenUpstream(token=API_TOKEN, base=coze.base)},
+        bots={BotName(bot.name): Bot(upstream=OPEN_UPSTREAM, bot_id=bot.bot_id) for bot in BOTS},
         catches_all=False,
         state_dir=folder / "temp",
     )

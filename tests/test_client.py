@@ -20,6 +20,8 @@ from realcoze.domain.event import AnswerDone, Event, Step, Suggestion, TextDelta
 from realcoze.domain.ids import BotName
 from realcoze.domain.message import say
 from realcoze.domain.request import Wants
+from realcoze.emulator.account import API_TOKEN
+from realcoze.emulator.account import BOTS as EMULATED_BOTS
 from realcoze.errors import BadRequest, Misconfigured, NotFound, QuotaExhausted, TooLarge, Unauthorized, UpstreamFailed
 from servers import PATIENCE_S, Coze, emulated, files, soon
 
@@ -54,6 +56,24 @@ async def talking_on(turn: Turn) -> None:
 
 
 # Asynchronous
+
+
+async def test_the_three_names_of_the_official_examples_are_enough(
+    coze: Coze, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in (
+        ("COZE_API_TOKEN", API_TOKEN),
+        ("COZE_API_BASE", coze.base),
+        ("COZE_BOT_ID", EMULATED_BOTS[0].bot_id),
+    ):
+        monkeypatch.setenv(name, value)
+    async with realcoze.open() as talking:
+        first = await talking.ask("My name is Ada.")
+        again = await talking.ask("What is my name?", conversation_id=first.conversation_id)
+        assert "Ada" in again.text
+        part = await talking.upload(PNG, name="cat.png")
+        assert "31 × 17" in (await talking.ask([part, "What is it?"], bot=f"bot-{EMULATED_BOTS[-1].bot_id}")).text
 
 
 async def test_a_question_gets_its_whole_reply(folder: Path) -> None:

@@ -29,6 +29,7 @@ def test_there_are_these_locks() -> None:
     assert [named(lock) for lock in LOCKS] == [
         "requirements/dev.txt",
         "requirements/run.txt",
+        "tests/judges/cozepy/requirements.txt",
         "tests/judges/page/requirements.txt",
     ]
 

@@ -10,9 +10,10 @@
 """
 
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any, TypedDict, Unpack
 
 import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -23,9 +24,9 @@ from realcoze.app.wiring import open_house
 from realcoze.domain.content import File, Image, Part, Text
 from realcoze.domain.event import Event
 from realcoze.domain.fold import Reply
-from realcoze.domain.ids import BotName
+from realcoze.domain.ids import BotName, ConversationId, UserId
 from realcoze.domain.message import Message
-from realcoze.domain.request import Request, Wants
+from realcoze.domain.request import Json, Request, Wants
 from realcoze.errors import BadRequest
 from realcoze.gateway.chat import Gateway, TurnStream
 from realcoze.gateway.route import Onward
@@ -36,6 +37,25 @@ Question = str | Part | Sequence[str | Part]
 """A text, an uploaded picture or file, or several of them."""
 
 _EVERYTHING = Wants(reasoning=True, steps=True, suggestions=True, usage=True)
+
+
+class Options(TypedDict, total=False):
+    """What may be said of a turn beside its question; those after `wants` are Coze's own (open API).
+
+    `history` is what was said before, oldest first; a `conversation_id`, from a `Reply`, goes on with
+    what Coze has kept of it instead.
+    """
+
+    bot: str
+    history: Sequence[Message]
+    wants: Wants
+    conversation_id: str
+    user_id: str
+    custom_variables: Mapping[str, str]
+    parameters: Mapping[str, Json]
+    meta_data: Mapping[str, str]
+    extra_params: Mapping[str, str]
+    shortcut_command: Mapping[str, Json]
 
 
 class Coze:
@@ -49,17 +69,13 @@ class Coze:
         """Their names; the first one answers when no name is given.  Empty with `url`: the server knows them."""
         return self._gateway.bots
 
-    def say(
-        self, question: Question, *, bot: str = "", history: Sequence[Message] = (), wants: Wants = _EVERYTHING
-    ) -> AbstractAsyncContextManager[TurnStream]:
+    def say(self, question: Question, **options: Unpack[Options]) -> AbstractAsyncContextManager[TurnStream]:
         """A turn to iterate; its last event says how it ended.  Leaving the block early stops it."""
-        return self._gateway.say(_request(question, bot, history, wants))
+        return self._gateway.say(_request(question, **options))
 
-    async def ask(
-        self, question: Question, *, bot: str = "", history: Sequence[Message] = (), wants: Wants = _EVERYTHING
-    ) -> Reply:
+    async def ask(self, question: Question, **options: Unpack[Options]) -> Reply:
         """The whole reply.  Raises a `RealcozeError` when the turn fails; cancelling stops the turn."""
-        return await self._gateway.ask(_request(question, bot, history, wants))
+        return await self._gateway.ask(_request(question, **options))
 
     async def upload(self, file: bytes | str | os.PathLike[str], *, name: str = "", bot: str = "") -> Image | File:
         """Put a file, or its bytes, where the bot can see it; the result is a part of a question."""
@@ -81,19 +97,15 @@ class SyncCoze:
         return self._coze.bots
 
     @contextmanager
-    def say(
-        self, question: Question, *, bot: str = "", history: Sequence[Message] = (), wants: Wants = _EVERYTHING
-    ) -> Iterator[Iterator[Event]]:
+    def say(self, question: Question, **options: Unpack[Options]) -> Iterator[Iterator[Event]]:
         """See `Coze.say`."""
-        turn = self._coze.say(question, bot=bot, history=history, wants=wants)
+        turn = self._coze.say(question, **options)
         with self._portal.wrap_async_context_manager(turn) as stream:
             yield self._events(stream)
 
-    def ask(
-        self, question: Question, *, bot: str = "", history: Sequence[Message] = (), wants: Wants = _EVERYTHING
-    ) -> Reply:
+    def ask(self, question: Question, **options: Unpack[Options]) -> Reply:
         """See `Coze.ask`."""
-        return self._portal.call(lambda: self._coze.ask(question, bot=bot, history=history, wants=wants))
+        return self._portal.call(lambda: self._coze.ask(question, **options))
 
     def upload(self, file: bytes | str | os.PathLike[str], *, name: str = "", bot: str = "") -> Image | File:
         """See `Coze.upload`."""
@@ -142,9 +154,25 @@ def open_sync(
         yield SyncCoze(coze, portal)
 
 
-def _request(question: Question, bot: str, history: Sequence[Message], wants: Wants) -> Request:
+def _request(
+    question: Question,
+    *,
+    bot: str = "",
+    history: Sequence[Message] = (),
+    wants: Wants = _EVERYTHING,
+    conversation_id: str = "",
+    user_id: str = "",
+    **more: Any,
+) -> Request:
     items = [question] if isinstance(question, str | Text | Image | File) else question
     parts = tuple(Text(text=item) if isinstance(item, str) else item for item in items)
     if not parts:
         raise BadRequest("The question is empty.")
-    return Request(messages=(*history, Message(role="user", parts=parts)), bot=BotName(bot), wants=wants)
+    return Request(
+        messages=(*history, Message(role="user", parts=parts)),
+        bot=BotName(bot),
+        conversation_id=ConversationId(conversation_id) if conversation_id else None,
+        user_id=UserId(user_id) if user_id else None,
+        wants=wants,
+        **more,
+    )

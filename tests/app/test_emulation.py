@@ -10,7 +10,8 @@ from realcoze.app.wiring import open_house
 from realcoze.domain.message import say
 from realcoze.domain.request import Request
 from realcoze.emulator.account import BOTS
-from realcoze.emulator.fault import CALL_FAULTS, PUSH_FAULTS
+from realcoze.emulator.fault import FAULTS
+from realcoze.emulator.open_fault import CHAT_FAULTS
 from realcoze.emulator.playground import PlaygroundSettings
 from realcoze.emulator.server import emulating
 from servers import raw_server
@@ -35,6 +36,24 @@ async def test_what_it_writes_works_as_printed(tmp_path: Path) -> None:
     assert len(answers) == 1
     assert all(f"  {bot.name} " in said for bot in BOTS)
     assert (tmp_path / "my folder" / ".env").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("api", ["open", "studio"])
+async def test_what_it_writes_may_speak_the_open_api(tmp_path: Path, api: str) -> None:
+    async with running(
+        "emulate", "--port", "0", "--pace", "0", "--api", api, "--write", "made", cwd=tmp_path
+    ) as emulator:
+        await emulator.until_says("realcoze chat\n")
+        ended = await shell(
+            "cd made && echo hi | realcoze chat && echo hi | realcoze chat --bot bot-7300000000000000005", tmp_path
+        )
+        emulator.tell(signal.SIGTERM)
+        await emulator.ended()
+    assert (ended.code, ended.err) == (0, "")
+    assert "you said “hi”" in ended.out
+    assert ended.out.endswith("hi\n")
+    assert (tmp_path / "made" / ".env").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in (tmp_path / "made").iterdir() if path.suffix == ".json"] == []
 
 
 async def test_it_writes_over_nobodys_settings(tmp_path: Path) -> None:
@@ -68,7 +87,7 @@ async def test_ctrl_c_ends_it_and_a_port_may_be_taken(tmp_path: Path) -> None:
 async def test_every_fault_is_listed(tmp_path: Path) -> None:
     ended = await run("emulate", "--faults", cwd=tmp_path)
     assert (ended.code, ended.out) == (0, describe_faults() + "\n")
-    for name, about in {**CALL_FAULTS, **PUSH_FAULTS}.items():
+    for name, about in [*FAULTS.items(), *CHAT_FAULTS.items()]:
         assert f"\n  {name} " in ended.out
         assert about in ended.out
 

@@ -593,6 +593,17 @@ async def test_nothing_that_a_client_sends_gets_into_a_header_as_it_is(port: int
 # The weaknesses of the Node program
 
 
+@pytest.mark.parametrize(("accept", "kind"), [("*/*", SSE), (SSE, SSE), (NDJSON, NDJSON)])
+async def test_a_stream_that_the_body_asks_for_is_of_server_sent_events(
+    port: int, relay: Relay, accept: str, kind: str
+) -> None:
+    relay.target = saying("Hi")
+    question = b'{"messages": [{"role": 2, "content": "?"}], "stream": true}'
+    answer = await post(port, question, accept=accept)
+    assert answer.headers["content-type"].partition(";")[0] == kind
+    assert '"type":"done"' in answer.text
+
+
 async def test_weakness_19_limits_statuses_keys_cors_and_routes(
     port: int, locked: int, relay: Relay, nothing_left: None
 ) -> None:

@@ -37,6 +37,20 @@ def test_without_a_table_every_name_reaches_the_only_bot() -> None:
         assert routes.route(BotName(name)) == ("coze", CAT)
 
 
+@pytest.mark.parametrize("catches_all", [False, True])
+def test_a_bots_id_is_a_name_where_an_upstream_takes_any(*, catches_all: bool) -> None:
+    routes = Routes(BOTS, catches_all=catches_all, any_bot=DOG)
+    assert routes.route(BotName("bot-7379462189365198898")) == ("bot-7379462189365198898", DOG)
+    named = {BotName("bot-1"): CAT}
+    assert Routes(named, any_bot=DOG).route(BotName("bot-1")) == ("bot-1", CAT)
+
+
+@pytest.mark.parametrize("name", ["bot-", "bot-x", "bot-1/../2", "bot-" + "1" * 21, "Bot-1", "bot-１"])
+def test_what_is_no_id_is_no_such_name(name: str) -> None:
+    with pytest.raises(NotFound):
+        Routes(BOTS, any_bot=DOG).route(BotName(name))
+
+
 @pytest.mark.parametrize("name", ["", "cat", "gpt-4o", " cat", "x" * 10_000])
 def test_onward_every_name_is_passed_on_as_it_is(name: str) -> None:
     assert Onward(CAT).route(BotName(name)) == (name, CAT)

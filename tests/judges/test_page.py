@@ -5,7 +5,7 @@ another host, no complaint on the console but that an answer was an error.
 """
 
 import runpy
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +15,11 @@ import anyio.lowlevel
 import msgspec
 import pytest
 
-from houses import settings_for
+from houses import open_settings_for, settings_for
 from judged import JUDGES, Chromium
 from native_server import Bot, Turn, serving
 from pictures import png
+from realcoze.app.config import Settings
 from realcoze.app.server import listening
 from realcoze.app.wiring import build_app, open_house
 from realcoze.domain.event import Step, Suggestion, TextDelta
@@ -28,14 +29,19 @@ from servers import emulated
 
 pytestmark = pytest.mark.anyio
 
+Settle = Callable[..., Settings]
+"""Makes settings that reach an emulator."""
+
 KEY = "the-right-key-0123456789"
 
 
 @asynccontextmanager
-async def paged(folder: Path, *, pace: float = 0, idle_s: float = 30, **server: Any) -> AsyncIterator[str]:
+async def paged(
+    folder: Path, *, pace: float = 0, idle_s: float = 30, settle: Settle = settings_for, **server: Any
+) -> AsyncIterator[str]:
     """The page over an emulator; `pace` in tokens a second, 0 for as fast as it can."""
     async with emulated(pace=pace) as coze:
-        settings = settings_for(coze, folder / "settings", **server)
+        settings = settle(coze, folder / "settings", **server)
         upstreams = {
             name: msgspec.structs.replace(upstream, idle_s=idle_s) for name, upstream in settings.upstreams.items()
         }
@@ -60,10 +66,11 @@ def quiet(told: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.parametrize("settle", [settings_for, open_settings_for])
 async def test_a_conversation_with_suggestion_and_steps_is_still_there_after_a_reload(
-    chromium: Chromium, tmp_path: Path
+    chromium: Chromium, tmp_path: Path, settle: Settle
 ) -> None:
-    told = await seen(chromium, "conversation", tmp_path)
+    told = await seen(chromium, "conversation", tmp_path, settle=settle)
     assert "My name is Ada." in told["first"]
     assert told["suggestions"][0] == "Do you remember what I said?"
     assert told["second"].startswith("Ada! Of course.")

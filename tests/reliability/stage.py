@@ -19,6 +19,7 @@ import httptools
 
 from native_server import NDJSON, SSE, Answer, connected, parsed
 from native_server import request as http_request
+from realcoze.app import wiring
 from realcoze.app.accounts import OpenUpstream
 from realcoze.app.config import Bot, Server, Settings
 from realcoze.app.server import listening
@@ -26,6 +27,11 @@ from realcoze.app.wiring import build_app, open_house
 from realcoze.domain.ids import BotName
 from realcoze.emulator.open_settings import OpenSeen, Personality
 from realcoze.emulator.open_settings import OpenSettings as OpenEmulatorSettings
+from realcoze.gateway.chat import Gateway
+from realcoze.gateway.route import Routes
+from realcoze.upstreams.coze_open.settings import Deadlines, OpenSettings
+from realcoze.upstreams.coze_open.upstream import open_coze
+from realcoze.upstreams.credentials import Secret
 from servers import BOT_IDS, Coze, Watched, emulated
 
 KEY = "canary-key-of-the-house"
@@ -216,6 +222,18 @@ async def staged(
             listening(build_app(house, settings), host="127.0.0.1", port=0, grace_s=1) as port,
         ):
             yield Stage(port, coze, witness)
+
+
+@asynccontextmanager
+async def housed(base: str, **deadlines: float) -> AsyncIterator[House]:
+    """A house alone, whose Coze is at `base`, with deadlines that settings do not have."""
+    told = Deadlines(**{"connect": 2.0, "tls": 2.0, "first_event": 5.0, "idle": 5.0, "cancel": 1.0, **deadlines})
+    upstream = OpenSettings(token=Secret(TOKEN), bots=BOT_IDS, base=base, deadlines=told)
+    async with open_coze(upstream) as coze:
+        inside = wiring.House(Gateway(Routes({BotName("echo"): coze})), lambda: {"coze": coze.health()})
+        app = build_app(inside, house_settings(base, Path("/nowhere"), server={}))
+        async with listening(app, host="127.0.0.1", port=0, grace_s=1) as port:
+            yield House(port)
 
 
 def read_outcome(answer: Answer, form: str) -> Outcome:

@@ -65,6 +65,14 @@ def test_the_object_says_everything_that_the_array_cannot() -> None:
     assert not question.is_plain
 
 
+def test_the_body_may_ask_for_a_stream() -> None:
+    entry = b'{"messages": [{"role": 2, "content": "Hi"}]%b}'
+    assert decode_request(entry % b', "stream": true').is_streamed
+    assert not decode_request(entry % b', "stream": false').is_streamed
+    assert not decode_request(entry % b"").is_streamed
+    assert not decode_request(b'[{"role": 2, "content": "Hi"}]').is_streamed
+
+
 def test_an_object_with_messages_only_leaves_everything_else_open() -> None:
     question = decode_request(b'{"messages":[{"role":2,"content":"Hi"}]}')
     assert question.request == Request(messages=HI, wants=EVERYTHING)
