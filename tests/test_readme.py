@@ -1,9 +1,10 @@
 """What both READMEs and the pages of the APIs tell to type is run as it stands there, from the folder of the clone."""
 
+import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,21 @@ def demo() -> Iterator[str]:
         assert running.stdout is not None
         address = next(found[1] for line in running.stdout if (found := re.search(r"--url http://(\S+)", line)))
         yield address
+        running.terminate()
+        running.stdout.close()
+
+
+@pytest.fixture(scope="module", params=["open", "studio"])
+def account(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """An environment with an account on an emulated coze.com, or Coze Studio."""
+    folder = tmp_path_factory.mktemp("emulated")
+    command = [sys.executable, "-m", "realcoze", "emulate", "--port", "0", "--pace", "0", "--api", request.param]
+    with subprocess.Popen([*command, "--write", str(folder)], stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        next(line for line in running.stdout if line.startswith("Wrote settings"))
+        lines = (folder / ".env").read_text(encoding="utf-8").splitlines()
+        names = dict(line.split("=", 1) for line in lines if line.startswith("COZE_"))
+        yield {**os.environ, **names, "XDG_STATE_HOME": str(folder)}
         running.terminate()
         running.stdout.close()
 
@@ -103,3 +119,41 @@ def test_a_server_says_what_to_type_next(page: str, block: str, tmp_path: Path) 
         running.stdout.close()
     assert (asked.returncode, asked.stderr) == (0, ""), page
     assert "Hello" in asked.stdout
+
+
+@pytest.mark.parametrize(("page", "block"), blocks("run with an account"))
+def test_an_account_works_as_printed(page: str, block: str, account: Mapping[str, str], tmp_path: Path) -> None:
+    """With the values of an emulated account in the places of the printed ones."""
+    block = re.sub(
+        r"^export (\w+)=.*$", lambda found: f"export {found[1]}={account[found[1]]}", block, flags=re.MULTILINE
+    )
+    done = subprocess.run(
+        shell(block), cwd=tmp_path, env={**os.environ, "XDG_STATE_HOME": str(tmp_path)}, input="Hello",
+        capture_output=True, text=True, timeout=WITHIN_S, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, ""), page
+    assert "Hello" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("question", "bot_id"),
+    [
+        *((f"Hello [[fault code value={code}]]", "") for code in (4100, 4015, 4101, 4028, 4008)),
+        ("Hello [[fault region]]", ""),
+        ("Hello", "999"),
+    ],
+)
+def test_a_beginners_error_is_printed_as_both_readmes_say(
+    question: str, bot_id: str, account: Mapping[str, str], tmp_path: Path
+) -> None:
+    """They leave out what Coze says itself, and name the codes of coze.com."""
+    done = subprocess.run(
+        [sys.executable, "-m", "realcoze", "chat"], cwd=tmp_path, input=question,
+        env={**account, "COZE_BOT_ID": bot_id or account["COZE_BOT_ID"]},
+        capture_output=True, text=True, timeout=WITHIN_S, check=False,
+    )  # fmt: skip
+    found = re.fullmatch(r"realcoze: Coze answered code (\d+): [^.]+(?:\. Please [^.]+)?\. (.*)\n", done.stderr)
+    assert found is not None, done.stderr
+    code = {"103100002": "4200"}.get(found[1], found[1])
+    for page in READMES:
+        assert f"`Coze answered code {code}: …. {found[2]}`" in (ROOT / page).read_text(encoding="utf-8")

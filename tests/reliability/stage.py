@@ -64,6 +64,7 @@ class Witness(Watched):
     def on_body(self, body: bytes) -> None:
         """For the parser of HTTP."""
         self.said += body
+        self.changed()
 
     @property
     def saw_success(self) -> bool:

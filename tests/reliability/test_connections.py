@@ -17,7 +17,7 @@ from certificates import self_signed, trusting
 from reliability.conftest import Invariants
 from reliability.page import Page
 from reliability.rows import CONNECTION_ROWS, QUIET_S, Row
-from reliability.stage import House, housed, spoken
+from reliability.stage import housed, spoken
 from servers import RawServer, held, raw_server, soon
 
 _CHAT = '{"id":"1","conversation_id":"2","status":"%s"}'
@@ -79,6 +79,9 @@ async def _full_backlog(_folder: Path, _patch: pytest.MonkeyPatch) -> AsyncItera
 class _NotFound(aiohttp.abc.AbstractResolver):
     """Knows no name."""
 
+    def __init__(self, **_options: Any) -> None:
+        pass
+
     async def resolve(self, host: str, port: int = 0, family: Any = socket.AF_INET) -> list[Any]:
         raise OSError(None, "no such name")
 
@@ -86,12 +89,12 @@ class _NotFound(aiohttp.abc.AbstractResolver):
         pass
 
 
-class _NeverFound(_NotFound):
-    """Is still looking."""
+class _FoundTooLate(_NotFound):
+    """Gives up when nobody waits any more; a resolver of the system, in its thread, does the same."""
 
     async def resolve(self, host: str, port: int = 0, family: Any = socket.AF_INET) -> list[Any]:
-        await anyio.sleep_forever()
-        return []
+        await anyio.sleep(2 * QUIET_S)
+        raise OSError(None, "no answer")
 
 
 def _resolver(kind: type[_NotFound]) -> Opener:
@@ -145,7 +148,7 @@ PLACES: dict[str, Opener] = {
     "connection refused": _closed_port,
     "black hole": _full_backlog,
     "name not found": _resolver(_NotFound),
-    "name never found": _resolver(_NeverFound),
+    "name server that does not answer": _resolver(_FoundTooLate),
     "expired": _certificate(days=(-3, -1)),
     "wrong host": _certificate(name="127.0.0.2"),
     "self-signed": _certificate(is_trusted=False),
@@ -158,18 +161,24 @@ PLACES: dict[str, Opener] = {
 ROWS = [row for row in CONNECTION_ROWS if row.what in PLACES]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+@pytest.fixture(params=ROWS, ids=[row.name for row in ROWS])
+def row(request: pytest.FixtureRequest) -> Row:
+    found: Row = request.param
+    return found
+
+
+@pytest.fixture
+def place(row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opening:
+    """Where the house of this row will look for its Coze."""
+    return PLACES[row.what](tmp_path, monkeypatch)
+
+
 async def test_connections(
-    row: Row,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    invariants: Invariants,
-    page: Page,
-    caplog: pytest.LogCaptureFixture,
+    row: Row, place: Opening, invariants: Invariants, page: Page, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with (
-        PLACES[row.what](tmp_path, monkeypatch) as place,
-        housed(place.base, connect=place.connect_s, tls=place.tls_s) as house,
+        place as found,
+        housed(found.base, connect=found.connect_s, tls=found.tls_s) as house,
     ):
         for form in row.forms:
             async with invariants.around(house, next_ends=row.ends, says_hello=False) as played:
@@ -177,14 +186,14 @@ async def test_connections(
                 played.outcomes.append(outcome)
                 assert caplog.text.count("is asked for again") == row.attempts - 1
             page.observe(row, "test_connections", form, outcome.how)
-        if place.base.startswith("https:") and place.server is not None:
-            sent = b"".join(map(bytes, place.server.received))
+        if found.base.startswith("https:") and found.server is not None:
+            sent = b"".join(map(bytes, found.server.received))
             assert b"POST" not in sent, "nothing is said to somebody who has not shown who he is"
 
 
 async def test_a_certificate_that_is_in_order_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that the others are refused for what is wrong with them."""
-    async with _certificate()(tmp_path, monkeypatch) as place, housed(place.base) as house:
+    async with _certificate()(tmp_path, monkeypatch) as found, housed(found.base) as house:
         assert (await house.ask(spoken())).text == "Hello."
 
 

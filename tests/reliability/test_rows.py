@@ -1,6 +1,7 @@
 """Each fault that the emulator makes by a mark, through a whole realcoze: whole and streamed."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -26,28 +27,37 @@ async def shared(
         yield {"coze": coze, "studio": studio}
 
 
+Opened = Callable[..., AbstractAsyncContextManager[Stage]]
+
+
+@pytest.fixture
+def opened(shared: Mapping[Personality, Stage], personality: Personality, tmp_path: Path) -> Opened:
+    """The shared house, or one of its own."""
+
+    @asynccontextmanager
+    async def opened(*, is_shared: bool = False, **settings: float) -> AsyncIterator[Stage]:
+        if is_shared:
+            yield shared[personality]
+        else:
+            async with staged(tmp_path, personality, **settings) as stage:
+                yield stage
+
+    return opened
+
+
 @pytest.mark.parametrize(("row", "personality"), PLAYS, ids=[f"{row.name}-{personality}" for row, personality in PLAYS])
-async def test_rows(
-    row: Row,
-    personality: Personality,
-    shared: Mapping[Personality, Stage],
-    tmp_path: Path,
-    invariants: Invariants,
-    page: Page,
-) -> None:
+async def test_rows(row: Row, opened: Opened, invariants: Invariants, page: Page) -> None:
     """A house of its own where a refused account stays refused, where retries are paid for, or deadlines are short."""
     if row.next_ends != "success":
         for form in row.forms:
-            async with staged(tmp_path, personality) as stage:
+            async with opened() as stage:
                 await play(row, form, stage, invariants, page)
                 assert stage.seen.count(CHAT_PATH) == 1 + row.attempts, "a refused account is left in peace"
-    elif row.attempts > 1 or row.wait_s != PATIENT_S:
-        async with staged(tmp_path, personality, first_event_s=row.wait_s, idle_s=row.wait_s) as stage:
-            for form in row.forms:
-                await play(row, form, stage, invariants, page)
-    else:
+        return
+    is_shared = row.attempts == 1 and row.wait_s == PATIENT_S
+    async with opened(is_shared=is_shared, first_event_s=row.wait_s, idle_s=row.wait_s) as stage:
         for form in row.forms:
-            await play(row, form, shared[personality], invariants, page)
+            await play(row, form, stage, invariants, page)
 
 
 async def play(row: Row, form: str, stage: Stage, invariants: Invariants, page: Page) -> None:

@@ -17,7 +17,7 @@ class NotJson(ValueError):
     """The text is no JSON of the expected shape; the message says where, never what stood there."""
 
 
-def read_json(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+def read_json(data: bytes | str, decoder: msgspec.json.Decoder[T]) -> T:
     """Decode `data`; half an emoji becomes U+FFFD.  Raises `NotJson`."""
     try:
         return decoder.decode(data)
@@ -42,7 +42,7 @@ def read_if_json(text: str, decoder: msgspec.json.Decoder[T]) -> T | None:
         return None
 
 
-def _heal_surrogates(data: bytes) -> bytes | None:
+def _heal_surrogates(data: bytes | str) -> bytes | None:
     r"""The same JSON with each lone `\udXXX` replaced, or None where that was not the trouble."""
     try:
         text = json.dumps(json.loads(data), ensure_ascii=False)

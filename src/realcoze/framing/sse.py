@@ -56,16 +56,15 @@ class SseDecoder:
             self._skip_lf = False
             chunk = chunk.removeprefix(b"\n")
         events: list[ServerSentEvent] = []
-        at = 0
-        for match in _LINE_END.finditer(chunk):
-            self._grow(chunk[at : match.start()])
-            at = match.end()
+        *lines, rest = _LINE_END.split(chunk) if b"\r" in chunk else chunk.split(b"\n")
+        for piece in lines:
+            self._grow(piece)
             if line := self._take_line():
                 self._field(line)
             else:
                 events += self._dispatch(complete=True)
-        self._skip_lf = self._skip_lf or (at == len(chunk) and chunk.endswith(b"\r"))
-        self._grow(chunk[at:])
+        self._skip_lf = self._skip_lf or chunk.endswith(b"\r")
+        self._grow(rest)
         return events
 
     def finish(self) -> list[ServerSentEvent]:

@@ -94,7 +94,8 @@ class HttpClient:
                 on_head(response.status, _lower(response))
                 while chunk := await _next_chunk(response):
                     on_bytes(chunk)
-                    await valve.is_open.wait()
+                    if not valve.is_open.is_set():  # even an event that is set costs a turn of the loop
+                        await valve.is_open.wait()
 
     def _request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: aiohttp.ClientTimeout

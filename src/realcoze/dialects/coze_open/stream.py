@@ -267,7 +267,7 @@ class ChatStreamDecoder:
 
 def _read(event: ServerSentEvent, decoder: msgspec.json.Decoder[T]) -> T:
     try:
-        return read_json(event.data.encode(errors="replace"), decoder)
+        return read_json(event.data, decoder)
     except NotJson as error:
         raise UpstreamFailed(f"An event {event.event} cannot be read: {error}.", code="upstream_protocol") from error
 
@@ -277,7 +277,7 @@ def _is_whole(data: str) -> bool:
     if data == "[DONE]":
         return True
     try:
-        read_json(data.encode(errors="replace"), _ANYTHING)
+        read_json(data, _ANYTHING)
     except NotJson:
         return False
     return True
