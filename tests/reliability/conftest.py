@@ -95,7 +95,7 @@ class Invariants:
 
 
 @pytest.fixture
-async def invariants(nothing_left: None, caplog: pytest.LogCaptureFixture) -> Invariants:
+def invariants(caplog: pytest.LogCaptureFixture) -> Invariants:
     """Every line is logged here, and nothing waits by chance."""
     caplog.set_level(logging.DEBUG)
     return Invariants(caplog)

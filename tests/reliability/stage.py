@@ -32,7 +32,7 @@ from realcoze.gateway.route import Routes
 from realcoze.upstreams.coze_open.settings import Deadlines, OpenSettings
 from realcoze.upstreams.coze_open.upstream import open_coze
 from realcoze.upstreams.credentials import Secret
-from servers import BOT_IDS, Coze, Watched, emulated
+from servers import BOT_IDS, Coze, Watched, emulated, held, until_held
 
 KEY = "canary-key-of-the-house"
 TOKEN = "pat_canary_0123456789"
@@ -215,7 +215,7 @@ async def staged(
 ) -> AsyncIterator[Stage]:
     """All of it; `upstream` are settings of the account."""
     emulator = OpenEmulatorSettings(personality=personality, token=TOKEN, pace=pace)
-    async with emulated(emulator) as coze, witnessed(coze.port) as witness:
+    async with giving_all_back(), emulated(emulator) as coze, witnessed(coze.port) as witness:
         base = f"http://127.0.0.1:{witness.port}"
         settings = house_settings(base, folder, server={"gate_s": gate_s}, **upstream)
         async with (
@@ -230,11 +230,19 @@ async def housed(base: str, **deadlines: float) -> AsyncIterator[House]:
     """A house alone, whose Coze is at `base`, with deadlines that settings do not have."""
     told = Deadlines(**{"connect": 2.0, "tls": 2.0, "first_event": 5.0, "idle": 5.0, "cancel": 1.0, **deadlines})
     upstream = OpenSettings(token=Secret(TOKEN), bots=BOT_IDS, base=base, deadlines=told)
-    async with open_coze(upstream) as coze:
+    async with giving_all_back(), open_coze(upstream) as coze:
         inside = wiring.House(Gateway(Routes({BotName("echo"): coze})), lambda: {"coze": coze.health()})
         app = build_app(inside, house_settings(base, Path("/nowhere"), server={}))
         async with listening(app, host="127.0.0.1", port=0, grace_s=1) as port:
             yield House(port)
+
+
+@asynccontextmanager
+async def giving_all_back() -> AsyncIterator[None]:
+    """After the block there are as many tasks, sockets and files as before."""
+    before = held()
+    yield
+    await until_held(before)
 
 
 def read_outcome(answer: Answer, form: str) -> Outcome:

@@ -80,3 +80,10 @@ def test_each_refusal_is_an_error_of_its_own() -> None:
     assert raised[0] is not raised[1]
     assert BLOCKED not in raised
     assert BLOCKED.__traceback__ is None
+
+
+def test_a_401_that_does_not_come_from_coze_itself_passes() -> None:
+    standing = Standing()
+    standing.note(UpstreamDenied("HTTP 401", code="upstream_auth"), 0.0)
+    assert standing.reason(BLOCK_S - 1) == "HTTP 401"
+    assert standing.reason(BLOCK_S) is None

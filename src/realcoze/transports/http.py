@@ -4,6 +4,7 @@ Redirects are never followed (credentials must not travel), bodies are bounded, 
 asked for.  Cancelling a call closes its connection.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -68,6 +69,7 @@ class HttpClient:
         with translated(host_of(url)):
             timeout = _timeout(self._session, total=reply_s)
             async with self._request(method, url, headers, body, timeout) as response:
+                _end_with_connection(response)
                 read = await _read(response, max_bytes)
                 return Answer(response.status, _lower(response), read)
 
@@ -91,6 +93,7 @@ class HttpClient:
         with translated(host_of(url)):
             timeout = _timeout(self._session, sock_read=idle_s)
             async with self._request(method, url, headers, body, timeout) as response:
+                _end_with_connection(response)
                 on_head(response.status, _lower(response))
                 while chunk := await _next_chunk(response):
                     on_bytes(chunk)
@@ -148,11 +151,30 @@ async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
     return bytes(body)
 
 
+def _end_with_connection(response: aiohttp.ClientResponse) -> None:
+    """Wake whoever waits for more of a body when its connection is gone.
+
+    Where bytes that are no chunk ended it, aiohttp (3.14.5) does not, and its reader would wait for ever.
+    """
+    protocol = response.connection.protocol if response.connection is not None else None
+    closed = protocol.closed if protocol is not None else None
+    content = response.content
+
+    def wake(gone: "asyncio.Future[None]") -> None:
+        if not gone.cancelled():
+            gone.exception()
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError("The body cannot be read."))
+
+    if closed is not None:
+        closed.add_done_callback(wake)
+
+
 async def _more(response: aiohttp.ClientResponse) -> bytes:
     try:
         return await response.content.readany()
     except RuntimeError as error:
-        # Where bytes that are no chunk ended the connection, aiohttp (3.14) knows nothing better to say.
+        # The same, where nobody waited yet.
         raise aiohttp.ClientPayloadError("The body cannot be read.") from error
 
 

@@ -1,8 +1,9 @@
 """What the account was refused, and for how long it is not worth asking again.
 
-An ended session stays ended: nothing is sent until the program is started with a new one.  A block
-(risk control, region, a demand for signatures) keeps the account quiet for a minute, because asking
-on is what gets accounts banned.
+An ended session stays ended, and so does a token that Coze does not know: nothing is sent until the
+program is started with a new one.  A block (risk control, region, a demand for signatures) keeps the
+account quiet for a minute, because asking on is what gets accounts banned; and so does a 401 that does
+not come from Coze itself.
 """
 
 from copy import copy
@@ -39,7 +40,7 @@ class Standing:
         """
         if not isinstance(error, UpstreamDenied):
             return
-        is_final = error.code == "upstream_auth"
+        is_final = error.code == "upstream_auth" and error.upstream_code is not None
         if self._standing(now) is None or is_final:
             self._denial = copy(error)
             self._until = None if is_final else now + BLOCK_S

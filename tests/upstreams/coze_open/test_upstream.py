@@ -258,6 +258,18 @@ async def test_a_refused_account_is_left_alone() -> None:
         assert "4100" in str(upstream.health()["refused"])
 
 
+async def test_what_one_bot_is_refused_says_nothing_about_the_others() -> None:
+    async with emulated() as coze, reached_openly(coze.base) as upstream:
+        found = await outcome(upstream, asking("hello [[fault code value=4101]]"))
+        assert isinstance(found, UpstreamDenied)
+        assert (await ask(upstream, asking("hello"))).text == "hello"
+        found = await outcome(upstream, asking("hello [[fault risk]]"))
+        assert isinstance(found, UpstreamDenied)
+        again = await outcome(upstream, asking("hello"))
+        assert isinstance(again, UpstreamDenied)
+        assert 0 < (again.retry_after_s or 0) <= 60
+
+
 async def test_a_token_that_may_not_cancel_costs_one_warning(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,6 +33,9 @@ class Turn:
         self._now = asyncio.get_running_loop().time
         self._last_at = self._now()
         self._has_event = False
+        self._is_ending = False
+        self._turned = anyio.Event()
+        """Set when another deadline begins to count, which may be sooner than the one before."""
         self.is_over = False
         """The sink has had the event that ends the turn, or Coze said that it failed."""
 
@@ -69,6 +72,9 @@ class Turn:
         if events or self._decoder.is_complete:
             self._last_at = self._now()
         self._feed(events)
+        if self._decoder.is_complete and not self._is_ending:
+            self._is_ending = True
+            self._turn()
         if self.is_over:
             # Nothing is left to hold back: a sink that is full now need not be waited for.
             self._valve.resume()
@@ -96,8 +102,9 @@ class Turn:
 
     async def watch(self) -> None:
         """Return when the turn has waited for too long."""
-        while (left_s := self._due_at() - self._now()) > 0:  # noqa: ASYNC110 - it sleeps until it is due
-            await anyio.sleep(left_s)
+        while (left_s := self._due_at() - self._now()) > 0:
+            with anyio.move_on_after(left_s):
+                await self._turned.wait()
 
     def too_late(self) -> UpstreamTimeout:
         """The error of a turn that `watch` gave up."""
@@ -121,9 +128,16 @@ class Turn:
                 self._error = event.error
                 self.is_over = True
                 return
-            self._has_event = True
+            if not self._has_event:
+                self._has_event = True
+                self._turn()
             self.is_over = isinstance(event, ENDS)
             self._sink.feed(event)
+
+    def _turn(self) -> None:
+        """Have `watch` look again."""
+        self._turned.set()
+        self._turned = anyio.Event()
 
     def _named(self, error: RealcozeError) -> RealcozeError:
         error.logid = error.logid or self._logid

@@ -36,6 +36,7 @@ from realcoze.upstreams.turnstile import Turnstile
 log = logging.getLogger(__name__)
 
 DEFAULT_USER = "realcoze"
+FORBIDDEN = "upstream_forbidden"
 USER_ID_CHARACTERS = 32
 _TOKEN = re.compile(r"[!-~]+")
 
@@ -68,7 +69,7 @@ class CozeOpen:
             try:
                 await self._run(request, body, sink, valve)
             except RealcozeError as error:
-                self._standing.note(error, anyio.current_time())
+                self._note(error)
                 raise
             self._budget.succeeded()
 
@@ -78,7 +79,7 @@ class CozeOpen:
         try:
             return await self._uploader.upload(data, name)
         except RealcozeError as error:
-            self._standing.note(error, anyio.current_time())
+            self._note(error)
             raise
 
     def health(self) -> dict[str, str | int]:
@@ -88,6 +89,11 @@ class CozeOpen:
         if refused:
             facts["refused"] = refused
         return facts
+
+    def _note(self, error: RealcozeError) -> None:
+        """Remember what was refused to the account as a whole; a permission is that of one bot or call."""
+        if error.code != FORBIDDEN:
+            self._standing.note(error, anyio.current_time())
 
     def _encode(self, request: Request) -> bytes:
         if request.tool_results:
