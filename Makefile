@@ -1,6 +1,7 @@
 # make demo   a conversation on an embedded Coze, and a server to try
 # make test   the tests
 # make check  style, types, import contracts, audits
+# make reliability   plays the faults and writes them down in docs/reliability.md
 # make pictures   draws the pictures of the documentation anew
 # Each does its own set-up in .venv, from locked and hashed requirements.
 
@@ -13,7 +14,7 @@ OURSELVES := $(PIP) install --quiet --no-deps --no-build-isolation --no-index --
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --resolver=backtracking \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --no-header
 
-.PHONY: demo test check format lock pictures clean
+.PHONY: demo test check format lock reliability pictures clean
 
 demo: $(VENV)/run-ready
 	@$(BIN)/realcoze demo
@@ -39,6 +40,9 @@ lock: $(VENV)/dev-ready
 	$(COMPILE) --upgrade requirements/run.txt requirements/dev.in --output-file requirements/dev.txt
 	for judge in cozepy page; do $(COMPILE) --upgrade tests/judges/$$judge/requirements.in \
 		--output-file tests/judges/$$judge/requirements.txt || exit 1; done
+
+reliability: $(VENV)/dev-ready
+	REALCOZE_WRITE_DOCS=1 $(BIN)/pytest tests/reliability
 
 pictures: $(VENV)/dev-ready
 	@tests/judges/install

@@ -43,7 +43,9 @@ class Page:
         return "\n".join([HEAD, *sorted(lines, key=_place)])
 
     def write(self) -> None:
-        """Put it into the page."""
+        """Put it into the page, unless some rows were not played."""
+        if len(self._seen) < len(all_rows()):
+            return
         before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
         after = rest.partition(END)[2]
         PAGE.write_text(f"{before}{BEGIN}\n\n{self.text()}\n\n{END}{after}", encoding="utf-8")

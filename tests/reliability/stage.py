@@ -210,12 +210,19 @@ def house_settings(base: str, folder: Path, *, server: dict[str, Any], **upstrea
 
 
 @asynccontextmanager
-async def staged(
+async def staged(folder: Path, personality: Personality = "coze", **settings: Any) -> AsyncIterator[Stage]:
+    """See `set_up`; afterwards nothing is left of it."""
+    async with giving_all_back(), set_up(folder, personality, **settings) as stage:
+        yield stage
+
+
+@asynccontextmanager
+async def set_up(
     folder: Path, personality: Personality = "coze", *, pace: float = 0.0, gate_s: float = 5.0, **upstream: Any
 ) -> AsyncIterator[Stage]:
     """All of it; `upstream` are settings of the account."""
     emulator = OpenEmulatorSettings(personality=personality, token=TOKEN, pace=pace)
-    async with giving_all_back(), emulated(emulator) as coze, witnessed(coze.port) as witness:
+    async with emulated(emulator) as coze, witnessed(coze.port) as witness:
         base = f"http://127.0.0.1:{witness.port}"
         settings = house_settings(base, folder, server={"gate_s": gate_s}, **upstream)
         async with (

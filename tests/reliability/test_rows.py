@@ -11,7 +11,7 @@ from realcoze.emulator.open_settings import Personality
 from reliability.conftest import Invariants
 from reliability.page import Page
 from reliability.rows import ALL, MARKED_ROWS, PART, Row
-from reliability.stage import Outcome, Stage, staged
+from reliability.stage import Outcome, Stage, giving_all_back, set_up, staged
 
 PATIENT_S = 5.0
 PLAYS = [(row, personality) for row in MARKED_ROWS for personality in row.on]
@@ -23,7 +23,7 @@ async def shared(
 ) -> AsyncIterator[Mapping[Personality, Stage]]:
     """A house before each Coze; to end one takes uvicorn a fifth of a second."""
     folder = tmp_path_factory.mktemp("shared")
-    async with staged(folder, "coze") as coze, staged(folder, "studio") as studio:
+    async with giving_all_back(), set_up(folder, "coze") as coze, set_up(folder, "studio") as studio:
         yield {"coze": coze, "studio": studio}
 
 
