@@ -71,6 +71,21 @@ def test_a_token_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         load_settings(folder=tmp_path, environment=environment)
 
 
+def test_a_chosen_account_has_its_own_bots_only(tmp_path: Path) -> None:
+    (tmp_path / "realcoze.toml").write_text('[bots.one]\nbot_id = "12"\n[bots.two]\nconfig = "two.json"\n')
+    both = {**TOKEN, **SESSION}
+    assert list(load_settings(folder=tmp_path, environment=both).bots) == ["one", "two"]
+    chosen = load_settings(folder=tmp_path, environment=both, overrides={"realcoze_upstream": "playground"})
+    assert list(chosen.bots) == ["two"]
+    with pytest.raises(Misconfigured, match="'else'"):
+        load_settings(folder=tmp_path, environment=both, overrides={"realcoze_upstream": "else"})
+
+
+def test_an_address_without_its_scheme_is_told() -> None:
+    with pytest.raises(Misconfigured, match=r"'api\.coze\.com', does not begin with https://"):
+        require_token(OpenUpstream(token="pat_1", base="api.coze.com"), bot="x", bot_id="1", where="here")
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "environment"), [("coze", "coze_playground", TOKEN), ("playground", "coze_open", SESSION)]
 )

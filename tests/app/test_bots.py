@@ -33,7 +33,8 @@ async def test_a_server_that_has_no_such_list_says_so(tmp_path: Path) -> None:
     async with emulated(OpenSettings(personality="studio")) as coze:
         ended = await run("bots", cwd=tmp_path, COZE_API_TOKEN=API_TOKEN, COZE_API_BASE=coze.base)
     assert ended.code != 0
-    assert "realcoze: Coze answered" in ended.err
+    assert "has no list of bots; Coze Studio has none." in ended.err
+    assert "COZE_BOT_ID" in ended.err
 
 
 async def test_without_a_token_it_says_what_is_missing(tmp_path: Path) -> None:

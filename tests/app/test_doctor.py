@@ -42,7 +42,7 @@ async def test_what_costs_is_named_beforehand_and_not_done_unasked(
         return False
 
     assert await examine(settings(tmp_path, coze.base), refuse) == 0
-    assert "2 calls" in asked[0]
+    assert "5 calls" in asked[0]
     assert "500" in asked[0]
     assert coze.open_api.seen.calls == []
     assert "not checked" in capsys.readouterr().out
@@ -51,7 +51,7 @@ async def test_what_costs_is_named_beforehand_and_not_done_unasked(
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        ({"COZE_API_TOKEN": ""}, "COZE_API_TOKEN is missing"),
+        ({"COZE_API_TOKEN": ""}, "There is no token"),
         ({"COZE_BOT_ID": ""}, "COZE_BOT_ID"),
         ({"COZE_BOT_ID": "https://www.coze.com/space/1/bot/2"}, "number behind /bot/"),
         ({"COZE_API_TOKEN": "pat with spaces"}, "characters that no token has"),
@@ -99,6 +99,16 @@ async def test_a_token_that_is_refused(coze: Coze, tmp_path: Path, capsys: pytes
     assert "a token of coze.com does not work on coze.cn" in told
     assert len(coze.open_api.seen.calls) == 1
     assert "pat_other" not in told
+
+
+async def test_a_permission_that_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with emulated(OpenSettings(forbidden=frozenset({"/v3/chat/cancel"}))) as coze:
+        assert await examine(settings(tmp_path, coze.base), YES) == 1
+        assert coze.open_api.seen.ends == []
+    told = capsys.readouterr().out
+    assert "ok    the token has the permission chat" in told
+    assert "FAIL  the permission cancelChat (to stop an answer that nobody waits for): Coze answered code 4101" in told
+    assert told.count("FAIL") == 1
 
 
 async def test_a_bot_that_is_not_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

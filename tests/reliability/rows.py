@@ -74,7 +74,7 @@ def _r(status: int, code: str) -> str:
 
 PROTOCOL, TRUNCATED = "502 upstream_protocol", "502 upstream_truncated"
 TIMEOUT = "504 upstream_timeout"
-QUIET_S = 0.5
+QUIET_S = 0.4
 LIMITED = "R 429 rate_limited"
 
 REFUSED_ROWS = (
@@ -94,7 +94,7 @@ REFUSED_ROWS = (
         ends=LIMITED,
         attempts=2,
         retry_after=1,
-        forms=TWO_FORMS,
+        forms=ONE_FORM,
     ),
     Row(
         id="U6",
@@ -195,7 +195,7 @@ REFUSED_ROWS = (
         ends=_r(409, "conversation_busy"),
         attempts=2,
         retry_after=1,
-        forms=TWO_FORMS,
+        forms=ONE_FORM,
     ),
     Row(
         id="U8",
@@ -369,10 +369,9 @@ ENDING_ROWS = (
     Row(id="Z13", what="fields that one can do without are missing", mark="sparse", ends="success", text=ALL, on=BOTH),
     Row(
         id="Z15",
-        what="the token lacks the permission; nothing more is sent for a minute",
+        what="the token lacks the permission",
         mark="code value=4101",
         ends=_r(502, "upstream_forbidden"),
-        next_ends=_r(502, "upstream_forbidden"),
     ),
 )
 

@@ -91,7 +91,7 @@ def require_token(upstream: OpenUpstream, *, bot: str, bot_id: str, where: str) 
     """Raise `Misconfigured` unless there is a token, and the id of the bot."""
     token = upstream.token
     if not token:
-        what = f"There is no token for the bot {bot!r}: COZE_API_TOKEN is missing or empty."
+        what = f"There is no token for the bot {bot!r}."
     elif not token.isascii() or not token.isprintable() or " " in token:
         what = f"The token for the bot {bot!r} holds characters that no token has."
     elif not (bot_id.isascii() and bot_id.isdigit()):
@@ -99,7 +99,15 @@ def require_token(upstream: OpenUpstream, *, bot: str, bot_id: str, where: str) 
             f"The bot {bot!r} has no id: COZE_BOT_ID, or bot_id of its table, is {bot_id[:20]!r}.",
             hint="It is the number behind /bot/ in the address of the bot's page.",
         )
+    elif not upstream.base.startswith(("http://", "https://")):
+        raise Misconfigured(
+            f"The address of Coze's API, {upstream.base[:80]!r}, does not begin with https:// or http://.",
+            hint="COZE_API_BASE is https://api.coze.com, https://api.coze.cn, or http://HOST:8888 for Coze Studio.",
+        )
     else:
         return
-    hint = "Make a personal access token at /open/oauth/pats of www.coze.com, www.coze.cn or your Studio, and write it "
+    hint = (
+        "Make a personal access token at /open/oauth/pats of www.coze.com or www.coze.cn, or behind your avatar in "
+        "Coze Studio (API Authorization), and write it "
+    )
     raise Misconfigured(what, hint=hint + where)

@@ -120,8 +120,11 @@ def load_settings(
     _apply(file, names)
     _read_tokens(file, path.parent if path else folder)
     catches_all = not file.bots
+    chosen = names.get("realcoze_upstream", "")
+    if chosen and chosen not in file.upstreams:
+        raise _unknown_upstream("The chosen upstream", chosen, file)
     if catches_all:
-        file.bots = _only_bot(file, names)
+        file.bots = _only_bot(file, names, chosen)
     base = path.parent if path else folder
     bots = {
         BotName(name): _resolved(name, bot, file, folder if catches_all else base) for name, bot in file.bots.items()
@@ -129,7 +132,7 @@ def load_settings(
     return Settings(
         server=file.server,
         upstreams=file.upstreams,
-        bots=bots,
+        bots={name: bot for name, bot in bots.items() if chosen in ("", bot.upstream)},
         catches_all=catches_all,
         state_dir=_state_dir(file.temp_path, folder, environment),
     )
@@ -219,11 +222,8 @@ def _upstream(table: Any, path: Path, at: str) -> Upstream:
     return converted(table, Upstream, path=path, at=at)  # type: ignore[arg-type]
 
 
-def _only_bot(file: _File, names: Mapping[str, str]) -> dict[str, Bot]:
-    """The bot of settings without a table of bots.  With two accounts the open API's is taken, or the one named."""
-    chosen = names.get("realcoze_upstream", "")
-    if chosen and chosen not in file.upstreams:
-        raise _unknown_upstream("The chosen upstream", chosen, file)
+def _only_bot(file: _File, names: Mapping[str, str], chosen: str) -> dict[str, Bot]:
+    """The bot of settings without a table of bots.  With two accounts the open API's is taken, or the chosen one."""
     both = [name for name in (OPEN_UPSTREAM, SEED_UPSTREAM) if name in file.upstreams]
     if not chosen and not both:
         return {}

@@ -4,7 +4,7 @@ What costs calls at Coze is named beforehand and asked for; the rest costs nothi
 """
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -18,10 +18,16 @@ from realcoze.app.wiring import open_settings
 from realcoze.domain.ids import BotName
 from realcoze.errors import Misconfigured, RealcozeError
 from realcoze.transports.http import open_http
+from realcoze.upstreams.coze_open.calls import Scope
 from realcoze.upstreams.coze_open.upstream import open_coze
 
 CLOCK_TOLERANCE_S = 120
 REACH_S = 15.0
+SCOPES: Mapping[Scope, str] = {
+    "chat": "to talk",
+    "cancelChat": "to stop an answer that nobody waits for",
+    "uploadFile": "to show pictures and files",
+}
 CLOCK_HINT = "Set this machine's clock; certificates and tokens are judged by it."
 OTHER_BASE_HINT = "Look at the base address: https://api.coze.com, https://api.coze.cn, or http://HOST:8888 for Studio."
 
@@ -87,9 +93,10 @@ async def _reach(upstream: Upstream) -> AsyncIterator[Finding]:
 
 
 async def _account(upstream: OpenUpstream, bots: dict[BotName, Bot], ask: Ask) -> AsyncIterator[Finding]:
-    count = 1 + len(bots)
+    count = 1 + len(SCOPES) + len(bots)
     if not ask(
-        f"Checking the token and {len(bots)} bot(s) makes {count} calls to Coze; a free account has 500 in all."
+        f"Checking the token, its permissions and {len(bots)} bot(s) makes {count} calls to Coze; "
+        "a free account has 500 in all."
     ):
         yield Finding(what="token and bots: not checked", is_well=True, advice="`realcoze doctor --yes` checks them.")
         return
@@ -105,8 +112,20 @@ async def _account(upstream: OpenUpstream, bots: dict[BotName, Bot], ask: Ask) -
                 yield _failed("the token", error)
                 if error.code == "upstream_auth":
                     return
+        for scope, use in SCOPES.items():
+            yield await _scope(coze.calls.probe(scope), scope, use)
         for name, bot in bots.items():
             yield await _bot(coze.calls.bot(bot.bot_id), name, bot)
+
+
+async def _scope(asked: Awaitable[None], scope: Scope, use: str) -> Finding:
+    try:
+        await asked
+    except RealcozeError as error:
+        if error.code in ("upstream_forbidden", "upstream_auth", "upstream_unreachable"):
+            return _failed(f"the permission {scope} ({use})", error)
+    # Any other refusal is of the call, which was made so that it cannot succeed.
+    return Finding(what=f"the token has the permission {scope} ({use})", is_well=True)
 
 
 async def _bot(asked: Awaitable[object], name: BotName, bot: Bot) -> Finding:

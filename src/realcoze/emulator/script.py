@@ -162,7 +162,13 @@ def _pictures(scene: Scene) -> Said:
         shown = [part for part in message.parts if isinstance(part, Image | File)] + shown
     if not shown:
         return [], "Show me a picture or a file. 给我看一张图片或一个文件吧。", []
-    return [], "\n\n".join(_described(part.key or part.url, scene.find_file(part.key)) for part in shown), []
+    return [], "\n\n".join(_seen(part, scene.find_file) for part in shown), []
+
+
+def _seen(part: Image | File, find_file: FindFile) -> str:
+    if part.url:
+        return f"I see that there is something at <{part.url}>, and do not open links."
+    return _described(part.key, find_file(part.key))
 
 
 def _described(key: str, data: bytes | None) -> str:

@@ -168,7 +168,7 @@ class _Guard:
         if not self._life.accepts(event):
             return
         if isinstance(event, ENDS):
-            self.outcome = event.error.code if isinstance(event, TurnFailed) else "ended well"
+            self.outcome = _failure(event.error) if isinstance(event, TurnFailed) else "ended well"
         self._sink.feed(event)
 
     def fail(self, error: RealcozeError) -> None:
@@ -182,6 +182,11 @@ class _Guard:
             self.fail(Internal("The upstream returned before the turn was over."))
         if self._life.dropped:
             log.warning("%d events came out of place and were dropped", self._life.dropped)
+
+
+def _failure(error: RealcozeError) -> str:
+    """For the log: what Coze's support asks for stands there, too."""
+    return f"{error.code} (logid {error.logid})" if error.logid else error.code
 
 
 class _NoFlow:

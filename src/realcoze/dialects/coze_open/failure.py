@@ -27,15 +27,19 @@ from realcoze.errors import (
 
 LOGIN_HINT = (
     "Coze does not know the token. It may have expired (30 days at most), or be of the other Coze: a token of "
-    "coze.com does not work on coze.cn, nor the other way round. Make one at /open/oauth/pats, put it into "
-    "COZE_API_TOKEN, and set COZE_API_BASE to https://api.coze.com, https://api.coze.cn or your own Studio."
+    "coze.com does not work on coze.cn, nor the other way round. Make one at /open/oauth/pats (in Coze Studio: "
+    "avatar, API Authorization), put it into COZE_API_TOKEN, and set COZE_API_BASE to https://api.coze.com, "
+    "https://api.coze.cn or your own Studio."
 )
 SCOPE_HINT = (
     "The token lacks a permission, or the bot's workspace was not ticked when it was made; Coze's text names what is "
     "missing. Edit the token at /open/oauth/pats."
 )
 PUBLISH_HINT = "Open the bot in Coze, choose Publish, tick the channel API, and publish it."
-BOT_HINT = "Check COZE_BOT_ID: it is the number behind /bot/ in the address of the bot's page."
+BOT_HINT = (
+    "Check the bot's id (COZE_BOT_ID, or bot_id in realcoze.toml): it is the number behind /bot/ in the address of "
+    "the bot's page."
+)
 REGION_HINT = "Coze refuses the region of this address. Set `proxy` to one in another region."
 TRAFFIC_HINT = "Coze saw unusual traffic from this account. Wait, and use it in a browser once to see what it asks for."
 DAILY_HINT = "The bot's or the account's limit for today is used up; it starts anew tomorrow."
@@ -85,7 +89,8 @@ _ROWS: tuple[tuple[tuple[int, ...], _Row], ...] = (
     ((4014, 4105, 700012050), _Row(ContentRefused)),
     ((4006, 4021, 100000002, 103100002), _Row(NotFound, "model_not_found", BOT_HINT)),
     ((4015, 6031, 720702011), _Row(NotFound, "model_not_found", PUBLISH_HINT)),
-    ((4200, 4314, 4315, 103200001, 103200003, 103200004, 720702004, 404), _Row(NotFound, hint=GONE_HINT)),
+    ((4200, 4314, 4315, 103200001, 103200003, 103200004, 720702004), _Row(NotFound, hint=GONE_HINT)),
+    ((404,), _Row(NotFound)),
     (tuple(NO_CONVERSATION), _Row(NotFound, hint=GONE_HINT)),
     ((BUSY,), _Row(Busy)),
     ((4020, 429), _Row(RateLimited)),

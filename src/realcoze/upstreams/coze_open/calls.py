@@ -4,14 +4,29 @@ Source: docs/protocol/openapi-v3.md §2, §5, §8, §9.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 from realcoze.dialects.coze_open import catalog, chat, files
 from realcoze.dialects.coze_open.catalog import Bot, ListedBot, User, Workspace
+from realcoze.dialects.coze_open.envelope import raise_refusal
 from realcoze.domain.ids import ChatId, ConversationId
+from realcoze.domain.message import say
+from realcoze.domain.request import Request
 from realcoze.transports.http import Answer, HttpClient, Valve
 from realcoze.upstreams.coze_open.settings import OpenSettings
 
 USER_AGENT = "realcoze"
+
+
+Scope = Literal["chat", "cancelChat", "uploadFile"]
+"""Permissions of a token, by Coze's own words; without the first nothing works."""
+
+_NOBODY = "1"
+_PROBES: Mapping[Scope, tuple[str, bytes]] = {
+    "chat": (chat.CHAT_PATH, chat.encode_chat(Request(messages=(say("user", "-"),)), bot_id=_NOBODY, user_id=_NOBODY)),
+    "cancelChat": (chat.CANCEL_PATH, chat.encode_cancel(ConversationId(_NOBODY), ChatId(_NOBODY))),
+    "uploadFile": (files.UPLOAD_PATH, b"{}"),
+}
 
 
 class Calls:
@@ -57,6 +72,11 @@ class Calls:
     async def me(self) -> User:
         """Whose token it is."""
         return catalog.decode_user(*await self._get(catalog.ME_PATH))
+
+    async def probe(self, scope: Scope) -> None:
+        """Make a call that cannot succeed; it raises `UpstreamDenied` when the token may not make it at all."""
+        path, body = _PROBES[scope]
+        raise_refusal(*await self._post(path, body, reply_s=self._settings.deadlines.reply))
 
     async def workspaces(self, page: int) -> tuple[list[Workspace], int]:
         """One page (from 1) of the workspaces that the token reaches, and how many there are in all."""
