@@ -344,3 +344,12 @@ def test_an_answer_is_the_same_however_it_is_cut() -> None:
 @given(st.lists(bytes_near(b'{"type":"', b"delta", b"error", b"done", b'"', b',"text":"', b',"message_id":"m"', b"}")))
 def test_any_records_give_events_or_a_documented_error(records: list[bytes]) -> None:
     assert_refused_only_as(RecordDecoder(), records, UNREADABLE, TRUNCATED)
+
+
+@pytest.mark.parametrize("encoder", [NdjsonEncoder, SseEncoder])
+def test_a_record_stands_on_one_line_however_a_client_breaks_them(encoder: type[NdjsonEncoder]) -> None:
+    text = "汉\u0085\u2028\u2029字\n"
+    record = encoder(request_id=RequestId("r"), steps=frozenset()).feed(TextDelta(message_id=MessageId("1"), text=text))
+    assert len(record.decode().rstrip("\n").splitlines()) == 1
+    [event] = RecordDecoder().feed(record.removeprefix(b"data: "))
+    assert event == TextDelta(message_id=MessageId("1"), text=text)

@@ -105,6 +105,18 @@ async def test_a_turn_that_is_complete_is_not_lost_when_its_stream_goes_on() -> 
     assert sink.reply().text == "Hi"
 
 
+async def test_a_deadline_that_comes_sooner_is_kept() -> None:
+    sink = Gathered()
+    one = turn(sink, first_event=60, idle=60, tail=0.01)
+    one.head(200, SSE)
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(one.watch)
+            await anyio.lowlevel.checkpoint()
+            one.bytes(CREATED + DELTA + COMPLETED)
+    assert one.complete()
+
+
 async def test_bytes_that_make_no_event_do_not_count() -> None:
     one = turn(Gathered(), first_event=0.05, idle=0.05)
     one.head(200, SSE)

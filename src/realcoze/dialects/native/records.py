@@ -123,6 +123,10 @@ _KNOWN = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Record))
 _encode = msgspec.json.Encoder().encode
 
 
+_LINE_BREAKS = (("\u0085".encode(), b"\\u0085"), ("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"))
+"""What JSON may hold as it is, and some clients break lines at."""
+
+
 class NdjsonEncoder:
     """Events → lines.  `steps` are the kinds of steps that the client subscribed to."""
 
@@ -143,7 +147,7 @@ class NdjsonEncoder:
             return b""
         self.is_closed = isinstance(event, ev.ENDS)
         self.has_failed = isinstance(event, ev.TurnFailed)
-        return self._frame(_encode(_record(event, self._request_id)))
+        return self._frame(_on_one_line(_encode(_record(event, self._request_id))))
 
     def deadline(self) -> float | None:
         """Nothing is ever held back."""
@@ -168,6 +172,14 @@ class SseEncoder(NdjsonEncoder):
 
     def _frame(self, record: bytes) -> bytes:
         return b"data: " + record + b"\n\n"
+
+
+def _on_one_line(record: bytes) -> bytes:
+    """The same JSON for clients that break lines wherever Unicode does (RELIABILITY U15)."""
+    if not record.isascii():
+        for raw, escaped in _LINE_BREAKS:
+            record = record.replace(raw, escaped)
+    return record
 
 
 class RecordDecoder:
