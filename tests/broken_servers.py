@@ -1,6 +1,6 @@
 """Servers that break before or between answers, on raw sockets: rows U1, U2, U4, U28 and U29 of the fault matrix.
 
-What breaks within an answer of the open API is a mark in the message (`realcoze.emulator.open_fault`); a server that
+What breaks within an answer of the open API is a mark in the message (emulator/open_api/fault.py); a server that
 says a few bytes and closes, or stays silent, is `servers.raw_server`.
 """
 

@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 
 from realcoze.emulator.account import API_TOKEN, BOTS, SESSION_ID
-from realcoze.emulator.open_api import OpenServer
-from realcoze.emulator.open_settings import OpenSettings
+from realcoze.emulator.open_api.server import OpenServer
+from realcoze.emulator.open_api.settings import OpenSettings
 from realcoze.emulator.playground import PlaygroundSettings
 from realcoze.emulator.server import emulating
 from servers import Wire

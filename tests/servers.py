@@ -24,8 +24,8 @@ from realcoze.domain.message import say
 from realcoze.domain.ports import Chats, Flow
 from realcoze.domain.request import Request
 from realcoze.emulator.account import API_TOKEN, BOTS, SESSION_ID, bot_config
-from realcoze.emulator.open_api import OpenServer
-from realcoze.emulator.open_settings import OpenSettings as OpenEmulatorSettings
+from realcoze.emulator.open_api.server import OpenServer
+from realcoze.emulator.open_api.settings import OpenSettings as OpenEmulatorSettings
 from realcoze.emulator.playground import PlaygroundServer
 from realcoze.emulator.playground import PlaygroundSettings as EmulatorSettings
 from realcoze.emulator.server import emulating

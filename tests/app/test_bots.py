@@ -6,7 +6,7 @@ from commands import run
 from realcoze.app.bots import list_bots
 from realcoze.app.config import load_settings
 from realcoze.emulator.account import API_TOKEN, BOTS
-from realcoze.emulator.open_settings import OpenSettings
+from realcoze.emulator.open_api.settings import OpenSettings
 from realcoze.errors import Misconfigured
 from servers import Coze, emulated
 

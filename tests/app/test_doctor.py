@@ -9,7 +9,7 @@ import pytest
 from realcoze.app.config import Settings, load_settings
 from realcoze.app.doctor import answers, examine
 from realcoze.emulator.account import API_TOKEN, BOTS, SESSION_ID
-from realcoze.emulator.open_settings import OpenSettings
+from realcoze.emulator.open_api.settings import OpenSettings
 from servers import Coze, emulated, raw_server
 
 pytestmark = pytest.mark.usefixtures("nothing_left")

@@ -11,7 +11,7 @@ from realcoze.domain.message import say
 from realcoze.domain.request import Request
 from realcoze.emulator.account import BOTS
 from realcoze.emulator.fault import FAULTS
-from realcoze.emulator.open_fault import CHAT_FAULTS
+from realcoze.emulator.open_api.fault import CHAT_FAULTS
 from realcoze.emulator.playground import PlaygroundSettings
 from realcoze.emulator.server import emulating
 from servers import raw_server

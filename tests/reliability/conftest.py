@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from realcoze.emulator.open_settings import OpenSeen
+from realcoze.emulator.open_api.settings import OpenSeen
 from reliability.page import WRITES, Page
 from reliability.stage import CANARIES, House, Outcome, Stage, spoken
 from servers import Held, held, soon

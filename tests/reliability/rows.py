@@ -6,7 +6,7 @@ content) or `M STATUS CODE` (failed in the middle; a whole answer is refused wit
 
 from dataclasses import dataclass
 
-from realcoze.emulator.open_settings import Personality
+from realcoze.emulator.open_api.settings import Personality
 from reliability.stage import SAID, spoken
 
 BOTH: tuple[Personality, ...] = ("coze", "studio")

@@ -25,8 +25,8 @@ from realcoze.app.config import Bot, Server, Settings
 from realcoze.app.server import listening
 from realcoze.app.wiring import build_app, open_house
 from realcoze.domain.ids import BotName
-from realcoze.emulator.open_settings import OpenSeen, Personality
-from realcoze.emulator.open_settings import OpenSettings as OpenEmulatorSettings
+from realcoze.emulator.open_api.settings import OpenSeen, Personality
+from realcoze.emulator.open_api.settings import OpenSettings as OpenEmulatorSettings
 from realcoze.gateway.chat import Gateway
 from realcoze.gateway.route import Routes
 from realcoze.upstreams.coze_open.settings import Deadlines, OpenSettings

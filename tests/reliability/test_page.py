@@ -1,6 +1,6 @@
 """docs/reliability.md has a line for every row, and for no other."""
 
-from realcoze.emulator.open_fault import CHAT_FAULTS
+from realcoze.emulator.open_api.fault import CHAT_FAULTS
 from reliability.page import WRITES, all_rows, name_of, read
 from reliability.rows import MARKED_ROWS, NOT_YET
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from realcoze.dialects.coze_open.chat import CHAT_PATH, RETRIEVE_PATH
-from realcoze.emulator.open_settings import Personality
+from realcoze.emulator.open_api.settings import Personality
 from reliability.conftest import Invariants
 from reliability.page import Page
 from reliability.rows import ALL, MARKED_ROWS, PART, Row

@@ -17,10 +17,11 @@ from realcoze.app.invocation import our_command
 from realcoze.app.signals import STOP, told
 from realcoze.app.wiring import House, open_house
 from realcoze.domain.ids import BotName
-from realcoze.emulator import fault, open_fault
+from realcoze.emulator import fault
 from realcoze.emulator.account import API_TOKEN, BOTS, SESSION_ID, bot_config
 from realcoze.emulator.delivery import FrameForm
-from realcoze.emulator.open_settings import OpenSettings, Personality
+from realcoze.emulator.open_api import fault as open_fault
+from realcoze.emulator.open_api.settings import OpenSettings, Personality
 from realcoze.emulator.playground import PlaygroundSettings
 from realcoze.emulator.server import Emulator, emulating
 from realcoze.errors import Misconfigured

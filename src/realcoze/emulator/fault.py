@@ -3,7 +3,7 @@
 `after` counts pushes of the answer that go well before the fault; beyond the last one it means the
 last.  A fault that concerns the call itself has no use for it.  What `value` is, its description says.
 
-The names here are the playground's; those of the open API are in `open_fault`, and where both have one
+The names here are the playground's; those of the open API are in `open_api.fault`, and where both have one
 it means the same.
 """
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from realcoze.emulator.imagex import ImagexServer
-from realcoze.emulator.open_api import OpenServer
-from realcoze.emulator.open_settings import OpenSettings
+from realcoze.emulator.open_api.server import OpenServer
+from realcoze.emulator.open_api.settings import OpenSettings
 from realcoze.emulator.playground import BODY_BYTES, PlaygroundServer, PlaygroundSettings
 from realcoze.emulator.wire import Listener, ignore
 from realcoze.errors import Misconfigured

@@ -2,7 +2,7 @@ import pytest
 
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.emulator.account import API_TOKEN, BOTS
-from realcoze.emulator.open_settings import OpenSettings as EmulatorSettings
+from realcoze.emulator.open_api.settings import OpenSettings as EmulatorSettings
 from realcoze.errors import NotFound, RealcozeError, UpstreamDenied
 from realcoze.upstreams.credentials import Secret
 from servers import emulated, reached_openly

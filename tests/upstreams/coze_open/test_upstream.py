@@ -12,8 +12,8 @@ from realcoze.domain.ids import BotName, ConversationId, UserId
 from realcoze.domain.message import say
 from realcoze.domain.request import Request, ToolResult, Wants
 from realcoze.emulator.account import BOTS
-from realcoze.emulator.open_settings import OpenSettings as EmulatorSettings
-from realcoze.emulator.open_settings import SeenCall, SeenEnd
+from realcoze.emulator.open_api.settings import OpenSettings as EmulatorSettings
+from realcoze.emulator.open_api.settings import SeenCall, SeenEnd
 from realcoze.errors import (
     BadRequest,
     Busy,

@@ -1,0 +1,55 @@
+"""Coze's open API, the server side: all its calls behind one desk, in one personality.
+
+Source: docs/protocol/openapi-v3.md §16; docs/protocol/studio-web.md §5.1, §9.
+"""
+
+import time
+from itertools import count
+
+from aiohttp import web
+
+from realcoze.emulator.open_api.catalog import OpenCatalog
+from realcoze.emulator.open_api.chat import OpenChats
+from realcoze.emulator.open_api.conversation import OpenConversations
+from realcoze.emulator.open_api.desk import Desk
+from realcoze.emulator.open_api.file import OpenFiles
+from realcoze.emulator.open_api.personality import CozeCom, Refused
+from realcoze.emulator.open_api.plan import Plan
+from realcoze.emulator.open_api.settings import OpenSeen, OpenSettings
+from realcoze.emulator.open_api.state import OpenState
+from realcoze.emulator.open_api.studio import Studio
+from realcoze.emulator.wire import Listener, ignore
+
+_FIRST_ID = 7_600_000_000_000_000_000
+
+
+class OpenServer:
+    """Routes for one aiohttp application."""
+
+    def __init__(self, settings: OpenSettings, listener: Listener = ignore) -> None:
+        self.settings = settings
+        self.state = OpenState(map(str, count(_FIRST_ID + time.time_ns() // 1_000_000 * 1_000)))
+        personality = Studio() if settings.personality == "studio" else CozeCom()
+        self._desk = Desk(settings, personality, self.state, listener, Plan(settings, time.monotonic))
+        self._chats = OpenChats(self._desk)
+        self._others = (OpenConversations(self._desk), OpenFiles(self._desk), OpenCatalog(self._desk))
+
+    @property
+    def seen(self) -> OpenSeen:
+        """What tests count."""
+        return self._desk.seen
+
+    def refuse_next(self, code: int, text: str = "asked for") -> None:
+        """The next call is refused with that code; further ones queue behind it."""
+        self._desk.refusals.append(Refused(code, text))
+
+    def routes(self) -> list[web.RouteDef]:
+        parts = (self._chats, *self._others)
+        routes = [route for part in parts for route in part.routes()]
+        if self.settings.personality == "studio":
+            return [*routes, *self._desk.nothing_else()]
+        return [*routes, *(route for part in parts for route in part.more_routes())]
+
+    async def close(self) -> None:
+        """End the chats, and the streams that rest."""
+        await self._chats.close()
