@@ -6,6 +6,7 @@ Every execute call gets the same answer of TOKENS pushes, each with the whole te
 sends them; the first push leaves with the answer to the call, the others one each INTERVAL_MS (0 puts
 all into one write).  A token begins with the character U+8BCD, which stream_load.py counts.  The frames
 are made beforehand but for their number and the uuid of their turn, so that this is never the bottleneck.
+`POST /direct` streams the same tokens as server-sent events: what load and machine take by themselves.
 """
 
 import asyncio
@@ -49,7 +50,7 @@ def pushes() -> Iterator[tuple[bytes, bytes, bytes]]:
     """Each message in three pieces, between which its SeqID and the uuid of its turn belong."""
     text = ""
     for number in range(1, TOKENS + 1):
-        text += f"词{number} ".ljust(TOKEN_CHARACTERS, "x")[:TOKEN_CHARACTERS]
+        text += token(number)
         ext = Ext(push_uuid=UUID, is_finish="1" if number == TOKENS else "0", has_suggest="0")
         push = Push(event_type=MESSAGE_EVENT, message=PushMessage(content=text, reply_type=1, ext=ext))
         payload = encode_push(push)
@@ -69,7 +70,21 @@ def http_answer(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
 
 
+def events() -> Iterator[bytes]:
+    """The same tokens as chunks of an HTTP answer."""
+    for number in range(1, TOKENS + 1):
+        body = b'data: {"type":"delta","message_id":"","text":"%b"}\n\n' % token(number).encode()
+        yield b"%x\r\n%b\r\n" % (len(body), body)
+
+
+def token(number: int) -> str:
+    return f"词{number} ".ljust(TOKEN_CHARACTERS, "x")[:TOKEN_CHARACTERS]
+
+
 PUSHES = list(pushes())
+EVENTS = list(events())
+STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
 ACCEPTED = http_answer(encode_success({}))
 LAUNCH = http_answer(
     encode_launch(Launch(app_key=APP_KEY, app_id=APP_ID, product_id=PRODUCT_ID, domain=f"ws://127.0.0.1:{PORT}"))
@@ -128,12 +143,26 @@ class Connection(asyncio.Protocol):
             )
             self.device = re.search(rb"device_id=(\d+)", head)[1]  # type: ignore[index]
             SOCKETS[self.device] = self.transport
+        elif b" /direct " in head:
+            self.stream(0)
         elif b"/launch " in head:
             self.transport.write(LAUNCH)
         else:
             self.transport.write(ACCEPTED)
             if (uuid := PUSH_UUID.search(body)) and (device := DEVICE.search(body)):
                 push(device[1], uuid[1], 0)
+
+    def stream(self, place: int) -> None:
+        """The answer without anything in between."""
+        if self.transport.is_closing():
+            return
+        if not INTERVAL_S:
+            self.transport.write(b"".join((STREAM, *EVENTS, LAST_CHUNK)))
+            return
+        is_last = place + 1 == TOKENS
+        self.transport.write(b"".join((b"" if place else STREAM, EVENTS[place], LAST_CHUNK if is_last else b"")))
+        if not is_last:
+            asyncio.get_running_loop().call_later(INTERVAL_S, self.stream, place + 1)
 
     def heartbeat(self, data: bytes) -> None:
         """Clients send nothing else: `hi`, a ping or a close, each in a frame of its own."""

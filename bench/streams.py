@@ -3,13 +3,14 @@
     .venv/bin/python bench/streams.py [--repeat 3] [--port 8090]
 
 Starts a stand-in playground (playground_upstream.py) and `realcoze serve` for each measurement, the server
-alone on the first core, everything else on the second, and prints a table (medians of the repeats).
+alone on the first core, everything else on the second, and prints a table (medians of the repeats).  Where
+nginx is there, it relays the same tokens from the stand-in in the same way: its CPU a token is the floor.
 
 request   answers of one token, 32 connections: CPU per request
 burst     answers of 50 tokens at once, 32 connections
 paced     100 tokens, one each 20 ms, 100 streams: CPU per token
 half      as paced, with as many streams as use half of the core: how long the first token takes, which
-          the stand-in sends as soon as it is asked, so that it is all ours and the machine's
+          the stand-in sends as soon as it is asked, with us in between and without
 idle      2,000 streams with a token each 2 s: memory per stream
 linear    4 characters a token, 10 ms: 1,000, 4,000 and 16,000 characters; each push carries the whole text
 """
@@ -51,6 +52,19 @@ upstream = "playground"
 config = "config.json"
 """
 
+NGINX = """
+worker_processes 1; daemon off; master_process off; error_log /dev/null; pid %(folder)s/nginx.pid;
+events { worker_connections 16000; }
+http { access_log off; client_body_temp_path %(folder)s; proxy_temp_path %(folder)s;
+  fastcgi_temp_path %(folder)s; uwsgi_temp_path %(folder)s; scgi_temp_path %(folder)s;
+  upstream u { server 127.0.0.1:%(upstream_port)d; keepalive 1000; }
+  server { listen 127.0.0.1:%(port)d backlog=8192; keepalive_requests 1000000;
+    location / { proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; }
+  } }
+"""
+Relay = Callable[[Path, int, int], tuple[list[str], str]]
+"""A folder of its own, the stand-in's port and the port to listen on → the command, and the path to ask."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
@@ -89,8 +103,10 @@ def main() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
-    def measure(name: str, shape: Shape, show: Callable[[dict[str, Any]], str]) -> dict[str, Any]:
-        runs = [run(shape, asked.port) for _ in range(asked.repeat)]
+    def measure(
+        name: str, shape: Shape, show: Callable[[dict[str, Any]], str], *, through: Relay | None = realcoze
+    ) -> dict[str, Any]:
+        runs = [run(shape, asked.port, through) for _ in range(asked.repeat)]
         wrong = sum(each["failed"] + each["short"] for each in runs)
         middle = {key: median([each[key] for each in runs]) for key in runs[0] if runs[0][key] is not None}
         print(f"{name:16} {show(middle)}; failed or short: {wrong}", flush=True)
@@ -105,14 +121,21 @@ def main() -> None:
         start = f"{times['p50']:6.2f} ms to the first token (p99 {times['p99']:.2f})"
         return f"{start}; {seen['tokens_per_s']:.0f} tokens/s, {share}"
 
+    def floor(name: str, shape: Shape) -> None:
+        if shutil.which("nginx"):
+            measure(f"{name}, nginx", shape, per_token, through=nginx)
+
     measure(
         "request", REQUEST, lambda seen: f"{seen['cpu_us_per_stream']:6.0f} us of CPU, {seen['streams_per_s']:.0f}/s"
     )
     measure("burst", BURST, per_token)
+    floor("burst", BURST)
     paced = measure("paced", PACED, per_token)
+    floor("paced", PACED)
     streams = round(HALF_OF_THE_CORE / paced["cpu_us_per_token"] * 1e6 * PACED.interval_ms / 1000)
     half = Shape(tokens=PACED.tokens, interval_ms=PACED.interval_ms, streams=streams, seconds=PACED.seconds)
     measure(f"half, {streams}", half, first)
+    measure(f"half, {streams}, direct", half, first, through=None)
     measure(
         "idle", IDLE, lambda seen: f"{seen['kib_per_stream']:6.1f} KiB a stream, {seen['cpu_share']:.0%} of the core"
     )
@@ -126,7 +149,8 @@ def median(values: list[Any]) -> Any:
     return statistics.median(values)
 
 
-def run(shape: Shape, port: int) -> dict[str, Any]:
+def run(shape: Shape, port: int, through: Relay | None) -> dict[str, Any]:
+    """One measurement; without anything in between it is the stand-in that is measured."""
     upstream_port = free_port()
     script = [sys.executable, str(HERE / "playground_upstream.py")]
     arguments = [upstream_port, shape.tokens, shape.interval_ms, shape.token_characters]
@@ -135,23 +159,38 @@ def run(shape: Shape, port: int) -> dict[str, Any]:
         running(1, [*script, *map(str, arguments)], Path(name)) as upstream,
     ):
         wait_for(upstream_port, upstream)
-        folder = Path(name)
-        (folder / "config.json").write_bytes(msgspec.json.encode(bot_config(BOTS[0])))
-        settings = folder / "realcoze.toml"
-        settings.touch(mode=0o600)
-        settings.write_text(SETTINGS.format(port=upstream_port))
-        serve = [sys.executable, "-m", "realcoze", "serve", "--config", "realcoze.toml", "--port", str(port)]
-        with running(0, serve, folder) as server:
+        if through is None:
+            return load(shape, upstream_port, "/direct", upstream.pid)
+        command, path = through(Path(name), upstream_port, port)
+        with running(0, command, Path(name)) as server:
             wait_for(port, server)
-            if shape.interval_ms < 100:
-                warm_up(port)
-            plan = {
-                "port": port, "path": PATH, "streams": shape.streams, "seconds": shape.seconds, "pid": server.pid,
-                "tokens": shape.tokens, "period_s": shape.period_s, "body": BODY,
-            }  # fmt: skip
-            load = ["taskset", "-c", "1", sys.executable, str(HERE / "stream_load.py"), json.dumps(plan)]
-            seen = subprocess.run(load, check=True, capture_output=True)
-            return json.loads(seen.stdout)  # type: ignore[no-any-return]
+            warm_up(port, path)
+            return load(shape, port, path, server.pid)
+
+
+def realcoze(folder: Path, upstream_port: int, port: int) -> tuple[list[str], str]:
+    """The command of our server, and the path to ask."""
+    (folder / "config.json").write_bytes(msgspec.json.encode(bot_config(BOTS[0])))
+    settings = folder / "realcoze.toml"
+    settings.touch(mode=0o600)
+    settings.write_text(SETTINGS.format(port=upstream_port))
+    return [sys.executable, "-m", "realcoze", "serve", "--config", "realcoze.toml", "--port", str(port)], PATH
+
+
+def nginx(folder: Path, upstream_port: int, port: int) -> tuple[list[str], str]:
+    """The same of an nginx that only relays."""
+    settings = folder / "nginx.conf"
+    settings.write_text(NGINX % {"folder": folder, "port": port, "upstream_port": upstream_port})
+    return ["nginx", "-c", str(settings)], "/direct"
+
+
+def load(shape: Shape, port: int, path: str, pid: int) -> dict[str, Any]:
+    plan = {
+        "port": port, "path": path, "streams": shape.streams, "seconds": shape.seconds, "pid": pid,
+        "tokens": shape.tokens, "period_s": shape.period_s, "body": BODY,
+    }  # fmt: skip
+    command = ["taskset", "-c", "1", sys.executable, str(HERE / "stream_load.py"), json.dumps(plan)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)  # type: ignore[no-any-return]
 
 
 @contextmanager
@@ -188,12 +227,12 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     sys.exit(f"nothing listens on port {port}")
 
 
-def warm_up(port: int) -> None:
+def warm_up(port: int, path: str) -> None:
     """The first turn launches and opens the websocket."""
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{PATH}", data=BODY.encode(), method="POST")
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data=BODY.encode(), method="POST")
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
-            answer.read()
+            answer.read(1000)
     except urllib.error.HTTPError as error:
         sys.exit(f"the server answers {error.code}: {error.read(300)!r}")
 

@@ -1,5 +1,7 @@
 """The Python API on an emulator, through a running server, and in a process of its own (docs/python.md)."""
 
+import builtins
+import re
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -125,7 +127,7 @@ async def test_the_history_goes_along(folder: Path) -> None:
     async with realcoze.open() as coze:
         history = [say("user", "My name is Ada."), say("assistant", "Hello Ada.")]
         reply = await coze.ask("What is my name?", bot="memory", history=history)
-        assert reply.text.startswith("Ada! ")
+        assert reply.text == "You are Ada."
 
 
 async def test_a_picture_is_shown_by_its_path_or_its_bytes(folder: Path) -> None:
@@ -333,7 +335,7 @@ async def test_a_script_has_the_same_names(folder: Path) -> None:
             assert coze.bots == BOTS
             assert coze.ask("Hello").text == "Hello"
             history = [say("user", "My name is Ada."), say("assistant", "Hello Ada.")]
-            assert coze.ask("What is my name?", bot="memory", history=history).text.startswith("Ada! ")
+            assert coze.ask("What is my name?", bot="memory", history=history).text == "You are Ada."
             with coze.say("one two three") as events:
                 kinds = [type(event) for event in events]
             assert kinds[-1] is TurnDone
@@ -407,6 +409,15 @@ async def test_a_script_is_told_of_wrong_settings(tmp_path: Path, monkeypatch: p
         await in_thread(script)
 
 
+async def test_without_a_block_it_is_told_how_to_open_it() -> None:
+    for opened, block in (
+        (realcoze.open_sync(demo=True), "with realcoze.open_sync(…) as coze:"),
+        (realcoze.open(demo=True), "async with realcoze.open(…) as coze:"),
+    ):
+        with pytest.raises(AttributeError, match=re.escape(f"'ask' is there within a block: `{block}`")):
+            opened.ask("Hello")  # type: ignore[union-attr]
+
+
 # The package
 
 
@@ -427,7 +438,8 @@ assert open is realcoze.open is sys.modules['realcoze.client'].open
 
 
 async def test_the_package_has_the_names_it_says() -> None:
-    for name in realcoze.__all__:
+    for name in (*realcoze.__all__, "open", "open_sync"):
         assert getattr(realcoze, name)
+    assert set(realcoze.__all__).isdisjoint(vars(builtins)), "`import *` hides nothing"
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         realcoze.nothing  # noqa: B018

@@ -56,7 +56,11 @@ def test_every_class_of_error_is_described() -> None:
 def test_every_code_of_an_error_is_described() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in SOURCES.rglob("*.py"))
     found = re.findall(r'\bcode="(\w+)"|default_code = "(\w+)"|Refused\(\d+, "(\w+)"|"code":"(\w+)"', sources)
-    codes = {code for match in found for code in match if code} | {"no_such_path", "method_not_allowed"}
+    codes = {code for match in found for code in match if code} | {
+        "no_such_path",
+        "method_not_allowed",
+        "upgrade_required",
+    }
     assert {"upload_failed", "wrong_host", "bad_http", "bad_request"} <= codes
     assert {code for code in codes if not re.search(rf"\b{code}\b", doc("errors.md"))} == set()
 

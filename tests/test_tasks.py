@@ -27,6 +27,13 @@ async def breaking() -> None:
     raise ZeroDivisionError
 
 
+async def breaking_at_the_end() -> None:
+    try:
+        await anyio.sleep_forever()
+    finally:
+        raise ZeroDivisionError
+
+
 async def test_the_tasks_are_stopped_at_the_end_of_the_block() -> None:
     background = Background()
     with anyio.fail_after(PATIENCE_S):
@@ -60,6 +67,21 @@ async def test_what_a_task_raises_stops_the_block_and_comes_in_a_group() -> None
     with anyio.fail_after(PATIENCE_S), pytest.raises(ExceptionGroup) as caught:
         await block()
     assert [type(error) for error in caught.value.exceptions] == [ZeroDivisionError]
+
+
+async def test_when_both_fail_neither_error_is_lost() -> None:
+    error = KeyError("mine")
+
+    async def block() -> None:
+        async with background_tasks() as tasks:
+            tasks.start_soon(breaking_at_the_end)
+            await anyio.lowlevel.checkpoint()
+            raise error
+
+    with anyio.fail_after(PATIENCE_S), pytest.raises(ExceptionGroup) as caught:
+        await block()
+    assert [type(each) for each in caught.value.exceptions] == [ZeroDivisionError]
+    assert caught.value.__cause__ is error
 
 
 async def test_a_task_may_end_the_block_without_an_error() -> None:

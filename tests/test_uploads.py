@@ -18,6 +18,7 @@ from pictures import PDF, gif, jpeg, png
 from realcoze.domain.content import File, Image
 from realcoze.domain.ids import BotName
 from realcoze.errors import UpstreamDenied, UpstreamFailed
+from realcoze.faces import native
 from servers import PATIENCE_S, Coze, Watched, emulated
 
 KEY = "a-key-of-32-characters-and-more-"
@@ -215,14 +216,17 @@ async def test_what_is_too_large_is_refused_before_anything_is_sent(coze: Coze, 
             assert (await client.upload(b"x" * size))[0] == status
             form = aiohttp.FormData()
             form.add_field("file", b"x" * size, filename="a.bin")
-            assert (await client.upload(form))[0] == (status if size == 1000 else 413)
+            assert (await client.upload(form))[0] == status
         before = len(coze.wire.notes)
 
         async def in_pieces() -> AsyncIterator[bytes]:
             for _ in range(3):
                 yield b"x" * 500
 
-        assert (await client.upload(in_pieces()))[0] == 413
+        for data in (in_pieces(), _form(("file", b"x" * 1001, "a.bin")), _form(("file", b"x" * 100_000, "a.bin"))):
+            status, said = await client.upload(data)
+            assert (status, said["error"]["message"]) == (413, "The file is larger than 1000 bytes.")
+            assert "`upload_bytes`" in said["error"]["hint"]
         assert len(coze.wire.notes) == before
 
 
@@ -352,3 +356,23 @@ async def test_a_client_that_leaves_stops_what_is_sent_to_coze(nothing_left: Non
         await bot.until(lambda: bot.begun == 1)
         getattr(leaver, way)()
         await bot.until(lambda: bot.stopped == 1)
+
+
+async def test_files_on_their_way_at_once_are_limited(nothing_left: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "UPLOADING_BYTES", 2500)
+    bot = Storing()
+    async with serving(bot, upload_bytes=2000) as running, _client(running.url) as client:
+        async with connected(running.port) as first, connected(running.port) as second:
+            await first.send(request(b"x" * 1900, path="/upload"))
+            await second.send(request(b"x" * 600, path="/upload"))
+            await bot.until(lambda: bot.begun == 2)
+            for data in (b"x", aiohttp.FormData({"file": BytesIO(b"x")}), BytesIO(b"x" * 1500)):
+                async with client.http.post(f"{client.url}/upload", data=data) as answer:
+                    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+                    assert (await answer.json())["error"]["code"] == "overloaded"
+            second.leave()
+            await bot.until(lambda: bot.stopped == 1)
+            async with connected(running.port) as third:
+                await third.send(request(b"x" * 600, path="/upload"))
+                await bot.until(lambda: bot.begun == 3)
+        await bot.until(lambda: bot.stopped == 3)

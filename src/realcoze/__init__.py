@@ -9,15 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from realcoze.client import Coze, SyncCoze, open, open_sync  # noqa: A004 - read as realcoze.open
+    from realcoze.client import Coze, SyncCoze
+    from realcoze.client import open as open  # noqa: A004 - read as realcoze.open
+    from realcoze.client import open_sync as open_sync
 
 __version__ = "0.1.0"
 
-__all__ = ["Coze", "SyncCoze", "__version__", "open", "open_sync"]
+__all__ = ["Coze", "SyncCoze", "__version__"]  # not `open`, which would hide the builtin from `import *`
+
+_API = ("Coze", "SyncCoze", "open", "open_sync")
 
 
 def __getattr__(name: str) -> Any:
     """The Python API is imported when it is asked for: the command starts without it."""
-    if name in __all__:
+    if name in _API:
         return getattr(import_module("realcoze.client"), name)
     raise AttributeError(f"module 'realcoze' has no attribute {name!r}")

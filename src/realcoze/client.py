@@ -11,9 +11,10 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from types import TracebackType
+from typing import Any, NoReturn, TypedDict, Unpack
 
 import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -119,15 +120,62 @@ class SyncCoze:
             yield event
 
 
-@asynccontextmanager
-async def open(
+def open(
     *, url: str = "", key: str = "", demo: bool = False, config: str | os.PathLike[str] | None = None
-) -> AsyncIterator[Coze]:
+) -> AbstractAsyncContextManager[Coze]:
     """The bots, for as long as the block lasts; nothing is sent to Coze before something is said.
 
     `url` talks to a running `realcoze serve`, `demo` to an embedded Coze; else the settings of the
     current folder count, as for the command (docs/settings.md).  Raises `Misconfigured`.
     """
+    return _AsyncBlock(_open(url, key, demo=demo, config=config))
+
+
+def open_sync(
+    *, url: str = "", key: str = "", demo: bool = False, config: str | os.PathLike[str] | None = None
+) -> AbstractContextManager[SyncCoze]:
+    """See `open`.  The work is done by an event loop in a thread of its own."""
+    return _Block(_open_sync(_open(url, key, demo=demo, config=config)))
+
+
+class _Block(AbstractContextManager[SyncCoze]):
+    """What `open_sync` gives; of no use but in a `with`, and says so."""
+
+    def __init__(self, block: AbstractContextManager[SyncCoze]) -> None:
+        self._block = block
+
+    def __enter__(self) -> SyncCoze:
+        return self._block.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return self._block.__exit__(kind, error, trace)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{name!r} is there within a block: `with realcoze.open_sync(…) as coze:`")
+
+
+class _AsyncBlock(AbstractAsyncContextManager[Coze]):
+    """What `open` gives."""
+
+    def __init__(self, block: AbstractAsyncContextManager[Coze]) -> None:
+        self._block = block
+
+    async def __aenter__(self) -> Coze:
+        return await self._block.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._block.__aexit__(kind, error, trace)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{name!r} is there within a block: `async with realcoze.open(…) as coze:`")
+
+
+@asynccontextmanager
+async def _open(url: str, key: str, *, demo: bool, config: str | os.PathLike[str] | None) -> AsyncIterator[Coze]:
     if url:
         async with open_native(url, key=Secret(key)) as upstream:
             yield Coze(Gateway(Onward(upstream)))
@@ -142,11 +190,7 @@ async def open(
 
 
 @contextmanager
-def open_sync(
-    *, url: str = "", key: str = "", demo: bool = False, config: str | os.PathLike[str] | None = None
-) -> Iterator[SyncCoze]:
-    """See `open`.  The work is done by an event loop in a thread of its own."""
-    opening = open(url=url, key=key, demo=demo, config=config)
+def _open_sync(opening: AbstractAsyncContextManager[Coze]) -> Iterator[SyncCoze]:
     with (
         start_blocking_portal(backend_options={"use_uvloop": True}) as portal,
         portal.wrap_async_context_manager(opening) as coze,

@@ -88,6 +88,22 @@ async def test_it_may_be_stopped_in_the_middle(tmp_path: Path, number: signal.Si
     assert (ended.code, ended.err, ended.left) == (code, "", [])
 
 
+async def test_an_answer_is_cut_and_nothing_is_said_of_it(tmp_path: Path) -> None:
+    async with running("demo", "--port", "0", cwd=tmp_path) as demo:
+        url = re.findall(r"http://127\.0\.0\.1:\d+", await demo.until_says("--bot markdown\n"))[-1]
+        question = {"messages": [{"role": 2, "content": "the sea"}], "bot": "markdown"}
+        async with (
+            aiohttp.ClientSession() as client,
+            client.post(f"{url}/?stream=true", json=question, headers={"Accept": "text/event-stream"}) as answer,
+        ):
+            await answer.content.readuntil(b'"type":"delta"')
+            demo.tell(signal.SIGINT)
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await answer.content.read()
+        ended = await demo.ended()
+    assert (ended.code, ended.err, ended.left) == (0, "", [])
+
+
 async def test_a_wrong_port_is_a_sentence(tmp_path: Path) -> None:
     ended = await run("demo", "--once", cwd=tmp_path, server_port="http")
     assert ended.code == 78

@@ -90,6 +90,7 @@ def test_an_answer_that_was_cut_is_no_news_of_the_server(capsys: Capture) -> Non
     set_up_logging()
     log = logging.getLogger("uvicorn.error")
     log.error("ASGI callable returned without completing response.")
+    log.error("Cancel %s running task(s), timeout graceful shutdown exceeded", 1)
     try:
         raise asyncio.CancelledError
     except asyncio.CancelledError:

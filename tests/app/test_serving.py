@@ -134,6 +134,23 @@ async def test_a_second_signal_cuts_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("nothing_left")
+async def test_answers_that_outlast_the_grace_are_cut_and_counted(tmp_path: Path) -> None:
+    async with emulated(pace=60.0) as coze:
+        folder = settled(tmp_path, coze, bot="slow", toml="[server]\ngrace_s = 0.2\n")
+        async with serve(folder) as (server, port):
+            reader, writer = await ask(port, text="one two three " * 10)
+            server.tell(signal.SIGTERM)
+            with anyio.fail_after(PATIENT_S):
+                rest = await reader.read(-1)
+            writer.close()
+            ended = await server.ended()
+    assert ended.code == 0
+    assert ended.err.endswith("WARNING realcoze.app.server: 1 answer(s) were not over after 0.2 s and are cut\n")
+    assert ended.err.count("\n") == 1
+    assert not rest.endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.usefixtures("nothing_left")
 async def test_what_it_will_not_do(coze: Coze, tmp_path: Path) -> None:
     folder = settled(tmp_path, coze)
     (folder / "broken.toml").write_text("[server]\nprot = 1\n")

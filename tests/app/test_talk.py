@@ -144,6 +144,11 @@ async def test_failures_of_settings_and_of_the_command_line(coze: Coze, tmp_path
     assert unsettled.err.startswith("realcoze: No bot is configured.\n  Try it without an account: ")
 
 
+async def test_where_one_bot_answers_to_every_name_it_says_so(coze: Coze, tmp_path: Path) -> None:
+    ended = await run("chat", "--bot", "nobody", cwd=settled(tmp_path, coze), stdin=b"hi")
+    assert (ended.code, ended.out, ended.err) == (0, "hi\n", "Only one bot is configured; talking to coze.\n")
+
+
 async def test_a_failure_is_told_once(tmp_path: Path) -> None:
     """Not by the log as well."""
     async with raw_server() as nobody:
@@ -223,7 +228,7 @@ async def test_talking_to_a_running_server(coze: Coze, tmp_path: Path) -> None:
         "no key": 77,
         "unknown bot": 65,
     }
-    assert "The key is not known here." in ended["wrong key"].err
+    assert "The key is not known here. Give the key of that server with `--key`" in ended["wrong key"].err
     assert "This server wants a key." in ended["no key"].err
     assert f"The bots here are: {', '.join(BOT_NAMES)}." in ended["unknown bot"].err
     assert not any(wrong in one.err + one.out for one in ended.values())

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import aiohttp
 import pytest
@@ -164,18 +165,29 @@ async def test_an_address_of_its_own_is_a_name_it_answers_to(coze: Coze, tmp_pat
         assert (await get(f"http://127.0.0.2:{port}", "/health"))[0] == 200
 
 
+SENTENCE = "There is no %s here, but GET /, POST /, POST /upload, GET /health and the websocket /ws."
+
+
 async def test_no_such_path_and_no_such_method(coze: Coze, tmp_path: Path) -> None:
     async with served(coze, tmp_path) as url:
         for method, path, status, code in (
             ("GET", "/nowhere", 404, "no_such_path"),
+            ("GET", "/no%1Bwhere", 404, "no_such_path"),
+            ("GET", f"/{'x' * 100}", 404, "no_such_path"),
             ("PUT", "/", 405, "method_not_allowed"),
             ("DELETE", "/health", 405, "method_not_allowed"),
+            ("POST", "/ws", 405, "method_not_allowed"),
+            ("GET", "/ws", 426, "upgrade_required"),
         ):
             found, refusal, headers = await get(url, path, method)
+            shown = repr(unquote(path)[:80])
             assert (found, refusal["error"]["code"]) == (status, code)
-            assert refusal["error"]["message"] == "There are GET /, POST /, POST /upload, /ws and GET /health here."
+            assert refusal["error"]["message"] == SENTENCE % f"{method} {shown}"
             assert headers["x-request-id"] == refusal["error"]["request_id"]
-            assert ("allow" in {name.lower() for name in headers}) == (status == 405)
+            names = {name.lower(): value for name, value in headers.items()}
+            assert ("allow" in names) == (status == 405)
+            upgrade = ("websocket", "upgrade") if status == 426 else (None, None)
+            assert (names.get("upgrade"), names.get("connection")) == upgrade
 
 
 async def test_a_websocket_on_no_such_path_is_refused_in_the_same_shape(coze: Coze, tmp_path: Path) -> None:
@@ -187,6 +199,7 @@ async def test_a_websocket_on_no_such_path_is_refused_in_the_same_shape(coze: Co
             assert answer.body is not None
             refusal = json.loads(answer.body)
             assert (answer.status_code, refusal["error"]["code"]) == (404, "no_such_path")
+            assert refusal["error"]["message"] == SENTENCE % f"websocket {path!r}"
             assert answer.headers["x-request-id"] == refusal["error"]["request_id"]
 
 

@@ -16,7 +16,7 @@ from pictures import (
     webp_lossless,
     webp_lossy,
 )
-from realcoze.domain.media import Media, media_of
+from realcoze.domain.media import Media, media_of, size_in_words
 
 EXIF = segment(0xE1, b"Exif\0\0" + b"\xff\xc0" * 20)
 """What a camera writes, with what looks like a frame inside."""
@@ -125,3 +125,11 @@ def test_any_bytes_are_something(data: bytes) -> None:
 @given(st.sampled_from(MAGIC), st.binary(max_size=40), st.text(max_size=12))
 def test_any_bytes_after_any_beginning_are_something(magic: bytes, data: bytes, name: str) -> None:
     assert media_of(magic + data, name).extension.startswith(".")
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "words"),
+    [(20 << 20, "20 MiB"), (64 << 10, "64 KiB"), ((1 << 20) + 1024, "1025 KiB"), (1000, "1000 bytes"), (0, "0 bytes")],
+)
+def test_a_size_in_words_is_exact(size_bytes: int, words: str) -> None:
+    assert size_in_words(size_bytes) == words

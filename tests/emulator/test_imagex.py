@@ -272,3 +272,17 @@ async def test_of_too_much_the_oldest_is_forgotten(monkeypatch: pytest.MonkeyPat
         await client.upload(address, big)
         await client.commit(address["SessionKey"])
         assert client.sees(address) == big
+
+
+async def test_files_without_a_commit_count_too_and_are_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imagex, "STORED_BYTES", 3 * len(HELLO))
+    async with _client() as client:
+        committed = await client.apply()
+        await client.upload(committed)
+        await client.commit(committed["SessionKey"])
+        waiting = [await client.apply() for _ in range(4)]
+        for address in waiting:
+            assert (await client.upload(address))[0] == 200
+        answers = [await client.commit(address["SessionKey"]) for address in waiting]
+        assert [status for status, _ in answers] == [400, 400, 200, 200]
+        assert client.sees(committed) == HELLO

@@ -70,12 +70,21 @@ def test_memory_remembers() -> None:
     ],
 )
 def test_memory_knows_names(said: str, name: str) -> None:
-    assert _reply("memory", said, "ok", "What is my name?").text.startswith(f"{name}! ")
-    assert _reply("memory", said, "ok", "我叫什么？").text.startswith(f"{name}！")
+    assert _reply("memory", said, "ok", "What is my name?").text == f"You are {name}."
+    assert _reply("memory", said, "ok", "我叫什么？").text == f"你是{name}。"
+    assert _reply("memory", said, "ok", "And now?").text.startswith(f"{name}! ")
+    assert _reply("memory", said, "ok", "然后呢？").text.startswith(f"{name}！")
 
 
-def test_a_question_for_the_name_is_no_name() -> None:
-    assert not _reply("memory", "我叫什么").text.startswith("什么")
+def test_memory_answers_who_the_user_is() -> None:
+    assert _reply("memory", "My name is Ada. Who am I?").text == "You are Ada."
+    assert _reply("memory", "我叫小明。我是谁？").text == "你是小明。"
+    assert _reply("memory", "Who am I?").text == "You have not told me your name."
+
+
+@pytest.mark.parametrize("question", ["我叫什么", "我的名字是什么？", "我是谁？"])
+def test_a_question_for_the_name_is_no_name(question: str) -> None:
+    assert _reply("memory", question).text == "你还没有告诉我你的名字。"
 
 
 def test_memory_speaks_chinese_and_sees_pictures() -> None:
@@ -86,6 +95,19 @@ def test_memory_speaks_chinese_and_sees_pictures() -> None:
         history = [Message(role="user", parts=(*say("user", text).parts, Image(key="k")))]
         events = script("memory", history, Random(0))
         assert answer in [event.text for event in events if isinstance(event, AnswerDone)]
+
+
+@pytest.mark.parametrize(
+    ("part", "thing", "chinese"), [(Image(key="k"), "a picture", "一张图片"), (File(key="k"), "a file", "一个文件")]
+)
+def test_memory_says_what_it_was_shown_without_a_word(part: Image | File, thing: str, chinese: str) -> None:
+    def answer(question: str) -> str:
+        events = script("memory", [_shown(part), say("user", question)], Random(0))
+        return next(event.text for event in events if isinstance(event, AnswerDone))
+
+    assert answer("And?").endswith(f"Before that you showed me {thing}.")
+    assert answer("Do you remember?").endswith(f"\n1. {thing}")
+    assert answer("然后呢").endswith(f"在那之前你给我看了{chinese}。")
 
 
 def test_markdown_is_long_and_has_tables_code_and_the_topic() -> None:
@@ -110,6 +132,41 @@ def test_tools_calls_two_things_and_looks_something_up() -> None:
         ]
         assert city in reply.text
         assert len(reply.suggestions) == 2
+
+
+@pytest.mark.parametrize(
+    ("question", "city"),
+    [
+        ("What is the weather?", "Berlin"),
+        ("What is the weather in Paris?", "Paris"),
+        ("And the weather in new york today?", "New York"),
+        ("What about San Gimignano?", "San Gimignano"),
+        ("What about Paris? [[fault late]]", "Paris"),
+        ("Not Berlin, London!", "London"),
+        ("Will it rain?", "Berlin"),
+        ("天气怎么样？", "北京"),
+        ("上海的天气怎么样？", "上海"),
+        ("What is the weather in 东京?", "东京"),
+        ("Paris 的天气怎么样？", "巴黎"),
+        ("in Atlantis 呢？", "Atlantis"),
+    ],
+)
+def test_tools_hears_the_city(question: str, city: str) -> None:
+    reply = _reply("tools", question)
+    assert f'"{city}"' in reply.steps[0].body
+    assert city in reply.text
+    assert not any(city in suggestion for suggestion in reply.suggestions)
+
+
+def test_the_weather_of_a_city_stays_as_it_is() -> None:
+    degrees = {
+        _reply("tools", *said, seed=seed).steps[2].body
+        for seed, said in enumerate(
+            (["Paris?"], ["paris?", "ok", "And tomorrow?"], ["巴黎呢？"], ["Tokyo?", "ok", "in Paris"])
+        )
+    }
+    assert len(degrees) == 1
+    assert degrees != {_reply("tools", "Berlin?").steps[2].body}
 
 
 def test_tools_takes_its_steps_before_it_answers() -> None:

@@ -1,15 +1,26 @@
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 
 from native_server import HELLO, Bot, Relay, Served, Turn, connected, exchange, parsed, post, request, saying, serving
 from realcoze.errors import TooLarge
-from realcoze.faces.http import CHAT_BODY_BYTES, Guard, new_request_id, presented_keys, unless_left, while_connected
+from realcoze.faces.http import (
+    CHAT_BODY_BYTES,
+    Guard,
+    declared_bytes,
+    new_request_id,
+    presented_keys,
+    read_file,
+    unless_left,
+    while_connected,
+)
 from realcoze.faces.native import refuse_at_door
 
 CHAT = "https://chat.example"
@@ -342,3 +353,43 @@ async def test_the_door_is_for_callers_only() -> None:
     guard = Guard(app, allowed_hosts=(), allowed_origins=(), refuse=refuse_at_door)
     await guard({"type": "lifespan"}, nothing, nothing)
     assert seen == [{"type": "lifespan"}]
+
+
+# Files
+
+
+def form_request(body: bytes) -> Request:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return Request({"type": "http", "headers": [(b"content-type", b"multipart/form-data; boundary=x")]}, receive)
+
+
+@pytest.mark.parametrize("data", [b"\r\n" * (2 << 20), bytes(range(256)) * (16 << 10)], ids=["line ends", "bytes"])
+async def test_a_form_is_read_in_memory_and_lets_others_work_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, data: bytes
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "there is no place for files"))
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\n'
+    rounds = 0
+
+    async def work() -> None:
+        nonlocal rounds
+        while True:
+            rounds += 1
+            await anyio.lowlevel.checkpoint()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(work)
+        assert await read_file(form_request(head + data + b"\r\n--x--\r\n"), max_bytes=8 << 20) == (data, "a.bin")
+        tasks.cancel_scope.cancel()
+    assert rounds > 50
+
+
+@pytest.mark.parametrize(
+    ("declared", "size"),
+    [("", 10), ("0", 0), ("3", 3), ("10", 10), ("11", 10), ("-1", 10), ("x", 10), ("9" * 5000, 10)],
+)
+def test_a_body_takes_the_room_it_asks_for_within_the_limit(declared: str, size: int) -> None:
+    request = Request({"type": "http", "headers": [(b"content-length", declared.encode())]})
+    assert declared_bytes(request, most=10) == size

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from hashlib import sha256
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -19,6 +20,7 @@ TYPES = {
     "css": "text/css; charset=utf-8",
     "svg": "image/svg+xml",
 }
+ERRORS = Path(__file__).parents[2] / "docs" / "errors.md"
 NOT_SERVED = sorted(
     str(path.relative_to(FOLDER))
     for path in FOLDER.rglob("*")
@@ -162,3 +164,14 @@ def test_every_word_is_said_in_both_languages() -> None:
     assert names[0] == names[1]
     page = (FOLDER / "index.html").read_text(encoding="utf-8")
     assert set(re.findall(r'data-(?:text|label|placeholder)="(\w+)"', page)) <= names[0]
+
+
+def test_every_code_of_an_error_is_said_in_chinese() -> None:
+    words = (FOLDER / "words.js").read_text(encoding="utf-8")
+    codes = set(re.findall(r"(\w+): \"", re.findall(r"codes: {(.*?)}", words, re.DOTALL)[1]))
+    told = ERRORS.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?) \| .* \|$", told.partition("## The one table")[0], re.MULTILINE)
+    listed = {code for row in rows for code in re.findall(r"`(\w+)`", row)}
+    assert {"upload_failed", "bad_http", "wrong_host", "event_too_large"} <= listed
+    assert listed - codes == {"misconfigured", "coze_4000"}, "one is for the command, one has Coze's own words"
+    assert {code for code in codes if not re.search(rf"\b{code}\b", told)} == set()

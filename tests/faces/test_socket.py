@@ -245,6 +245,58 @@ async def test_nothing_more_is_heard_of_a_turn_that_was_cancelled(port: int, rel
         assert len(uuids) < 100
 
 
+async def test_a_turn_that_ends_while_it_is_being_stopped_is_not_heard_and_harms_no_other(
+    port: int, relay: Relay
+) -> None:
+    """The socket died of it when the last message was sent before the upstream had returned."""
+
+    async def ending(turn: Turn) -> None:
+        turn.start()
+        turn.say("He")
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                turn.say("llo")
+                turn.done()
+                await turn.go.wait()
+
+    relay.target = bot = Bot(ending)
+    async with talking(port) as talk:
+        for uuid in ("a", "b"):
+            await talk.ask(uuid)
+            assert await talk.content(uuid) == "He"
+        relay.target = other = Bot(in_steps)
+        await talk.say({"uuid": "a", "cancel": True})
+        await talk.ask("a")
+        assert "is running" in (await talk.error())["message"], "until the upstream has returned"
+        bot.turns[0].go.set()
+        await bot.turns[0].until(lambda: bot.turns[0].is_over)
+        await talk.ask("a")
+        assert await talk.content() == "He"
+        other.turns[0].go.set()
+        assert (await talk.last())["content"] == "Hello"
+        bot.turns[1].go.set()
+
+
+async def test_a_turn_that_is_over_may_be_cancelled_while_its_last_message_waits(port: int, relay: Relay) -> None:
+    """Behind two others: one in the buffer, one on its way there."""
+    relay.target = bot = saying("x" * (8 << 20))
+    async with raw_socket(port, buffer_bytes=4096) as socket:
+        for uuid in "abc":
+            await socket.ask(json.dumps({"uuid": uuid, "data": HI}))
+        await soon(lambda: len(bot.turns) == 3 and all(turn.is_over for turn in bot.turns))
+        relay.target = saying("Hello")
+        await socket.ask(json.dumps({"uuid": "c", "cancel": True}))
+        await socket.ask(json.dumps({"uuid": "c", "data": HI}))
+        last: dict[str, str] = {}
+        while len(last) < 3:
+            message = json.loads((await socket.next()).payload)
+            if not message["data"]["continue"]:
+                last[message["uuid"]] = message["data"]["content"][:5]
+        assert last == {"a": "xxxxx", "b": "xxxxx", "c": "Hello"}
+
+
 # Errors
 
 
@@ -297,12 +349,14 @@ async def test_a_defect_of_an_upstream_is_an_error_and_stands_in_the_log(
         ("[" * 100_000, "", "cannot be read"),
         ({"data": HI}, "", "`uuid` must be"),
         ({"uuid": 7, "data": HI}, "", "cannot be read"),
-        ({"uuid": "a"}, "a", "cannot be read"),
+        ({"uuid": "a"}, "a", "has no `data`"),
+        ({"uuid": "a", "cancel": False}, "a", "has no `data`"),
+        (b'{"uuid": "a", "data": [{"role": 2, "content": "\xff\xfe"}]}', "a", "cannot be read"),
         ({"uuid": "a", "data": []}, "a", "must be the user's"),
         ({"uuid": "a", "data": HI, "subscribe": [5]}, "a", "reply types"),
         ({"uuid": "a", "data": {"messages": HI, "bot": "nobody"}}, "a", "no bot 'nobody'"),
     ],
-    ids=range(11),
+    ids=range(13),
 )
 async def test_weakness_21_what_cannot_be_read_is_answered_and_the_socket_goes_on(
     port: int, relay: Relay, message: Any, uuid: str, why: str
@@ -412,6 +466,16 @@ async def test_a_key_is_taken_from_a_header_or_a_subprotocol(
         assert talk.socket.subprotocol == chosen
         await talk.ask("a")
         assert (await talk.last())["content"] == "Hello"
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [(["graphql-ws"], None), (["graphql-ws", "realcoze"], "realcoze"), (["x", "realcoze.key.k"], "realcoze.key.k")],
+)
+async def test_a_subprotocol_that_is_not_ours_is_not_chosen(port: int, offered: list[Any], chosen: str | None) -> None:
+    url = f"http://127.0.0.1:{port}/ws"
+    async with aiohttp.ClientSession() as http, http.ws_connect(url, protocols=offered) as socket:
+        assert socket.protocol == chosen
 
 
 async def test_subprotocols_may_stand_in_several_headers(locked: Served, nothing_left: None) -> None:
@@ -578,6 +642,35 @@ async def test_a_slow_client_gets_the_newest_snapshot_and_costs_no_more(port: in
         assert len(contents) < 100
         assert contents == sorted(contents)
         assert contents[-1] == "0999"
+
+
+async def test_a_slow_client_holds_steps_back_and_gets_every_one(port: int, relay: Relay) -> None:
+    async def script(turn: Turn) -> None:
+        turn.start()
+        for number in range(200):
+            turn.feed(Step(kind="call", title="", body=f"{number:04}" + "x" * 100_000))
+            turn.feed(Step(kind="result", title="", body="nobody asked for this " * 10_000))
+            await turn.until_ready()
+        turn.done()
+
+    relay.target = bot = Bot(script)
+    async with raw_socket(port, buffer_bytes=4096) as socket:
+        tracemalloc.start()
+        try:
+            await socket.ask(json.dumps({"uuid": "a", "data": HI, "subscribe": [3]}))
+            turn = await bot.turn()
+            await turn.until(lambda: turn.is_paused or turn.is_over)
+            await anyio.wait_all_tasks_blocked()
+            assert tracemalloc.get_traced_memory()[1] < 8 << 20
+        finally:
+            tracemalloc.stop()
+        assert (turn.is_paused, turn.is_over) == (True, False)
+        bodies: list[str] = []
+        while (data := json.loads((await socket.next()).payload)["data"])["continue"]:
+            bodies.append(data["content"][:4])
+        assert bodies == [f"{number:04}" for number in range(200)]
+        assert [step["content"][:4] if "content" in step else step["body"][:4] for step in data["steps"]] == bodies
+        assert (turn.is_paused, turn.pauses > 2) == (False, True)
 
 
 async def test_a_client_that_takes_nothing_is_given_up(nothing_left: None) -> None:

@@ -198,6 +198,16 @@ async def test_the_bots_are_listed_in_their_order() -> None:
     assert gateway.bots == ("b", "a")
 
 
+async def test_the_bot_that_answers_to_a_name_can_be_found() -> None:
+    bots = {BotName(name): Failing() for name in ("first", "second")}
+    gateway = Gateway(Routes(bots))
+    assert [gateway.find(BotName(name)) for name in ("", "second")] == ["first", "second"]
+    with pytest.raises(NotFound, match="no bot 'nobody'"):
+        gateway.find(BotName("nobody"))
+    assert Gateway(Routes(bots, catches_all=True)).find(BotName("nobody")) == "first"
+    assert Gateway(Onward(Failing())).find(BotName("nobody")) == "nobody"
+
+
 async def test_what_goes_onward_keeps_its_name_and_knows_no_bots() -> None:
     chats, sink = Failing(*ANSWER), Gathered()
     gateway = Gateway(Onward(chats))

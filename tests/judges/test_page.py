@@ -118,6 +118,15 @@ async def test_a_picture_is_attached_and_a_file_that_is_too_large_harms_nothing(
     assert (told["left"], told["draft"]) == (0, "still here")
 
 
+async def test_an_upload_fails_is_taken_back_and_belongs_to_its_bot(chromium: Chromium, tmp_path: Path) -> None:
+    told = await seen(chromium, "uploads", tmp_path, locale="zh-CN")
+    assert (told["in_edit"], told["after"], told["can_send"]) == (0, 0, True)
+    assert told["refused"].strip() == "a.bin · 文件上传失败，请重试。 · It said no."
+    assert (told["taken_back"], told["still"]) == ("net::ERR_ABORTED", told["refused"])
+    assert told["of_another_bot"].startswith("a.bin (pictures): ")
+    assert not told["told_again"]
+
+
 async def test_an_error_stands_in_the_conversation_with_its_hint_and_can_be_tried_again(
     chromium: Chromium, tmp_path: Path
 ) -> None:

@@ -40,6 +40,13 @@ window.save = async (way, path = "/api/draftbot/update") => {
         });
     }
 };
+window.useTwice = async () => {
+    const request = new Request("/api/draftbot/update", {method: "POST", body: config});
+    await request.text();
+    let call;
+    try { call = fetch(request); } catch { return "thrown at once"; }
+    return call.then(() => "sent", (error) => error.name);
+};
 </script>"""
 
 
@@ -85,6 +92,7 @@ async def test_it_saves_exactly_what_the_page_sent_and_changes_nothing(
     assert [dialog.partition(".")[0] for dialog in told["dialogs"]] == ["The bot's configuration was not seen yet"]
     assert (told["foreign"], told["complaints"], told["buttons"]) == ([], [], 1)
 
+    assert told["used"] == "TypeError", "as without the script: the promise is rejected"
     sent = CONFIG + " "
     assert [call.path for call in calls] == [*["/api/draftbot/update"] * 4, "/api/other"]
     assert {(call.body, call.content_type) for call in calls} == {(sent, "application/json")}
@@ -93,6 +101,14 @@ async def test_it_saves_exactly_what_the_page_sent_and_changes_nothing(
         assert (download["name"], download["text"]) == ("config.json", sent)
         assert download["answer"] == {"code": 0, "msg": "success"}
         assert decode_config(download["text"].encode())
+
+
+async def test_a_save_of_something_else_is_said_to_be_one(chromium: Chromium, tmp_path: Path) -> None:
+    (tmp_path / SCRIPT.name).write_bytes(SCRIPT.read_bytes())
+    async with bot_page() as (url, _calls):
+        told = await chromium.drive("lacking", url, tmp_path)
+    assert (told["lacking"], told["ready"]) == ("Download (a save came without work_info)", "Download config.json")
+    assert [dialog.partition(",")[0] for dialog in told["dialogs"]] == ["The page saved something"]
 
 
 async def test_it_speaks_chinese_to_a_chinese_browser(chromium: Chromium, tmp_path: Path) -> None:

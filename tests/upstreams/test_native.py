@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from realcoze.domain.event import AnswerDone, TextDelta, TurnDone, TurnFailed, TurnStarted
+from realcoze.domain.ids import BotName
 from realcoze.domain.request import ToolResult, Wants
 from realcoze.errors import (
     BadRequest,
@@ -96,7 +97,7 @@ async def test_the_question_goes_along_with_key_and_wishes() -> None:
 
 @pytest.mark.parametrize(
     ("status", "code", "expected"),
-    [(401, "invalid_api_key", Unauthorized), (503, "overloaded", Overloaded), (400, "bad_request", BadRequest)],
+    [(503, "overloaded", Overloaded), (400, "bad_request", BadRequest)],
 )
 async def test_a_refusal_is_the_error_that_it_says(status: int, code: str, expected: type[RealcozeError]) -> None:
     body = b'{"error":{"code":"%b","message":"No.","hint":"Do this.","retry_after":3}}' % code.encode()
@@ -104,6 +105,18 @@ async def test_a_refusal_is_the_error_that_it_says(status: int, code: str, expec
     with pytest.raises(expected, match=r"No\.") as caught:
         await _said(head + body)
     assert (caught.value.code, caught.value.hint, caught.value.retry_after_s) == (code, "Do this.", 3)
+
+
+async def test_a_key_that_is_refused_is_asked_for_as_it_is_given_here() -> None:
+    body = b'{"error":{"code":"invalid_api_key","message":"No.","hint":"Send it as `x-api-key: KEY`."}}'
+    refusal = b"HTTP/1.1 401 X\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    with pytest.raises(Unauthorized) as caught:
+        await _said(refusal)
+    async with raw_server(refusal) as server, _native(server) as native:
+        with pytest.raises(Unauthorized) as refused:
+            await native.upload(b"data", "name", BotName(""))
+    for error in (caught.value, refused.value):
+        assert error.hint == "Give the key of that server with `--key` or REALCOZE_KEY; from Python, with `key=`."
 
 
 async def test_a_refusal_of_something_else_has_its_status() -> None:

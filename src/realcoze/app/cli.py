@@ -114,7 +114,9 @@ def demo(*, verbose: int, port: int | None, once: bool) -> None:
     """Show everything at work on an embedded Coze: no account, no network."""
     from realcoze.app import demo as demonstration
 
-    _run(lambda: demonstration.demonstrate(_settings(None, server_port=port), once=once), verbose)
+    # Who ends a demonstration means its answers, too.
+    quiet = ["realcoze.app.server"]
+    _run(lambda: demonstration.demonstrate(_settings(None, server_port=port), once=once), verbose, quiet=quiet)
 
 
 @cli.command()

@@ -32,7 +32,7 @@ class _Stderr(logging.Handler):
 
 def _is_news(record: logging.LogRecord) -> bool:
     """Uvicorn calls it an error when an answer is left incomplete or cut, which is how ours break off."""
-    if "without completing response" in record.getMessage():
+    if any(said in record.getMessage() for said in ("without completing response", "timeout graceful shutdown")):
         return False
     cause = record.exc_info[1] if record.exc_info else None
     return not isinstance(cause, asyncio.CancelledError)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ipaddress
+import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -17,6 +18,8 @@ from realcoze.app.connection import DEFAULT_LIMITS, LimitedProtocol, Limits
 from realcoze.app.signals import until_stopped
 from realcoze.app.websocket import LimitedWebSocket
 from realcoze.errors import Misconfigured
+
+log = logging.getLogger(__name__)
 
 NOTSENT_LOWAT = 64 << 10
 """How much the kernel takes ahead of the client; by default it swallows 3.9 MiB (2026-11-22)."""
@@ -57,6 +60,9 @@ class Server(uvicorn.Server):
     async def _clear_away(self) -> None:
         """What was cut may give back what it holds; clients that do not read even now are dropped."""
         if self.server_state.tasks:
+            if not self.force_exit:
+                grace_s = self.config.timeout_graceful_shutdown
+                log.warning("%d answer(s) were not over after %g s and are cut", len(self.server_state.tasks), grace_s)
             await asyncio.wait(self.server_state.tasks, timeout=CLEANUP_S)
         for connection in list(self.server_state.connections):
             connection.transport.abort()

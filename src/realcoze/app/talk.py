@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import anyio
+import click
 
 from realcoze.app.accounts import MOST_UPLOAD
 from realcoze.app.config import Settings
@@ -16,7 +17,8 @@ from realcoze.app.emulation import emulated_house
 from realcoze.app.signals import unless_ended
 from realcoze.app.wiring import House, open_house
 from realcoze.domain.ids import BotName
-from realcoze.errors import BadRequest, NotFound
+from realcoze.errors import BadRequest
+from realcoze.faces.terminal.greeting import talking_to
 from realcoze.faces.terminal.pipe import answer_pipe, read_question
 from realcoze.gateway.chat import Gateway
 from realcoze.gateway.route import Onward
@@ -66,6 +68,8 @@ async def _talk(opening: Opening, settings: Callable[[], Settings]) -> int:
                 history_file=partner.state_dir / "typed" if partner.state_dir else None,
             ).run()
         question = read_question(await _piped())
+        if bot and partner.gateway.find(bot) != bot:
+            click.echo(partner.greeting, err=True)
         return await answer_pipe(partner.gateway, question, bot=bot, out=sys.stdout, err=sys.stderr)
 
 
@@ -87,22 +91,18 @@ async def _partner(opening: Opening, settings: Callable[[], Settings]) -> AsyncI
 
 
 def _to_house(house: House, bot: BotName, settings: Settings) -> _Partner:
-    greeting = _greeting(bot, settings)
+    greeting = _greeting(bot, house.gateway)
     ours = settings.bots.get(bot) or next(iter(settings.bots.values()))
     upload_bytes = settings.upstreams[ours.upstream].upload_bytes
     return _Partner(gateway=house.gateway, greeting=greeting, upload_bytes=upload_bytes)
 
 
-def _greeting(bot: BotName, settings: Settings) -> str:
+def _greeting(bot: BotName, gateway: Gateway) -> str:
     """Raises `NotFound` at once for a name that no question could reach."""
-    names = list(settings.bots)
-    if bot in names:
-        names.remove(bot)
-        names.insert(0, bot)
-    elif bot and not settings.catches_all:
-        raise NotFound(f"There is no bot {bot[:80]!r}.", hint=f"The bots here are: {', '.join(names)}.")
-    others = f" Also here, by --bot NAME: {', '.join(names[1:])}." if names[1:] else ""
-    return f"Talking to {names[0]}.{others}"
+    answering = gateway.find(bot)
+    others = [name for name in gateway.bots if name != answering]
+    more = f" Also here, by /bot NAME: {', '.join(others)}." if others else ""
+    return talking_to(answering, asked_for=bot) + more
 
 
 async def _piped() -> bytes:

@@ -89,7 +89,7 @@ def build_app(house: House, settings: Settings) -> ASGIApp:
     times = StreamTimes(gate=server.gate_s, keepalive=server.keepalive_s, stall=server.stall_s)
     native = NativeFace(house.gateway, access, health=house.health, times=times, upload_bytes=server.upload_bytes)
     socket = SocketFace(house.gateway, access, refuse=refuse_error, stall_s=server.stall_s)
-    routes = [*native.routes(), *page_routes(), *socket.routes()]
+    routes = [*native.routes(), *page_routes(), *socket.routes(), Route("/ws", _no_upgrade, methods=["GET"])]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_refusal, Exception: _defect})
     app.router.default = _no_such_path
     hosts = {*LOOPBACK_HOSTS, *server.allowed_hosts}
@@ -103,11 +103,20 @@ async def _no_such_path(_scope: Scope, _receive: Receive, _send: Send) -> None:
     raise HTTPException(404)
 
 
+async def _no_upgrade(_request: HttpRequest) -> Response:
+    """The websocket's path, asked for as if it were a page."""
+    raise HTTPException(426)
+
+
 def _http_refusal(request: HttpRequest, error: Exception) -> Response:
-    """No such path or method, in the shape of all other errors."""
+    """No such path or method, or no upgrade, in the shape of all other errors."""
     status = error.status_code if isinstance(error, HTTPException) else 500
-    code = {404: "no_such_path", 405: "method_not_allowed"}.get(status, "bad_http")
-    response = refuse_at_door(Refused(status, code, "There are GET /, POST /, POST /upload, /ws and GET /health here."))
+    code = {404: "no_such_path", 405: "method_not_allowed", 426: "upgrade_required"}.get(status, "bad_http")
+    asked = f"{request.scope.get('method', 'websocket')[:20]} {request.scope['path'][:80]!r}"
+    message = f"There is no {asked} here, but GET /, POST /, POST /upload, GET /health and the websocket /ws."
+    response = refuse_at_door(Refused(status, code, message))
+    if status == 426:
+        response.headers.update({"upgrade": "websocket", "connection": "upgrade"})  # RFC 9110, 7.8 and 15.5.22
     if status == 405:
         response.headers["allow"] = ", ".join(sorted(_methods_at(request)))
     return response

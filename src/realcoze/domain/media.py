@@ -55,6 +55,14 @@ def media_of(data: bytes, name: str = "") -> Media:
     return Media(content_type="application/octet-stream", extension=".bin")
 
 
+def size_in_words(size_bytes: int) -> str:
+    """A size, exactly: in the largest of MiB, KiB and bytes in which it is a whole number."""
+    for unit, each_bytes in (("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if size_bytes and size_bytes % each_bytes == 0:
+            return f"{size_bytes // each_bytes} {unit}"
+    return f"{size_bytes} bytes"
+
+
 def _png(data: bytes) -> tuple[int, int] | None:
     kind, width, height = struct.unpack_from(">4sII", data, 12)
     return (width, height) if kind == b"IHDR" else None

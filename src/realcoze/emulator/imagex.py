@@ -19,7 +19,7 @@ from realcoze.dialects.coze_playground.upload import Auth, Grant, StoreInfo, Upl
 from realcoze.emulator.wire import Listener, WireNote
 
 STORED_BYTES = 64 << 20
-"""What is kept of uploads in all; the oldest go first."""
+"""What is kept of uploads in all; those without a commit go first, the oldest before the others."""
 
 PLACES = 256
 """Files on their way at once; the oldest go first."""
@@ -119,6 +119,7 @@ class ImagexServer:
         if not is_right or len(data) != place.size_bytes:
             return _json(calls.encode_stored(4008, "crc or size mismatch"), 400)
         place.data = data
+        self._make_room(data)
         self._note(WireNote("upload", f"bytes of {uri}", len(data)))
         return _json(calls.encode_stored())
 
@@ -132,7 +133,7 @@ class ImagexServer:
         place = self._places[commit.SessionKey]
         if place.data is None:
             return _fault(400, "ObjectNotFound", "commit before upload")
-        self._keep(place.store_uri, place.data)
+        self._objects[place.store_uri] = place.data
         del self._places[commit.SessionKey]
         self._note(WireNote("upload", f"commit of {place.store_uri}"))
         return _json(calls.encode_committed())
@@ -153,10 +154,19 @@ class ImagexServer:
             return _fault(400, "InvalidAction", "unknown action or service")
         return None
 
-    def _keep(self, key: str, data: bytes) -> None:
-        self._objects[key] = data
-        while sum(map(len, self._objects.values())) > STORED_BYTES and len(self._objects) > 1:
-            self._objects.popitem(last=False)
+    def _make_room(self, newest: bytes) -> None:
+        """Forget files until the rest fits; not this one."""
+        waiting = [name for name, place in self._places.items() if place.data and place.data is not newest]
+        committed = [key for key, data in self._objects.items() if data is not newest]
+        for forget, names in ((self._places.pop, waiting), (self._objects.pop, committed)):
+            for name in names:
+                if self._stored_bytes() <= STORED_BYTES:
+                    return
+                forget(name)
+
+    def _stored_bytes(self) -> int:
+        waiting = sum(len(place.data or b"") for place in self._places.values())
+        return waiting + sum(map(len, self._objects.values()))
 
 
 def _signed_at(date: str) -> datetime:

@@ -31,7 +31,18 @@ _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _NAME = re.compile(
     r"\b(?:my name is|i am called|i am|i'm|call me) +([\w-]+)|我(?:叫|的名字是)\s*([\w-]{1,12})", re.IGNORECASE
 )
-_RECALL = re.compile(r"remember|what did i (?:just )?say|my name\?|记得|刚刚说|说了什么|我叫什么", re.IGNORECASE)
+_RECALL = re.compile(r"remember|what did i (?:just )?say|记得|刚刚说|说了什么", re.IGNORECASE)
+_WHO = re.compile(r"who am i\b|what(?:'s| is) my name\b|我是谁|我叫什么|我的名字是什么", re.IGNORECASE)
+_CITIES = {
+    "Berlin": "柏林", "Paris": "巴黎", "London": "伦敦", "Madrid": "马德里", "Rome": "罗马", "Vienna": "维也纳",
+    "Moscow": "莫斯科", "New York": "纽约", "San Francisco": "旧金山", "Singapore": "新加坡", "Sydney": "悉尼",
+    "Tokyo": "东京", "Seoul": "首尔", "Beijing": "北京", "Shanghai": "上海", "Guangzhou": "广州", "Shenzhen": "深圳",
+    "Hangzhou": "杭州", "Nanjing": "南京", "Chengdu": "成都", "Chongqing": "重庆", "Wuhan": "武汉", "Xi'an": "西安",
+    "Hong Kong": "香港", "Taipei": "台北",
+}  # fmt: skip
+_NAMES_OF_CITIES = re.compile("|".join(rf"\b{city}\b|{chinese}" for city, chinese in _CITIES.items()), re.IGNORECASE)
+_PLACE = re.compile(r"\b(?:[Ii]n|[Aa]bout|[Ff]or) ([A-Z][\w'-]*(?: [A-Z][\w'-]*)*)")
+"""Any other city, by the word before it."""
 
 Said = tuple[list[Step], str, list[str]]
 """Steps on the way, the answer, suggestions after it."""
@@ -98,29 +109,57 @@ def _told(pieces: Sequence[str], message_id: MessageId, fault: Fault | None) -> 
 
 
 def _memory(scene: Scene) -> Said:
-    said = [without_mark(message.text) for message in scene.history if message.role == "user"]
-    last, before = said[-1], said[:-1]
-    chinese = bool(_CHINESE.search(last))
-    name = _name(said)
-    greeting = (f"{name}！" if chinese else f"{name}! ") if name else ""
-    media = sum(isinstance(part, Image | File) for part in scene.history[-1].parts)
+    *before, last = [message for message in scene.history if message.role == "user"]
+    text = without_mark(last.text)
+    is_chinese = bool(_CHINESE.search(text))
+    name = _name([*(without_mark(message.text) for message in before), text])
+    greeting = (f"{name}！" if is_chinese else f"{name}! ") if name else ""
+    media = sum(isinstance(part, Image | File) for part in last.parts)
     if media:
-        answer = f"你给了我 {media} 个附件。" if chinese else f"You gave me {media} attachment(s)."
-    elif _RECALL.search(last) and before:
-        quoted = "\n".join(f"{number}. “{text}”" for number, text in enumerate(before, start=1))
-        opening = "当然记得，你说过：" if chinese else "Of course. You said:"
-        answer = f"{greeting}{opening}\n\n{quoted}"
-    elif chinese:
+        answer = f"你给了我 {media} 个附件。" if is_chinese else f"You gave me {media} attachment(s)."
+    elif _WHO.search(text):
+        answer = _who_you_are(name, is_chinese=is_chinese)
+    elif _RECALL.search(text) and before:
+        quoted = [_quoted(message, is_chinese=is_chinese) for message in before]
+        opening = "当然记得，你说过：" if is_chinese else "Of course. You said:"
+        lines = "\n".join(f"{number}. {quotation}" for number, quotation in enumerate(quoted, start=1))
+        answer = f"{greeting}{opening}\n\n{lines}"
+    elif is_chinese:
         opening = scene.random.choice(("我听到了", "好的", "嗯"))
-        earlier = f"在那之前你说过“{before[-1]}”。" if before else "这是你对我说的第一句话。"
-        answer = f"{greeting}{opening}：你说“{last}”。{earlier}"
+        answer = f"{greeting}{opening}：你说“{text}”。{_earlier(before, is_chinese=True)}"
     else:
         opening = scene.random.choice(("I hear you", "All right", "Noted"))
-        earlier = f" Before that you said “{before[-1]}”." if before else " It is the first thing you tell me."
-        answer = f"{greeting}{opening}: you said “{last}”.{earlier}"
-    if chinese:
+        answer = f"{greeting}{opening}: you said “{text}”. {_earlier(before, is_chinese=False)}"
+    if is_chinese:
         return [], answer, ["你还记得我刚刚说了什么吗？", "我叫什么？", "给我讲点别的"]
     return [], answer, ["Do you remember what I said?", "What is my name?", "Tell me something else"]
+
+
+def _who_you_are(name: str, *, is_chinese: bool) -> str:
+    if is_chinese:
+        return f"你是{name}。" if name else "你还没有告诉我你的名字。"
+    return f"You are {name}." if name else "You have not told me your name."
+
+
+def _earlier(before: Sequence[Message], *, is_chinese: bool) -> str:
+    """What the user said last before the question."""
+    if not before:
+        return "这是你对我说的第一句话。" if is_chinese else "It is the first thing you tell me."
+    said = _quoted(before[-1], is_chinese=is_chinese)
+    is_text = said.startswith("“")
+    if is_chinese:
+        return f"在那之前你{'说过' if is_text else '给我看了'}{said}。"
+    return f"Before that you {'said' if is_text else 'showed me'} {said}."
+
+
+def _quoted(message: Message, *, is_chinese: bool) -> str:
+    """The words of a message in quotation marks, or what was shown without a word."""
+    text = without_mark(message.text)
+    if text or not any(isinstance(part, Image | File) for part in message.parts):
+        return f"“{text}”"
+    if any(isinstance(part, Image) for part in message.parts):
+        return "一张图片" if is_chinese else "a picture"
+    return "一个文件" if is_chinese else "a file"
 
 
 def _markdown(scene: Scene) -> Said:
@@ -129,8 +168,11 @@ def _markdown(scene: Scene) -> Said:
 
 
 def _tools(scene: Scene) -> Said:
-    city = "北京" if _CHINESE.search(scene.history[-1].text) else "Berlin"
-    degrees = scene.random.randrange(-5, 35)
+    said = [without_mark(message.text) for message in scene.history if message.role == "user"]
+    is_chinese = bool(_CHINESE.search(said[-1]))
+    asked = next(filter(None, map(_city, reversed(said))), "Beijing" if is_chinese else "Berlin")
+    city = _CITIES.get(asked, asked) if is_chinese else asked
+    degrees = int(crc32_hex(asked.encode()), 16) % 40 - 5
     steps = [
         Step(kind="call", title="weather.lookup", body=f'{{"city": "{city}"}}'),
         Step(kind="result", title="weather.lookup", body=f'{{"city": "{city}", "degrees": {degrees}, "sky": "clear"}}'),
@@ -138,11 +180,19 @@ def _tools(scene: Scene) -> Said:
         Step(kind="result", title="workflow.pack_list", body='{"pack": ["water", "a book", "good shoes"]}'),
         Step(kind="recall", title="travel notes", body="Museums close at six."),
     ]
-    if city == "北京":
+    if is_chinese:
         answer = f"{city}现在 {degrees} °C，晴。带上水、一本书和一双好鞋；博物馆六点关门。"
-        return steps, answer, ["那明天呢？", "上海的天气怎么样？"]
+        return steps, answer, ["那明天呢？", f"{'北京' if asked == 'Shanghai' else '上海'}的天气怎么样？"]
     answer = f"It is {degrees} °C and clear in {city}. Pack water, a book and good shoes; the museums close at six."
-    return steps, answer, ["And tomorrow?", "What about Paris?"]
+    return steps, answer, ["And tomorrow?", f"What about {'Berlin' if asked == 'Paris' else 'Paris'}?"]
+
+
+def _city(text: str) -> str:
+    """The English name of the last city in a question; empty where there is none."""
+    if names := _NAMES_OF_CITIES.findall(text):
+        return next(city for city, chinese in _CITIES.items() if names[-1].lower() in (city.lower(), chinese))
+    places = _PLACE.findall(text)
+    return places[-1] if places else ""
 
 
 def _slow(scene: Scene) -> Said:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
@@ -21,6 +22,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from realcoze.domain.ids import RequestId
+from realcoze.domain.media import size_in_words
 from realcoze.errors import BadRequest, TooLarge
 from realcoze.tasks import background_tasks
 
@@ -31,6 +33,11 @@ CHAT_BODY_BYTES = 20 << 20
 
 FORM_BYTES = 64 << 10
 """What a form may hold beside its file."""
+
+UPLOAD_HINT = "The server's setting `upload_bytes` is the most that a file may have."
+
+FORM_PIECE_BYTES = 64 << 10
+"""How much of a form is read in one go, while everybody else waits."""
 
 PREFLIGHT = {
     "access-control-allow-methods": "GET, POST",
@@ -68,10 +75,16 @@ def presented_keys(headers: Headers) -> list[str]:
     return keys
 
 
+def declared_bytes(request: HttpRequest, *, most: int) -> int:
+    """How long a body says it is; `most` where it does not say, or says more."""
+    declared = request.headers.get("content-length", "")
+    return min(int(declared), most) if declared.isdecimal() and len(declared) < 20 else most
+
+
 async def read_body(request: HttpRequest, *, max_bytes: int = CHAT_BODY_BYTES) -> bytes:
     """The whole body; refused as it comes, not after it was buffered.  Raises `TooLarge`."""
     declared = request.headers.get("content-length", "0")
-    too_large = TooLarge(f"The body is larger than {max_bytes} bytes.")
+    too_large = TooLarge(f"The body is larger than {size_in_words(max_bytes)}.")
     if not declared.isdigit() or int(declared) > max_bytes:
         raise too_large
     body = bytearray()
@@ -87,12 +100,18 @@ async def read_file(request: HttpRequest, *, max_bytes: int) -> tuple[bytes, str
 
     Raises `TooLarge`, and `BadRequest` for a form without such a field.
     """
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        return await read_body(request, max_bytes=max_bytes), ""
-    body = await read_body(request, max_bytes=max_bytes + FORM_BYTES)
+    too_large = TooLarge(f"The file is larger than {size_in_words(max_bytes)}.", hint=UPLOAD_HINT)
+    is_form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+    try:
+        body = await read_body(request, max_bytes=max_bytes + FORM_BYTES if is_form else max_bytes)
+    except TooLarge as error:
+        raise too_large from error
+    if not is_form:
+        return body, ""
     if not _is_whole(request.headers["content-type"], body):
         raise BadRequest("The form ends in the middle.")
-    parser = MultiPartParser(request.headers, _once(body), max_files=1, max_fields=16, max_part_size=FORM_BYTES)
+    parser = MultiPartParser(request.headers, _in_pieces(body), max_files=1, max_fields=16, max_part_size=FORM_BYTES)
+    parser.spool_max_size = len(body) + 1  # in memory: Starlette (1.10) would write above 1 MiB to a file
     try:
         form = await parser.parse()
     except MultiPartException as error:
@@ -103,20 +122,25 @@ async def read_file(request: HttpRequest, *, max_bytes: int) -> tuple[bytes, str
             raise BadRequest("The form has no file in a field `file`.")
         data = await file.read()
         if len(data) > max_bytes:
-            raise TooLarge(f"The file is larger than {max_bytes} bytes.")
+            raise too_large
         return data, file.filename or ""
     finally:
         await form.close()
 
 
 def _is_whole(content_type: str, body: bytes) -> bool:
-    """The last delimiter is there.  Starlette (1.10) passes over a part without an end, and leaves its file open."""
+    """The last delimiter is there, near the end.
+
+    Starlette (1.10) passes over a part without an end, and leaves its file open.
+    """
     boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
-    return not boundary or b"--%b--" % boundary in body
+    return not boundary or body.find(b"--%b--" % boundary, max(0, len(body) - FORM_BYTES)) >= 0
 
 
-async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
-    yield body
+async def _in_pieces(body: bytes) -> AsyncGenerator[bytes, None]:
+    for start in range(0, len(body), FORM_PIECE_BYTES):
+        yield body[start : start + FORM_PIECE_BYTES]
+        await anyio.lowlevel.checkpoint()
     yield b""
 
 

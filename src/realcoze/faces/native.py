@@ -18,12 +18,24 @@ from realcoze.dialects.native.snapshots import SnapshotEncoder, encode_flat_erro
 from realcoze.dialects.native.upload import encode_uploaded
 from realcoze.domain.ids import BotName, RequestId
 from realcoze.errors import RealcozeError
-from realcoze.faces.http import Refused, new_request_id, presented_keys, read_body, read_file, unless_left
+from realcoze.faces.http import (
+    Refused,
+    declared_bytes,
+    new_request_id,
+    presented_keys,
+    read_body,
+    read_file,
+    unless_left,
+)
+from realcoze.faces.room import Room
 from realcoze.faces.streamed import Encoder, StreamedAnswer
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
 
 JSON = "application/json; charset=utf-8"
+
+UPLOADING_BYTES = 128 << 20
+"""Files on their way at once, by their declared size; in memory each is there up to three times."""
 
 Health = Callable[[], Mapping[str, object]]
 
@@ -50,6 +62,7 @@ class NativeFace:
         self._health = health
         self._times = times
         self._upload_bytes = upload_bytes
+        self._room = Room(UPLOADING_BYTES)
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -92,10 +105,11 @@ class NativeFace:
         request_id = new_request_id()
         try:
             self._access.authenticate(presented_keys(request.headers))
-            data, name = await read_file(request, max_bytes=self._upload_bytes)
-            bot = BotName(request.query_params.get("bot", ""))
-            name = request.query_params.get("name", name)
-            part = await unless_left(request.receive, self._gateway.upload(data, name, bot=bot))
+            with self._room.place(declared_bytes(request, most=self._upload_bytes)):
+                data, name = await read_file(request, max_bytes=self._upload_bytes)
+                bot = BotName(request.query_params.get("bot", ""))
+                name = request.query_params.get("name", name)
+                part = await unless_left(request.receive, self._gateway.upload(data, name, bot=bot))
         except ClientDisconnect:
             return _nobody()
         except RealcozeError as error:

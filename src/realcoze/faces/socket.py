@@ -1,9 +1,10 @@
 """The websocket on `/` and `/ws`: many turns at once on one socket, fair among them.
 
-Each turn has a lane that keeps what is not yet sent of it: its steps, and the newest snapshot only.
-One task sends, a message of each lane in turn, so that neither a long answer nor a slow client
-makes another turn wait or memory grow: a turn has its place until its last message is on its way,
-and while too many refusals wait to be sent nothing more is read.
+Each turn has a lane that keeps what is not yet sent of it: the newest snapshot only, and its steps,
+which hold the upstream back when they are too many.  One task sends, a message of each lane in turn,
+so that neither a long answer nor a slow client makes another turn wait or memory grow: a turn has its
+place until its last message is on its way, and while too many refusals wait to be sent nothing more
+is read.
 """
 
 from collections import OrderedDict, deque
@@ -37,6 +38,9 @@ from realcoze.gateway.chat import Gateway
 TURNS = 128
 """Turns at once on one socket."""
 
+STEP_CHARACTERS = 1 << 20
+"""Steps of one turn that may wait to be sent; beyond that its upstream is held back until half is gone."""
+
 KEY_PREFIX = "realcoze.key."
 """A browser can send no header with a websocket; it offers its key as a subprotocol."""
 
@@ -66,8 +70,8 @@ class SocketFace:
         except RealcozeError as error:
             await socket.send_denial_response(self._refuse(new_request_id(), error))
             return
-        chosen = PROTOCOL if PROTOCOL in offered else next(iter(offered), None)
-        await socket.accept(subprotocol=chosen)
+        ours = [name for name in offered if name == PROTOCOL or name.startswith(KEY_PREFIX)]
+        await socket.accept(subprotocol=PROTOCOL if PROTOCOL in ours else next(iter(ours), None))
         await _Conversations(socket, self._gateway, self._stall_s).run()
 
 
@@ -85,28 +89,30 @@ class _Conversations:
         """Until the client leaves; then every turn is stopped."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._send, tasks.cancel_scope)
-            while (text := await self._next()) is not None:
-                self._take(text, tasks)
+            while (data := await self._next()) is not None:
+                self._take(data, tasks)
                 await self._outbox.room()
             tasks.cancel_scope.cancel()
 
-    async def _next(self) -> str | None:
+    async def _next(self) -> bytes | None:
         """The next message of the client; None when it has left."""
         message = await self._socket.receive()
         if message["type"] == "websocket.disconnect":
             return None
-        return message.get("text") or (message.get("bytes") or b"").decode(errors="replace")
+        return message.get("bytes") or (message.get("text") or "").encode()
 
-    def _take(self, text: str, tasks: anyio.abc.TaskGroup) -> None:
+    def _take(self, data: bytes, tasks: anyio.abc.TaskGroup) -> None:
         try:
-            message = decode_message(text)
+            message = decode_message(data)
         except BadMessage as bad:
             self._outbox.put_failure(bad.uuid, bad.error, new_request_id())
             return
         match message:
             case Cancel(uuid):
-                if uuid in self._lanes:
-                    self._lanes[uuid].scope.cancel()
+                if (lane := self._lanes.get(uuid)) is not None:
+                    lane.stop()
+                    if lane.has_returned:
+                        self._forget(lane)
             case Ask(uuid):
                 if uuid in self._lanes:
                     self._outbox.put_failure(uuid, BadRequest("A turn with this uuid is running."), new_request_id())
@@ -122,8 +128,13 @@ class _Conversations:
     async def _converse(self, lane: "_Lane") -> None:
         with lane.scope:
             await self._gateway.relay(lane.ask.question.request, lane, request_id=lane.request_id)
-        if lane.scope.cancelled_caught:
-            self._outbox.drop(lane)
+        lane.has_returned = True
+        if lane.is_deaf:
+            self._forget(lane)
+
+    def _forget(self, lane: "_Lane") -> None:
+        """Free its place; its uuid may be another turn's by now."""
+        if self._lanes.get(lane.ask.uuid) is lane:
             del self._lanes[lane.ask.uuid]
 
     async def _send(self, whole: anyio.CancelScope) -> None:
@@ -132,7 +143,7 @@ class _Conversations:
         while is_there:
             text, lane = await self._outbox.get()
             if lane is not None and lane.is_told:
-                del self._lanes[lane.ask.uuid]
+                self._forget(lane)
             is_there = await self._sent(text)
         whole.cancel()
 
@@ -191,15 +202,24 @@ class _Outbox:
 
 
 class _Lane:
-    """One turn's sink: keeps what is not yet sent of it."""
+    """One turn's sink: keeps what is not yet sent of it.
+
+    Once stopped it is deaf, whatever the upstream says while it is being stopped; it keeps its place
+    until that `has_returned`.
+    """
 
     def __init__(self, ask: Ask, request_id: RequestId, outbox: _Outbox) -> None:
         self.ask = ask
         self.request_id = request_id
         self.scope = anyio.CancelScope()
+        self.has_returned = False
+        self.is_deaf = False
         self._outbox = outbox
         self._fold = Fold()
+        self._flow: Flow | None = None
+        self._is_paused = False
         self._steps: deque[Step] = deque()
+        self._step_characters = 0
         self._has_news = False
         self._is_over = False
 
@@ -212,14 +232,25 @@ class _Lane:
         """Its last message has been given."""
         return self._is_over and not self.has_more
 
+    def stop(self) -> None:
+        """Nobody wants to hear more of this turn."""
+        self.is_deaf = True
+        self.scope.cancel()
+        self._outbox.drop(self)
+
     def open(self, flow: Flow) -> None:
-        """Never too slow: only the newest snapshot is kept."""
+        self._flow = flow
 
     def feed(self, event: Event) -> None:
+        if self.is_deaf or (isinstance(event, Step) and event.kind not in self.ask.question.steps):
+            return
         self._fold.feed(event)
         if isinstance(event, Step):
-            if event.kind in self.ask.question.steps:
-                self._steps.append(event)
+            self._steps.append(event)
+            self._step_characters += len(event.body)
+            if self._step_characters > STEP_CHARACTERS and self._flow is not None and not self._is_paused:
+                self._is_paused = True
+                self._flow.pause()
         elif isinstance(event, ENDS):
             self._has_news = self._is_over = True
         elif isinstance(event, TextDelta | TextReplaced):
@@ -231,7 +262,7 @@ class _Lane:
         """The next message of this turn."""
         uuid = self.ask.uuid
         if self._steps:
-            return encode_step(uuid, self._steps.popleft())
+            return encode_step(uuid, self._next_step())
         self._has_news = False
         if not self._is_over:
             return encode_snapshot(uuid, self._fold.text)
@@ -239,3 +270,12 @@ class _Lane:
             return encode_last(uuid, self.ask.question, self._fold.finish(), self.request_id)
         except RealcozeError as error:
             return encode_failure(uuid, error, self.request_id)
+
+    def _next_step(self) -> Step:
+        """The oldest; the upstream may go on when half of what held it back is gone."""
+        step = self._steps.popleft()
+        self._step_characters -= len(step.body)
+        if self._is_paused and self._flow is not None and self._step_characters <= STEP_CHARACTERS // 2:
+            self._is_paused = False
+            self._flow.resume()
+        return step

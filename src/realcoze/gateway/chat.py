@@ -44,6 +44,10 @@ class Gateway:
         """The names that can be asked for; none where only the upstream knows them."""
         return tuple(self._routes.bots)
 
+    def find(self, name: BotName) -> BotName:
+        """The bot that answers to a name, or to none.  Raises `NotFound`, which lists the names there are."""
+        return self._routes.route(name)[0]
+
     async def relay(self, request: Request, sink: Sink, *, request_id: RequestId = RequestId("-")) -> None:
         """Run one turn; `sink` gets its events, and exactly one that ends it, whatever happens.
 

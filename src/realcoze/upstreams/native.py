@@ -16,7 +16,7 @@ from realcoze.domain.event import ENDS
 from realcoze.domain.ids import BotName
 from realcoze.domain.ports import Sink
 from realcoze.domain.request import Request
-from realcoze.errors import Misconfigured, UpstreamFault
+from realcoze.errors import Misconfigured, RealcozeError, Unauthorized, UpstreamFault
 from realcoze.framing.json_stream import JsonStreamDecoder
 from realcoze.transports.http import HttpClient, Valve, open_http
 from realcoze.upstreams.credentials import Secret
@@ -66,7 +66,7 @@ class NativeUpstream:
             reply_s=self._idle_s,
         )
         if answer.status != 200:
-            raise decode_error(answer.status, answer.body)
+            raise _refusal(answer.status, answer.body)
         return decode_uploaded(answer.body)
 
     def _address(self, request: Request) -> str:
@@ -103,6 +103,14 @@ def _check(url: str) -> None:
         raise Misconfigured("The address of the server cannot be read.", hint="Write it like http://127.0.0.1:8080")
 
 
+def _refusal(status: int, body: bytes) -> RealcozeError:
+    """The error that the server answered with; its hint about a key speaks of headers, which nobody writes here."""
+    error = decode_error(status, body)
+    if isinstance(error, Unauthorized):
+        error.hint = "Give the key of that server with `--key` or REALCOZE_KEY; from Python, with `key=`."
+    return error
+
+
 class _Reading:
     """One answer as it arrives."""
 
@@ -133,7 +141,7 @@ class _Reading:
 
     def finish(self) -> None:
         if self._refusal is not None:
-            raise decode_error(self._refusal[0], bytes(self._refusal[1]))
+            raise _refusal(self._refusal[0], bytes(self._refusal[1]))
         if not self.is_over:
             self._stream.finish()
             self._records.finish()

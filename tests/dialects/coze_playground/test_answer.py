@@ -664,3 +664,27 @@ def test_an_answer_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(UpstreamFailed) as refused:
         AnswerDecoder().feed(Push(event_type=1, message=PushMessage(content="four", reply_type=1)), 0.0)
     assert refused.value.code == "event_too_large"
+
+
+def test_the_limit_is_of_what_stands_there_and_not_of_all_that_was_pushed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer, "STREAM_BYTES", 4)
+    decoder = AnswerDecoder()
+    for text in ("f", "fo", "fou", "four", "five"):
+        decoder.feed(Push(event_type=1, message=PushMessage(content=text, reply_type=1)), 0.0)
+
+
+@pytest.mark.parametrize("is_finish", ["0", "1"])
+def test_steps_beyond_the_limit_are_refused_too(monkeypatch: pytest.MonkeyPatch, is_finish: str) -> None:
+    monkeypatch.setattr(answer, "STREAM_BYTES", 5)
+    decoder = AnswerDecoder()
+
+    def push(message_id: str, body: str, plugin: str = "") -> None:
+        ext = Ext(is_finish=is_finish, plugin=plugin)
+        decoder.feed(Push(event_type=1, message=PushMessage(body, 3, message_id=message_id, ext=ext)), 0.0)
+
+    for body in ("abc", "abc", "ab"):
+        push("one", body)
+    push("two", "", plugin="xy")
+    with pytest.raises(UpstreamFailed) as refused:
+        push("three", "e")
+    assert refused.value.code == "event_too_large"

@@ -11,6 +11,7 @@ from realcoze.dialects.coze_playground.signature import Credentials
 from realcoze.dialects.coze_playground.upload import (
     TOKEN_REQUEST,
     Auth,
+    Commit,
     Grant,
     StoreInfo,
     UploadToken,
@@ -236,3 +237,15 @@ def test_any_answer_is_read_or_refused(body: bytes, status: int) -> None:
         with suppress(RealcozeError):
             read(status, body)
     decode_commit_request(body)
+
+
+def test_no_secret_is_printed() -> None:
+    auth = Auth("AKID", "a secret", "a secret", "2030-01-01T00:00:00Z")
+    token = UploadToken(service_id="svc", upload_host="up.example", auth=auth)
+    place = StoreInfo("uri", "a secret", "upload")
+    grant = Grant("a secret", ["up.example"], [place])
+    for value in (auth, token, place, grant, Commit("a secret")):
+        assert "secret" not in repr(value)
+        assert "***" in repr(value)
+    assert "AKID" in repr(token)
+    assert "uri" in repr(grant)

@@ -134,6 +134,21 @@ def test_a_body_that_cannot_be_answered_is_refused_with_the_reason(body: bytes, 
     assert refused.value.code == "bad_request"
 
 
+@pytest.mark.parametrize(
+    ("body", "hint"),
+    [
+        (b'[{"role":"user"}]', 'Send [{"role": 2'),
+        (b"Hi", 'Send [{"role": 2'),
+        (b'\xef\xbb\xbf {"messages":[],"reasoning":1}', 'Send {"messages": ['),
+        (b"{}", 'Send {"messages": ['),
+    ],
+)
+def test_the_hint_is_for_the_form_that_was_sent(body: bytes, hint: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        decode_request(body)
+    assert str(refused.value.hint).startswith(hint)
+
+
 def test_a_refusal_never_repeats_what_the_user_said() -> None:
     with pytest.raises(BadRequest) as refused:
         decode_request(b'{"messages":[{"role":2,"content":"my secret"}],"bot":["my secret"]}')

@@ -4,6 +4,7 @@ import aiohttp
 import pytest
 
 from open_coze import Answer, OpenClient, open_coze
+from realcoze.emulator.open_api import file as files_of_open_api
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -32,7 +33,7 @@ async def test_a_file_is_kept_under_an_id() -> None:
 async def test_what_is_no_single_file_is_refused(
     files: Sequence[tuple[str, bytes]], code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file, "FILE_BYTES", 1999)
+    monkeypatch.setattr(files_of_open_api, "FILE_BYTES", 1999)
     async with open_coze() as coze:
         assert (await uploaded(coze, *files)).json["code"] == code
         assert coze.server.state.files == {}

@@ -60,7 +60,7 @@ async def test_a_conversation_without_an_account(tmp_path: Path) -> None:
         terminal = session.terminal
         await terminal.until_asks(1)
         assert terminal.everything[:2] == [
-            f"Talking to memory. Also here, by --bot NAME: {', '.join(BOT_NAMES[1:])}.",
+            f"Talking to memory. Also here, by /bot NAME: {', '.join(BOT_NAMES[1:])}.",
             "/help shows what can be typed, :q leaves.",
         ]
         terminal.say("My name is Ada")
@@ -154,6 +154,32 @@ async def test_what_can_be_typed_beside_questions(coze: Coze, tmp_path: Path) ->
         assert "It is the first thing you tell me." in after
         terminal.say(" ")
         await terminal.until_true(lambda: terminal.everything[-3:] == ["Me>", "", "Me>"], "the prompt, once more")
+
+
+async def test_another_bot_answers_from_the_next_question_on(tmp_path: Path) -> None:
+    async with in_terminal("chat", "--demo", cwd=tmp_path, columns=120) as session:
+        terminal = session.terminal
+        names = ", ".join(BOT_NAMES)
+        told = {
+            "/bot": f"Which bot? /bot NAME {names}",
+            "/bot nobody": f"There is no bot 'nobody'. The bots here are: {names}.",
+            "/bot echo": "Talking to echo.",
+            "exactly this": "exactly this",
+            "/bot memory": "Talking to memory.",
+            "Again?": "Before that you said “exactly this”.",
+        }
+        for number, (line, answer) in enumerate(told.items(), start=1):
+            await terminal.until_asks(number)
+            terminal.say(line)
+            await terminal.until_shows(f"Me> {line}\n", answer)
+
+
+async def test_where_one_bot_answers_to_every_name_it_says_so(coze: Coze, tmp_path: Path) -> None:
+    async with in_terminal("chat", "--bot", "nobody", cwd=settled(tmp_path, coze)) as session:
+        terminal = session.terminal
+        await terminal.until_shows("Only one bot is configured; talking to coze.", "Me>")
+        terminal.say("/bot tools")
+        await terminal.until_shows("Me> /bot tools\nOnly one bot is configured; talking to coze.")
 
 
 async def test_steps_are_shown_when_they_are_wanted(coze: Coze, tmp_path: Path) -> None:
@@ -492,7 +518,9 @@ async def test_a_picture_through_a_running_server(coze: Coze, tmp_path: Path) ->
         await terminal.until_asks(2)
         terminal.say("/file large")
         await terminal.until_asks(3)
-        await terminal.until_shows("Me> /file large\nThe body is larger than 1000 bytes.")
+        await terminal.until_shows(
+            "Me> /file large\nThe file is larger than 1000 bytes. The server's setting `upload_bytes`"
+        )
         terminal.say("Well?")
         await terminal.until_shows("Me> Well?", seen("image/png", CAT, ", 3 × 2 pixels"))
 

@@ -16,6 +16,8 @@ from realcoze.faces.terminal.command import HELP, Command, parse, spellings
         ("/steps", Command("steps")),
         ("/save", Command("save")),
         ("/save my notes.md", Command("save", "my notes.md")),
+        ("/bot", Command("bot")),
+        ("/bot tools", Command("bot", "tools")),
         ("/image", Command("image")),
         ("/image cat.png", Command("image", "cat.png")),
         (" /IMAGE  ~/my cat.png ", Command("image", "~/my cat.png")),
@@ -55,7 +57,7 @@ def test_questions(line: str) -> None:
 
 def test_the_help_has_every_command() -> None:
     told = " ".join(typed for typed, _ in HELP)
-    assert all(word in told for word in (":q", "/help", "/reset", "/save", "/steps", "/image", "/file", "/1"))
+    assert all(word in told for word in (":q", "/help", "/reset", "/save", "/steps", "/bot", "/image", "/file", "/1"))
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,55 @@ def attach(context: BrowserContext, url: str, folder: Path) -> Told:
     }  # fmt: skip
 
 
+def uploads(context: BrowserContext, url: str, _folder: Path) -> Told:
+    """One that fails while an edit hides it, one that is taken back, one that another bot is sent."""
+    page = open_page(context, url, "pictures")
+    ask(page, "first")
+    answered(page)
+    chips, banner = page.locator("#attachments .attachment"), page.locator("#banner")
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route(re.compile("/upload"), hold)
+
+    def attach_one(count: int) -> None:
+        page.locator("#file").set_input_files({"name": "a.bin", "mimeType": "", "buffer": b"a file"})
+        expect(chips).to_have_count(1)
+        while len(held) < count:
+            page.wait_for_timeout(10)
+
+    attach_one(1)
+    page.locator(".message.user").hover()
+    page.locator(".message.user .edit").click()
+    in_edit = chips.count()
+    held[0].fulfill(status=502, json={"error": {"code": "upload_failed", "message": "It said no."}})
+    expect(banner).to_be_visible()
+    refused = banner.inner_text()
+    page.locator("#question").press("Escape")
+    after, can_send = chips.count(), page.locator("#send").is_enabled()
+
+    attach_one(2)
+    with page.expect_event("requestfailed") as gone:
+        chips.locator("button").click()
+    taken_back, still = gone.value.failure, banner.inner_text()
+
+    page.unroute(re.compile("/upload"))
+    attach_one(0)
+    expect(chips).to_have_attribute("aria-busy", "false")
+    choose(page, "echo")
+    ask(page, "second")
+    answered(page, 2)
+    of_another_bot = banner.inner_text()
+    ask(page, "third")
+    answered(page, 3)
+    return {
+        "in_edit": in_edit, "refused": refused, "after": after, "can_send": can_send, "taken_back": taken_back,
+        "still": still, "of_another_bot": of_another_bot, "told_again": shows(page, "#banner"),
+    }  # fmt: skip
+
+
 def error(context: BrowserContext, url: str, _folder: Path) -> Told:
     """It stands in the conversation with its hint; trying again asks again."""
     page = open_page(context, url, "echo")
@@ -301,6 +350,6 @@ def full(context: BrowserContext, url: str, _folder: Path) -> Told:
 
 
 SCENARIOS: tuple[Callable[[BrowserContext, str, Path], Told], ...] = (
-    conversation, stream, stop, attach, error, broken, left, edit, key, chinese, messages, picture, seed, several, tabs,
+    conversation, stream, stop, attach, uploads, error, broken, left, edit, key, chinese, messages, picture, seed, several, tabs,
     full,
 )  # fmt: skip

@@ -30,6 +30,23 @@ def injected(context: BrowserContext, url: str, folder: Path) -> Told:
     return _used(page, "xhr")
 
 
+def lacking(context: BrowserContext, url: str, folder: Path) -> Told:
+    """A save of something else first, then one of everything."""
+    page = context.new_page()
+    page.goto(url)
+    page.evaluate((folder / SCRIPT).read_text(encoding="utf-8"))
+    page.evaluate(
+        "fetch('/api/draftbot/update', {method: 'POST', "
+        "body: JSON.stringify({bot_id: location.pathname.split('/').pop(), name: 'x'})})"
+    )
+    until(page, f"document.querySelector('{BUTTON}').dataset.state === 'lacking'")
+    label = page.locator(BUTTON).inner_text()
+    page.locator(BUTTON).click()
+    page.evaluate("window.save('fetch')")
+    until(page, f"document.querySelector('{BUTTON}').dataset.state === 'ready'")
+    return {"lacking": label, "ready": page.locator(BUTTON).inner_text()}
+
+
 def _used(page: Page, first: str) -> Told:
     """Looked at before anything was saved; then every way of saving, each with its download."""
     page.wait_for_selector(BUTTON)
@@ -47,13 +64,15 @@ def _used(page: Page, first: str) -> Told:
         downloads[way] = {"name": download.value.suggested_filename, "text": text, "answer": answer}
     ready = page.locator(BUTTON).inner_text()
     page.evaluate("window.save('fetch', '/api/other')")
+    used = page.evaluate("window.useTwice()")
     page.evaluate("history.pushState({}, '', '/space/1/bot/99')")
     until(page, f"document.querySelector('{BUTTON}').dataset.state === 'waiting'")
     page.evaluate("document.body.replaceChildren()")
     page.wait_for_selector(BUTTON)
     return {
         "waiting": waiting, "ready": ready, "downloads": downloads, "buttons": page.locator(BUTTON).count(),
+        "used": used,
     }  # fmt: skip
 
 
-SCENARIOS: tuple[Callable[[BrowserContext, str, Path], Told], ...] = (pasted, injected)
+SCENARIOS: tuple[Callable[[BrowserContext, str, Path], Told], ...] = (pasted, injected, lacking)

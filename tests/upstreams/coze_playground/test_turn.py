@@ -17,6 +17,7 @@ from realcoze.dialects.coze_playground.push import (
 )
 from realcoze.domain.event import AnswerDone, Event, Step, Suggestion, TextDelta, TurnDone, TurnStarted
 from realcoze.errors import Internal, Truncated, UpstreamFailed, UpstreamTimeout
+from realcoze.upstreams.coze_playground import turn as turn_module
 from realcoze.upstreams.coze_playground.settings import Deadlines
 from realcoze.upstreams.coze_playground.turn import HELD_PUSHES, Turn
 from servers import Gathered
@@ -370,13 +371,27 @@ async def test_what_a_paused_turn_keeps_is_bounded_and_the_answer_is_kept_longes
     assert steps == [f"step {number}" for number in range(2 * HELD_PUSHES + 1, 3 * HELD_PUSHES)]
 
 
+async def test_what_a_paused_turn_keeps_is_bounded_in_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turn_module, "STREAM_BYTES", 25)
+    sink = Gathered()
+    turn = _turn(sink)
+    turn.pause()
+    for number in range(5):
+        turn.take(_push(f"step no. {number}", message_id=f"s{number}", reply_type=CALL, last=True), 1)
+    turn.take(_push("whole", last=True), 1)
+    turn.resume()
+    await _wait(turn)
+    assert [event.body for event in sink.events if isinstance(event, Step)] == ["step no. 3", "step no. 4"]
+    assert sink.reply().text == "whole"
+
+
 async def test_more_answers_than_can_be_kept_are_no_whole_answer() -> None:
     sink = Gathered()
     turn = _turn(sink)
     turn.pause()
     for number in range(HELD_PUSHES + 1):
         turn.take(_push("text", message_id=f"m{number}"), 1)
-    with pytest.raises(Truncated, match="more messages than can be kept"):
+    with pytest.raises(Truncated, match="more than can be kept"):
         await _wait(turn)
 
 

@@ -84,7 +84,7 @@ class AnswerDecoder:
 
     `wants_suggestions` decides whether the turn waits for them.  Times are in seconds of any clock
     that does not go back.  After the event that ends the turn, `feed` gives nothing more.  It raises
-    `UpstreamFailed` (`event_too_large`) for an answer above `STREAM_BYTES`.
+    `UpstreamFailed` (`event_too_large`) for an answer that, with its steps, is above `STREAM_BYTES`.
     """
 
     def __init__(self, *, wants_suggestions: bool = False) -> None:
@@ -95,6 +95,7 @@ class AnswerDecoder:
         self._done: set[MessageId] = set()
         self._steps: dict[tuple[int, MessageId], Step] = {}
         self._told: dict[tuple[int, MessageId], Step] = {}
+        self._size = 0
         self._closes_at: float | None = None
         self._last_at = 0.0
         self._suggestions = 0
@@ -160,26 +161,34 @@ class AnswerDecoder:
 
     def _text(self, message_id: MessageId, content: str, *, is_last: bool) -> list[Event]:
         new = _plain(content)
-        if sum(map(len, self._texts.values())) + len(new) > STREAM_BYTES:
-            raise UpstreamFailed(f"The answer is larger than {STREAM_BYTES} bytes.", code="event_too_large")
         if not is_last:
             # Half an emoji at the end of a snapshot: the next one has it whole.
             new = new.rstrip("\ufffd")
         old = self._texts.get(message_id)
         if old is None:
-            self._texts[message_id] = new
+            self._keep_text(message_id, new)
             return [TextDelta(message_id=message_id, text=new)] if new else []
         if new.startswith(old):
             if len(new) == len(old):
                 return []
-            self._texts[message_id] = new
+            self._keep_text(message_id, new)
             return [TextDelta(message_id=message_id, text=new[len(old) :])]
         if old.startswith(new) and not (is_last and new):
             # Shorter and the same so far: it was overtaken.  Only the last snapshot is never that.
             self.stale += 1
             return []
-        self._texts[message_id] = new
+        self._keep_text(message_id, new)
         return [TextReplaced(message_id=message_id, text=new)]
+
+    def _keep_text(self, message_id: MessageId, new: str) -> None:
+        self._grow(len(new) - len(self._texts.get(message_id, "")))
+        self._texts[message_id] = new
+
+    def _grow(self, characters: int) -> None:
+        """Count what is kept here or was handed on; a step that is told anew counts again."""
+        self._size += characters
+        if self._size > STREAM_BYTES:
+            raise UpstreamFailed(f"The answer is larger than {STREAM_BYTES} bytes.", code="event_too_large")
 
     def _step(self, message: PushMessage) -> list[Event]:
         key = (message.reply_type, MessageId(str(message.message_id or "")))
@@ -192,6 +201,7 @@ class AnswerDecoder:
             self.stale += 1
             body = before.body
         step = Step(kind=_KINDS.get(message.reply_type, "other"), title=title, body=body)
+        self._grow(_characters(step) - (_characters(before) if before is not None else 0))
         if str(message.ext.is_finish) == "1":
             self._steps.pop(key, None)
             self._told[key] = step
@@ -322,6 +332,10 @@ class AnswerEncoder:
 
     def _push(self, message: PushMessage) -> Push:
         return Push(event_type=MESSAGE_EVENT, message=message)
+
+
+def _characters(step: Step) -> int:
+    return len(step.title) + len(step.body)
 
 
 def _plain(content: str) -> str:

@@ -26,11 +26,16 @@ UPLOADED = 2000
 
 
 class Auth(msgspec.Struct):
+    """As all that carries a secret here, it does not print it."""
+
     access_key_id: str
     secret_access_key: str
     session_token: str
     expired_time: str
     current_time: str = ""
+
+    def __repr__(self) -> str:
+        return f"Auth({self.access_key_id!r}, ***)"
 
     @property
     def credentials(self) -> Credentials:
@@ -62,6 +67,9 @@ class StoreInfo(msgspec.Struct):
     Auth: str
     UploadID: str = ""
 
+    def __repr__(self) -> str:
+        return f"StoreInfo({self.StoreUri!r}, ***)"
+
 
 class Grant(msgspec.Struct):
     """What apply gives: one place for one file."""
@@ -69,6 +77,9 @@ class Grant(msgspec.Struct):
     SessionKey: str
     UploadHosts: list[str]
     StoreInfos: list[StoreInfo]
+
+    def __repr__(self) -> str:
+        return f"Grant(***, {self.UploadHosts!r}, {self.StoreInfos!r})"
 
     @property
     def place(self) -> StoreInfo:
@@ -100,6 +111,9 @@ class _Stored(msgspec.Struct, omit_defaults=True):
 
 class Commit(msgspec.Struct):
     SessionKey: str
+
+    def __repr__(self) -> str:
+        return "Commit(***)"
 
 
 _TOKEN = msgspec.json.Decoder(Envelope[UploadToken])

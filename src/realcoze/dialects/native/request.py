@@ -20,7 +20,8 @@ REPLY_TYPES: dict[StepKind, int] = {"call": 3, "result": 4, "recall": 6, "other"
 """The numbers by which a client asks for steps (`?subscribe=3,4,6`) and finds them marked."""
 
 _SUBSCRIBABLE = frozenset({"1", "2", *map(str, REPLY_TYPES.values())})
-_HINT = 'Send [{"role": 2, "content": "Hello"}]; role 2 is the user and 1 the bot.'
+_ARRAY_HINT = 'Send [{"role": 2, "content": "Hello"}]; role 2 is the user and 1 the bot.'
+_OBJECT_HINT = 'Send {"messages": [{"role": 2, "content": "Hello"}]}; docs/native-api.md says what may stand beside it.'
 
 
 class _ToolResult(msgspec.Struct):
@@ -78,7 +79,8 @@ def decode_request(body: bytes, *, subscribe: str = "") -> Question:
             request = _request(read, has_steps=bool(steps))
             is_streamed = read.stream
     except NotJson as error:
-        raise BadRequest(f"The body cannot be read: {error}.", hint=_HINT) from error
+        hint = _OBJECT_HINT if text.lstrip().startswith(b"{") else _ARRAY_HINT
+        raise BadRequest(f"The body cannot be read: {error}.", hint=hint) from error
     return Question(request=request, is_plain=is_plain, steps=steps, is_streamed=is_streamed)
 
 
@@ -136,5 +138,5 @@ def _request(body: _Body, *, has_steps: bool) -> Request:
 def _messages(entries: list[Entry]) -> tuple[Message, ...]:
     messages = decode_entries(entries)
     if not messages or messages[-1].role != "user":
-        raise BadRequest("The last entry of the history must be the user's (role 2).", hint=_HINT)
+        raise BadRequest("The last entry of the history must be the user's (role 2).", hint=_ARRAY_HINT)
     return messages

@@ -75,9 +75,8 @@ _INCOMING = msgspec.json.Decoder(_Incoming)
 _NAMED = msgspec.json.Decoder(_Named)
 
 
-def decode_message(text: str) -> Ask | Cancel:
-    """Read one message of a client.  Raises `BadMessage`."""
-    data = text.encode(errors="replace")
+def decode_message(data: bytes) -> Ask | Cancel:
+    """Read one message of a client, from a text or a binary frame.  Raises `BadMessage`."""
     try:
         message = read_json(data, _INCOMING)
     except NotJson as error:
@@ -87,6 +86,8 @@ def decode_message(text: str) -> Ask | Cancel:
         raise BadMessage("", BadRequest(said, hint=_HINT))
     if message.cancel:
         return Cancel(message.uuid)
+    if not bytes(message.data):
+        raise BadMessage(message.uuid, BadRequest("The message has no `data`.", hint=_HINT))
     try:
         subscribe = ",".join(map(str, message.subscribe))
         return Ask(message.uuid, decode_request(bytes(message.data), subscribe=subscribe))

@@ -2,5 +2,5 @@
 
 `chat` is the loop · `command` what may be typed beside questions (pure) · `keys` the prompt ·
 `screen` shows one answer as it grows · `markdown` what it looks like (pure) · `transcript` a
-conversation as a file (pure) · `printable` (pure) · `exits` are the exit codes.
+conversation as a file (pure) · `greeting` who answers (pure) · `printable` (pure) · `exits` are the exit codes.
 """

@@ -21,6 +21,7 @@ from realcoze.errors import RealcozeError
 from realcoze.faces.terminal.attachment import Attachment, one_line, read_file, read_picture
 from realcoze.faces.terminal.command import HELP, Command, parse
 from realcoze.faces.terminal.exits import OK, explain
+from realcoze.faces.terminal.greeting import talking_to
 from realcoze.faces.terminal.keys import prompt_session, unechoed, unless_interrupted
 from realcoze.faces.terminal.printable import printable
 from realcoze.faces.terminal.screen import AnswerScreen
@@ -97,6 +98,8 @@ class Chat:
         match command.name:
             case "help":
                 self._help()
+            case "bot":
+                self._note(self._switch(BotName(command.argument)))
             case "image" | "file" if not command.argument:
                 self._note(f"Which file? /{command.name} PATH")
             case "image":
@@ -123,6 +126,16 @@ class Chat:
                     self._note(f"There is no suggestion {number}.")
             case _:
                 self._note(f"{command.argument} is no command; /help lists them.")
+
+    def _switch(self, name: BotName) -> str:
+        """Let another bot answer from now on; what is said about it."""
+        if not name:
+            return printable(f"Which bot? /bot NAME {', '.join(self._gateway.bots)}".rstrip())
+        try:
+            self._bot = self._gateway.find(name)
+        except RealcozeError as error:
+            return explain(error)
+        return printable(talking_to(self._bot, asked_for=name))
 
     async def _attach(self, typed: str, read: Callable[[str, int], Attachment]) -> None:
         """Put a file into the history, in front of the next question; a failure is one sentence."""

@@ -4,11 +4,12 @@ import shlex
 from dataclasses import dataclass
 from typing import Literal
 
-Name = Literal["quit", "help", "image", "file", "reset", "save", "steps", "suggestion", "unknown"]
+Name = Literal["quit", "help", "bot", "image", "file", "reset", "save", "steps", "suggestion", "unknown"]
 
 HELP = (
     (":q", "leave; so do Ctrl-D, and Ctrl-C at an empty prompt"),
     ("/help", "this"),
+    ("/bot NAME", "let another bot answer, from the next question on"),
     ("/image PATH", "show the bot a picture; it goes in front of the next question"),
     ("/file PATH", "the same for any file"),
     ("/reset", "begin a new conversation, without what was attached"),
@@ -31,13 +32,14 @@ _NAMES: dict[str, Name] = {
     "/exit": "quit",
     "/help": "help",
     "/?": "help",
+    "/bot": "bot",
     "/image": "image",
     "/file": "file",
     "/reset": "reset",
     "/save": "save",
     "/steps": "steps",
 }
-_WITH_PATH = ("image", "file", "save")
+_WITH_ARGUMENT = ("bot", "image", "file", "save")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def parse(line: str) -> Command | None:
     """
     word, _, argument = line.strip().partition(" ")
     name = _NAMES.get(word.lower())
-    if name and (not argument or name in _WITH_PATH):
+    if name and (not argument or name in _WITH_ARGUMENT):
         return Command(name, argument.strip())
     if argument or not word.startswith("/") or not word.isascii():
         return None

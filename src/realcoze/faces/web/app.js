@@ -1,23 +1,24 @@
 // The page of realcoze: conversations with the bots that this server has.
 //
 // This file holds what is open and what runs, and ties the others together: kept.js (the browser's
-// storage), server.js (calls), messages.js and markdown.js (drawing), composer.js (writing).
+// storage), server.js (calls), messages.js and markdown.js (drawing), follow.js (scrolling),
+// composer.js (writing), banner.js, export.js.
 
+import { banner, hideBanner } from "./banner.js";
 import { cancelEditing, edit, focusComposer, startComposer } from "./composer.js";
-import { $, element, icon, save } from "./dom.js";
+import { $, element, icon } from "./dom.js";
+import { exportConversation } from "./export.js";
+import { startFollowing, stayAtEnd, toEnd } from "./follow.js";
 import { forget, keep, keepOpened, keptConversations, newConversation, openedId, watchOtherTabs } from "./kept.js";
-import { endOf, nodeOf, spoken, update } from "./messages.js";
+import { nodeOf, spoken, update } from "./messages.js";
 import { botNames, converse } from "./server.js";
 import { say, speak } from "./words.js";
 
-const NEAR_END_PX = 80;
 const SHORTEST_PAUSE_MS = 40;
 
 let conversations = [];     // the last changed first
 let current = null;         // the open one; null is one that is not begun yet
 const runs = new Map();     // a conversation's id → {conversation, answer, abort, isDue}
-let follows = true;         // the reader is at the end, and stays there while an answer grows
-let scrolledTo = 0;
 
 const messagesDo = {
   edit: (message) => { if (!isRunning()) edit(message); },
@@ -64,8 +65,9 @@ async function run(conversation) {
   runs.set(conversation.id, running);
   conversations.sort((one, other) => other.changed - one.changed);
   keepOrTell(conversation);
-  follows = true;
   drawAll();
+  toEnd();
+  tellOfForeignFiles(conversation, answer.bot);
 
   await converse(conversation, answer, { signal: abort.signal, changed: () => drawSoon(running) });
 
@@ -76,9 +78,20 @@ async function run(conversation) {
   drawConversations();
   if (conversation !== current) return;
   drawState();
-  toEndIfFollowing();
+  stayAtEnd();
   $("told").textContent = spoken(answer);
   focusComposer();
+}
+
+/**
+ * Says once when a bot is sent a file that was uploaded for another: its key is good for one account
+ * only, and which bot is on which the page cannot know.
+ */
+function tellOfForeignFiles({ messages }, bot) {
+  const before = messages.slice(0, -1);
+  const unseen = before.slice(before.findLastIndex((message) => message.bot === bot) + 1);
+  const foreign = unseen.flatMap((message) => message.attachments ?? []).find((file) => file.bot && file.bot !== bot);
+  if (foreign) banner(`${foreign.name} (${foreign.bot}): ${say("foreignFile")}`);
 }
 
 /** Draws the running answer, soon: the longer drawing takes, the longer until it is drawn again. */
@@ -90,7 +103,7 @@ function drawSoon(running) {
     if (running.conversation !== current || running.answer.state !== "running") return;
     const began = performance.now();
     update(running.answer);
-    toEndIfFollowing();
+    stayAtEnd();
     running.pause = Math.max(SHORTEST_PAUSE_MS, 4 * (performance.now() - began));
   }), running.pause ?? 0);
 }
@@ -124,7 +137,7 @@ function drawMessages() {
   while (room.children.length > same) room.lastElementChild.remove();
   room.append(...nodes.slice(same));
   for (const message of current?.messages ?? []) if (message.state === "running") update(message);
-  toEndIfFollowing();
+  stayAtEnd();
 }
 
 function welcome() {
@@ -142,28 +155,6 @@ function drawState() {
   $("export").disabled = !current?.messages.length;
 }
 
-function toEndIfFollowing() {
-  const room = $("messages");
-  if (follows) room.scrollTop = room.scrollHeight;
-  $("to-end").hidden = isNearEnd();
-}
-
-function isNearEnd(near = NEAR_END_PX) {
-  const room = $("messages");
-  return room.scrollHeight - room.scrollTop - room.clientHeight < near;
-}
-
-function banner(text, does = null) {
-  $("banner").replaceChildren(element("span", {}, text),
-    ...(does ? [element("button", { type: "button", className: "link", onclick: does.act }, does.name)] : []),
-    element("button", { type: "button", className: "icon", "aria-label": say("close"), onclick: hideBanner }, icon("close")));
-  $("banner").hidden = false;
-}
-
-function hideBanner() {
-  $("banner").hidden = true;
-}
-
 function keepOrTell(conversation) {
   if (!keep(conversation)) banner(say("full"));
 }
@@ -175,9 +166,9 @@ function open(conversation) {
   current = conversation;
   keepOpened(conversation?.id);
   if (conversation) chooseBot(conversation.bot);
-  follows = true;
   showSidebar(false);
   drawAll();
+  toEnd();
   document.activeElement.blur();
   focusComposer();
 }
@@ -199,17 +190,6 @@ function remove(conversation) {
 
 function chooseBot(name) {
   if ([...$("bot").options].some((option) => option.value === name)) $("bot").value = name;
-}
-
-function exportConversation() {
-  const text = current.messages.map((message) => {
-    const isMine = message.role === "user";
-    const said = isMine ? [...message.attachments.map((file) => `[${file.name}]`), message.text] : message.texts;
-    const end = isMine ? [] : endOf(message).map((words) => `_${words}_`);
-    return [`## ${isMine ? say("you") : message.bot || say("bot")}`, ...said, ...end].filter(Boolean).join("\n\n");
-  }).join("\n\n");
-  const name = current.title.replace(/[^\p{L}\p{N} _-]/gu, "").trim() || "conversation";
-  save(`${text}\n`, "text/markdown", `${name}.md`);
 }
 
 function showSidebar(isOpen) {
@@ -267,27 +247,16 @@ function listen() {
   });
   $("stop").addEventListener("click", () => runs.get(current?.id)?.abort.abort());
   for (const id of ["new-conversation", "new-here"]) $(id).addEventListener("click", () => open(null));
-  $("export").addEventListener("click", exportConversation);
+  $("export").addEventListener("click", () => exportConversation(current));
   $("open-sidebar").addEventListener("click", () => showSidebar(true));
   for (const id of ["close-sidebar", "shade"]) $(id).addEventListener("click", () => showSidebar(false));
   addEventListener("keydown", (event) => {
     if (event.key === "Escape" && $("sidebar").classList.contains("open")) showSidebar(false);
   });
-  $("messages").addEventListener("scroll", () => {
-    const { scrollTop } = $("messages");
-    // Whoever begins to scroll up is not pulled back; where the end itself moved up, it is still the end.
-    follows = isNearEnd(scrollTop < scrolledTo ? 1 : NEAR_END_PX);
-    scrolledTo = scrollTop;
-    $("to-end").hidden = isNearEnd();
-  }, { passive: true });
-  $("to-end").addEventListener("click", () => {
-    follows = true;
-    toEndIfFollowing();
-  });
-  new ResizeObserver(toEndIfFollowing).observe($("messages"));
   // What an answer has said so far outlives the page; the next visit shows it as broken off.
   addEventListener("pagehide", () => { for (const { conversation } of runs.values()) keep(conversation); });
   watchOtherTabs(takeFromOtherTab);
+  startFollowing();
 }
 
 start();

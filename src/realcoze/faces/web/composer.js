@@ -2,12 +2,13 @@
 
 import { $, element, icon } from "./dom.js";
 import { upload } from "./server.js";
-import { say } from "./words.js";
+import { say, sayCode } from "./words.js";
 
 const THUMB_PX = 144;
 const onTouch = matchMedia("(pointer: coarse)");
 
-let attachments = [];  // {key, contentType, name, thumb}; without a key while it is uploaded
+const uploads = new WeakMap();  // an attachment without a key → the AbortController of its upload
+let attachments = [];  // {key, contentType, name, thumb, bot}; without a key while it is uploaded to that bot
 let edited = null;     // {message, draft}: the question that is edited, and what was being written before
 
 /** `ask(question)` is called with {text, attachments, replaces}; `tell(text)` with what went wrong. */
@@ -71,7 +72,7 @@ export function cancelEditing() {
 
 function write({ text, attachments: files, edited: anew = null }) {
   $("question").value = text;
-  attachments = [...files];
+  attachments = files.filter((file) => !file.hasFailed);
   edited = anew;
   draw();
 }
@@ -84,7 +85,7 @@ function draw() {
     file.thumb ? element("img", { src: file.thumb, alt: "" }) : icon("file"),
     element("span", { className: "name" }, file.key ? file.name : `${file.name} ${say("uploading")}`),
     element("button", { type: "button", className: "icon", "aria-label": `${say("remove")}: ${file.name}`,
-      onclick: () => drop(file) }, icon("close")),
+      onclick: () => { uploads.get(file)?.abort(); drop(file); } }, icon("close")),
   )));
   fit();
 }
@@ -103,18 +104,26 @@ function drop(file) {
 
 async function attach(files, tell) {
   await Promise.all([...files].map(async (file) => {
-    const attachment = { key: "", contentType: 0, name: file.name, thumb: null };
+    const attachment = { key: "", contentType: 0, name: file.name, thumb: null, bot: $("bot").value };
+    const abort = new AbortController();
+    uploads.set(attachment, abort);
     attachments.push(attachment);
     draw();
     try {
-      Object.assign(attachment, await upload(file, $("bot").value));
+      Object.assign(attachment, await upload(file, attachment.bot, abort.signal));
       if (attachment.contentType === 6) attachment.thumb = await thumbnail(file);
       draw();
     } catch (error) {
+      attachment.hasFailed = true;  // it may be in a draft that waits until an edit is given up
       drop(attachment);
-      tell([file.name, error.told?.message ?? say("unreachable"), error.told?.hint].filter(Boolean).join(" · "));
+      if (!abort.signal.aborted) tell([file.name, ...whyNot(error.told)].join(" · "));
     }
   }));
+}
+
+/** What it means for the reader, what happened, what to do. */
+function whyNot(told) {
+  return told ? [sayCode(told.code), told.message, told.hint].filter(Boolean) : [say("unreachable")];
 }
 
 /** A small picture as a data: address; null for what this browser cannot draw. */

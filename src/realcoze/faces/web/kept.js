@@ -2,7 +2,7 @@
 // sessionStorage, which ends with its tab, the key and which conversation is open.
 //
 // A conversation: {id, title, bot, changed, messages}.  A message of the user: {role: "user", text,
-// attachments: [{key, contentType, name, thumb}]}.  One of the bot: {role: "bot", bot, texts, steps,
+// attachments: [{key, contentType, name, thumb, bot}]}.  One of the bot: {role: "bot", bot, texts, steps,
 // suggestions, state: "running" | "done" | "stopped" | "broken", error}.
 
 const PREFIX = "realcoze.conversation.";

@@ -16,9 +16,9 @@ export async function botNames() {
 }
 
 /** Uploads a file and returns {key, contentType}. */
-export async function upload(file, bot) {
+export async function upload(file, bot, signal) {
   const query = new URLSearchParams({ name: file.name, bot });
-  return (await call(`/upload?${query}`, { method: "POST", body: file })).json();
+  return (await call(`/upload?${query}`, { method: "POST", body: file, signal })).json();
 }
 
 /**

@@ -19,6 +19,7 @@ const WORDS = {
     cutOff: "The connection ended before the answer was complete.",
     moreWanted: "The bot waits for an answer of a kind that this page cannot give.",
     full: "The browser's room for conversations is full, so this one will not be here next time. Delete some others.",
+    foreignFile: "was uploaded for that bot. On another account this one cannot see it; attach it again then.",
     answering: "answering", codes: {},
   },
   zh: {
@@ -39,6 +40,7 @@ const WORDS = {
     cutOff: "回答完成之前连接断开了。",
     moreWanted: "机器人在等待一种此页面无法给出的答复。",
     full: "浏览器的存储空间已满，下次打开时不会有这个对话。请删除一些其他对话。",
+    foreignFile: "是为那个机器人上传的。如果现在的机器人在另一个账号上，就看不到它，需要重新添加。",
     answering: "正在回答",
     codes: {
       bad_request: "请求有误。", request_too_large: "内容太大。", context_length_exceeded: "对话太长，请开始新对话。",
@@ -51,7 +53,11 @@ const WORDS = {
       upstream_protocol: "Coze 的回答无法读懂。", upstream_timeout: "Coze 太久没有回答，请重试。",
       upstream_truncated: "回答中断了，请重试。", push_lost: "回答的结尾丢失了，请重试。",
       socket_unavailable: "与 Coze 的连接断开了，请稍后重试。", too_many_connections: "连接太多，请关闭其他程序。",
-      not_supported_by_upstream: "Coze 的这个接口不支持此请求。",
+      not_supported_by_upstream: "Coze 的这个接口不支持此请求。", upload_failed: "文件上传失败，请重试。",
+      event_too_large: "Coze 的回答太大。", answer_too_long: "回答太长。", bad_http: "请求无法读懂，或传输太慢。",
+      no_such_path: "这里没有这个地址。", method_not_allowed: "这个地址不接受这种请求。",
+      upgrade_required: "这个地址只接受 websocket。", wrong_host: "服务器不接受这个主机名。",
+      wrong_origin: "服务器不接受来自这个网站的请求。",
     },
   },
 };

@@ -12,12 +12,13 @@ from realcoze.dialects.coze_playground.push import ANSWER, Push
 from realcoze.domain.event import ENDS, Event
 from realcoze.domain.ports import Sink
 from realcoze.errors import Internal, RealcozeError, Truncated, UpstreamTimeout
+from realcoze.framing.limits import STREAM_BYTES
 from realcoze.upstreams.coze_playground.settings import Deadlines
 
 log = logging.getLogger(__name__)
 
 HELD_PUSHES = 64
-"""Pushes that a paused turn keeps; beyond them the oldest step is let go."""
+"""Pushes that a paused turn keeps, `STREAM_BYTES` in all; beyond either the oldest step is let go."""
 
 _Key = tuple[int, str | int | None, str | None]
 
@@ -130,13 +131,16 @@ class Turn:
         finished = message.content or "" if str(message.ext.is_finish) == "1" else None
         self._held.pop((message.reply_type, message.message_id, None), None)
         self._held[message.reply_type, message.message_id, finished] = push
-        if len(self._held) > HELD_PUSHES:
+        while not self._over and (len(self._held) > HELD_PUSHES or self._held_characters() > STREAM_BYTES):
             self._let_go()
+
+    def _held_characters(self) -> int:
+        return sum(len(push.message.content or "") for push in self._held.values() if push.message is not None)
 
     def _let_go(self) -> None:
         oldest_step = next((key for key in self._held if key[0] != ANSWER), None)
         if oldest_step is None:
-            self.fail(Truncated("The answer has more messages than can be kept for a reader this slow."))
+            self.fail(Truncated("The answer is more than can be kept for a reader this slow."))
         else:
             del self._held[oldest_step]
 
