@@ -30,7 +30,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,8 @@ http { access_log off; client_body_temp_path %(folder)s; proxy_temp_path %(folde
     location / { proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; }
   } }
 """
+Figures = dict[str, Any]
+Show = Callable[[Figures], str]
 Relay = Callable[[Path, int, int], tuple[list[str], str]]
 """A folder of its own, the stand-in's port and the port to listen on → the command, and the path to ask."""
 
@@ -93,54 +95,114 @@ LINEAR = [
 HALF_OF_THE_CORE = 0.5
 
 
+def realcoze(folder: Path, upstream_port: int, port: int) -> tuple[list[str], str]:
+    """The command of our server, and the path to ask."""
+    (folder / "config.json").write_bytes(msgspec.json.encode(bot_config(BOTS[0])))
+    settings = folder / "realcoze.toml"
+    settings.touch(mode=0o600)
+    settings.write_text(SETTINGS.format(port=upstream_port))
+    return [sys.executable, "-m", "realcoze", "serve", "--config", "realcoze.toml", "--port", str(port)], PATH
+
+
+def nginx(folder: Path, upstream_port: int, port: int) -> tuple[list[str], str]:
+    """The same of an nginx that only relays."""
+    settings = folder / "nginx.conf"
+    settings.write_text(NGINX % {"folder": folder, "port": port, "upstream_port": upstream_port})
+    return ["nginx", "-c", str(settings)], "/direct"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--port", type=int, default=8090)
+    parser.add_argument("--port", type=int, default=8090, help="0 takes a free one")
+    parser.add_argument("--modes", default=",".join(MODES), help="which of them, with commas")
+    parser.add_argument("--seconds", type=float, default=None, help="how long each is watched, to try it out")
     asked = parser.parse_args()
     if len(os.sched_getaffinity(0)) < 2 or not shutil.which("taskset"):
         sys.exit("Two cores and taskset are needed.")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    bench = Bench(asked.repeat, asked.port or free_port(), asked.seconds)
+    for mode in asked.modes.split(","):
+        MODES[mode](bench)
+    sys.exit(bench.wrong > 0)
 
-    def measure(
-        name: str, shape: Shape, show: Callable[[dict[str, Any]], str], *, through: Relay | None = realcoze
-    ) -> dict[str, Any]:
-        runs = [run(shape, asked.port, through) for _ in range(asked.repeat)]
+
+class Bench:
+    """Measures and prints; `wrong` counts the answers that failed or came short."""
+
+    def __init__(self, repeat: int, port: int, seconds: float | None) -> None:
+        self._repeat = repeat
+        self._port = port
+        self._seconds = seconds
+        self.wrong = 0
+
+    def request(self) -> None:
+        self._measure("request", REQUEST, per_request)
+
+    def burst(self) -> None:
+        self._measure("burst", BURST, per_token)
+        self._floor("burst", BURST)
+
+    def paced(self) -> None:
+        self._measure("paced", PACED, per_token)
+        self._floor("paced", PACED)
+
+    def half(self) -> None:
+        paced = self._measure("half: a token", PACED, per_token)
+        streams = round(HALF_OF_THE_CORE / paced["cpu_us_per_token"] * 1e6 * PACED.interval_ms / 1000)
+        shape = replace(PACED, streams=streams)
+        self._measure(f"half, {streams}", shape, first_token)
+        self._measure(f"half, {streams}, direct", shape, first_token, through=None)
+
+    def idle(self) -> None:
+        self._measure("idle", IDLE, memory)
+
+    def linear(self) -> None:
+        for shape in LINEAR:
+            self._measure(f"linear, {shape.tokens * shape.token_characters}", shape, per_token)
+
+    def _floor(self, name: str, shape: Shape) -> None:
+        if shutil.which("nginx"):
+            self._measure(f"{name}, nginx", shape, per_token, through=nginx)
+
+    def _measure(self, name: str, shape: Shape, show: Show, *, through: Relay | None = realcoze) -> Figures:
+        shape = replace(shape, seconds=self._seconds or shape.seconds)
+        runs = [run(shape, self._port, through) for _ in range(self._repeat)]
         wrong = sum(each["failed"] + each["short"] for each in runs)
+        self.wrong += wrong
         middle = {key: median([each[key] for each in runs]) for key in runs[0] if runs[0][key] is not None}
-        print(f"{name:16} {show(middle)}; failed or short: {wrong}", flush=True)
+        print(f"{name:18} {show(middle)}; failed or short: {wrong}", flush=True)
         return middle
 
-    def per_token(seen: dict[str, Any]) -> str:
-        return f"{seen['cpu_us_per_token']:6.1f} us of CPU a token at {seen['tokens_per_s']:.0f} tokens/s"
 
-    def first(seen: dict[str, Any]) -> str:
-        times = seen["first_token_ms"]
-        share = f"{seen['cpu_share']:.0%} of the core, the load's own {seen['load_cpu_share']:.0%}"
-        start = f"{times['p50']:6.2f} ms to the first token (p99 {times['p99']:.2f})"
-        return f"{start}; {seen['tokens_per_s']:.0f} tokens/s, {share}"
+def per_request(seen: Figures) -> str:
+    return f"{seen['cpu_us_per_stream']:6.0f} us of CPU, {seen['streams_per_s']:.0f}/s"
 
-    def floor(name: str, shape: Shape) -> None:
-        if shutil.which("nginx"):
-            measure(f"{name}, nginx", shape, per_token, through=nginx)
 
-    measure(
-        "request", REQUEST, lambda seen: f"{seen['cpu_us_per_stream']:6.0f} us of CPU, {seen['streams_per_s']:.0f}/s"
-    )
-    measure("burst", BURST, per_token)
-    floor("burst", BURST)
-    paced = measure("paced", PACED, per_token)
-    floor("paced", PACED)
-    streams = round(HALF_OF_THE_CORE / paced["cpu_us_per_token"] * 1e6 * PACED.interval_ms / 1000)
-    half = Shape(tokens=PACED.tokens, interval_ms=PACED.interval_ms, streams=streams, seconds=PACED.seconds)
-    measure(f"half, {streams}", half, first)
-    measure(f"half, {streams}, direct", half, first, through=None)
-    measure(
-        "idle", IDLE, lambda seen: f"{seen['kib_per_stream']:6.1f} KiB a stream, {seen['cpu_share']:.0%} of the core"
-    )
-    for shape in LINEAR:
-        measure(f"linear, {shape.tokens * 4}", shape, per_token)
+def per_token(seen: Figures) -> str:
+    return f"{seen['cpu_us_per_token']:6.1f} us of CPU a token at {seen['tokens_per_s']:.0f} tokens/s"
+
+
+def first_token(seen: Figures) -> str:
+    times = seen["first_token_ms"]
+    share = f"{seen['cpu_share']:.0%} of the core, the load's own {seen['load_cpu_share']:.0%}"
+    start = f"{times['p50']:6.2f} ms to the first token (p99 {times['p99']:.2f})"
+    return f"{start}; {seen['tokens_per_s']:.0f} tokens/s, {share}"
+
+
+def memory(seen: Figures) -> str:
+    return f"{seen['kib_per_stream']:6.1f} KiB a stream, {seen['cpu_share']:.0%} of the core"
+
+
+MODES: dict[str, Callable[[Bench], None]] = {
+    "request": Bench.request,
+    "burst": Bench.burst,
+    "paced": Bench.paced,
+    "half": Bench.half,
+    "idle": Bench.idle,
+    "linear": Bench.linear,
+}
 
 
 def median(values: list[Any]) -> Any:
@@ -166,22 +228,6 @@ def run(shape: Shape, port: int, through: Relay | None) -> dict[str, Any]:
             wait_for(port, server)
             warm_up(port, path)
             return load(shape, port, path, server.pid)
-
-
-def realcoze(folder: Path, upstream_port: int, port: int) -> tuple[list[str], str]:
-    """The command of our server, and the path to ask."""
-    (folder / "config.json").write_bytes(msgspec.json.encode(bot_config(BOTS[0])))
-    settings = folder / "realcoze.toml"
-    settings.touch(mode=0o600)
-    settings.write_text(SETTINGS.format(port=upstream_port))
-    return [sys.executable, "-m", "realcoze", "serve", "--config", "realcoze.toml", "--port", str(port)], PATH
-
-
-def nginx(folder: Path, upstream_port: int, port: int) -> tuple[list[str], str]:
-    """The same of an nginx that only relays."""
-    settings = folder / "nginx.conf"
-    settings.write_text(NGINX % {"folder": folder, "port": port, "upstream_port": upstream_port})
-    return ["nginx", "-c", str(settings)], "/direct"
 
 
 def load(shape: Shape, port: int, path: str, pid: int) -> dict[str, Any]:
@@ -237,4 +283,5 @@ def warm_up(port: int, path: str) -> None:
         sys.exit(f"the server answers {error.code}: {error.read(300)!r}")
 
 
-main()
+if __name__ == "__main__":
+    main()
