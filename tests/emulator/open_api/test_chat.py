@@ -89,7 +89,7 @@ async def test_all_messages_that_come_with_a_chat_are_part_of_its_history() -> N
         kept = (
             await coze.post("/v1/conversation/message/list", {"order": "asc"}, conversation_id=conversation_id)
         ).json
-    assert answer.said.startswith("Ada! ")
+    assert answer.said == "You are Ada."
     assert [message["type"] for message in kept["data"]] == ["question", "answer", "question", "answer"]
 
 

@@ -54,6 +54,7 @@ const WORDS = {
       upstream_truncated: "回答中断了，请重试。", push_lost: "回答的结尾丢失了，请重试。",
       socket_unavailable: "与 Coze 的连接断开了，请稍后重试。", too_many_connections: "连接太多，请关闭其他程序。",
       not_supported_by_upstream: "Coze 的这个接口不支持此请求。", upload_failed: "文件上传失败，请重试。",
+      too_many_messages: "消息太多（最多 100 条），请开始新对话。",
       event_too_large: "Coze 的回答太大。", answer_too_long: "回答太长。", bad_http: "请求无法读懂，或传输太慢。",
       no_such_path: "这里没有这个地址。", method_not_allowed: "这个地址不接受这种请求。",
       upgrade_required: "这个地址只接受 websocket。", wrong_host: "服务器不接受这个主机名。",
