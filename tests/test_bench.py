@@ -12,7 +12,7 @@ BENCH = Path(__file__).parents[1] / "bench"
 
 @pytest.mark.skipif(not shutil.which("taskset"), reason="taskset is not here")
 def test_streams_are_measured(tmp_path: Path) -> None:
-    command = [sys.executable, BENCH / "streams.py", "--modes", "request", "--repeat", "1", "--seconds", "0.5"]
+    command = [sys.executable, str(BENCH / "streams.py"), "--modes", "request", "--repeat", "1", "--seconds", "0.5"]
     command += ["--port", "0"]
     ended = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=50)
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -21,6 +21,6 @@ def test_streams_are_measured(tmp_path: Path) -> None:
 
 
 def test_the_start_is_measured(tmp_path: Path) -> None:
-    command = [sys.executable, BENCH / "startup.py", "1"]
+    command = [sys.executable, str(BENCH / "startup.py"), "1"]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=50, check=True)
     assert [line.split("  ")[0] for line in ended.stdout.splitlines()] == ["realcoze --help", "realcoze serve, ready"]

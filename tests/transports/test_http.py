@@ -322,3 +322,17 @@ async def test_leaving_the_block_closes_the_connections() -> None:
             assert server.gone == 0
         with anyio.fail_after(PATIENCE_S):
             await soon(lambda: server.gone == 1)
+
+
+async def test_a_connection_that_serves_many_answers_keeps_nothing_of_them() -> None:
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(body=b"ok")
+
+    async with web_server(web.post("/", answer)) as address, open_http(connect_s=2, tls_s=2) as http:
+        for _ in range(20):
+            listener = Listener()
+            await listener.stream(http, f"http://{address}/")
+            assert listener.chunks == [b"ok"]
+        connector: Any = http._session.connector
+        [[(protocol, _)]] = [list(pool) for pool in connector._conns.values()]
+        assert len(protocol.closed._callbacks or ()) <= 1

@@ -65,6 +65,22 @@ async def test_a_few_may_wait_and_the_next_is_refused_at_once() -> None:
                 pytest.fail("too many wait")
 
 
+async def test_a_conversation_that_has_just_begun_is_somebodys() -> None:
+    turnstile = Turnstile(0.01)
+    leave = turnstile.take(ONE)
+    with pytest.raises(Busy):
+        async with turnstile.turn(ONE):
+            pytest.fail("two at once")
+    turnstile.take(ONE)()
+    with pytest.raises(Busy):
+        async with turnstile.turn(ONE):
+            pytest.fail("it is still the first one's")
+    leave()
+    async with turnstile.turn(ONE):
+        pass
+    assert turnstile._gates == {}
+
+
 async def test_nothing_is_kept_of_a_conversation_that_nobody_uses() -> None:
     turnstile = Turnstile(0.01)
     with pytest.raises(ZeroDivisionError):

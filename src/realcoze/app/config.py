@@ -37,6 +37,9 @@ TOML_NAME = "realcoze.toml"
 SEED_UPSTREAM = "playground"
 """The upstream that the names of the Node program speak of."""
 
+_OPEN_NAMES = frozenset({"coze_api_token", "coze_api_token_file", "coze_bot_id"})
+"""Who gives one of them has an account there; its address alone makes none."""
+
 OPEN_UPSTREAM = "coze"
 """The upstream that the names of the official SDK's examples speak of."""
 
@@ -117,7 +120,7 @@ def load_settings(
     names = read_names(folder, environment, overrides or {})
     path = toml or _toml(folder, names)
     file = _read(path) if path else _File()
-    _apply(file, names)
+    _apply(file, names, folder)
     _read_tokens(file, path.parent if path else folder)
     catches_all = not file.bots
     chosen = names.get("realcoze_upstream", "")
@@ -174,8 +177,8 @@ def _read(path: Path) -> _File:
     return file
 
 
-def _apply(file: _File, names: Mapping[str, str]) -> None:
-    """Write the flat names over what the file says."""
+def _apply(file: _File, names: Mapping[str, str], folder: Path) -> None:
+    """Write the flat names over what the file says; paths among them count from `folder`."""
     server = file.server
     server.host = names.get("server_host", server.host)
     server.key = names.get("realcoze_key", server.key)
@@ -192,12 +195,13 @@ def _apply(file: _File, names: Mapping[str, str]) -> None:
         seed.base = names.get("coze_playground_base", seed.base)
         seed.proxy = names.get("proxy", seed.proxy)
         seed.ws_proxy = names.get("ws_proxy", seed.ws_proxy)
-    if not {"coze_api_token", "coze_api_token_file", "coze_bot_id", "coze_api_base"}.isdisjoint(names):
+    if OPEN_UPSTREAM in file.upstreams or not _OPEN_NAMES.isdisjoint(names):
         coze = file.upstreams.setdefault(OPEN_UPSTREAM, OpenUpstream())
         if not isinstance(coze, OpenUpstream):
             raise _taken(OPEN_UPSTREAM, "coze_open")
+        if "coze_api_token_file" in names:
+            coze.token, coze.token_file = "", str(folder / names["coze_api_token_file"])
         coze.token = names.get("coze_api_token", coze.token).strip()
-        coze.token_file = names.get("coze_api_token_file", coze.token_file)
         coze.base = names.get("coze_api_base") or coze.base
         coze.proxy = names.get("proxy", coze.proxy)
 

@@ -5,8 +5,8 @@ asked for.  Cancelling a call closes its connection.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -69,8 +69,8 @@ class HttpClient:
         with translated(host_of(url)):
             timeout = _timeout(self._session, total=reply_s)
             async with self._request(method, url, headers, body, timeout) as response:
-                _end_with_connection(response)
-                read = await _read(response, max_bytes)
+                with _ending_with_connection(response):
+                    read = await _read(response, max_bytes)
                 return Answer(response.status, _lower(response), read)
 
     async def stream(
@@ -93,12 +93,12 @@ class HttpClient:
         with translated(host_of(url)):
             timeout = _timeout(self._session, sock_read=idle_s)
             async with self._request(method, url, headers, body, timeout) as response:
-                _end_with_connection(response)
                 on_head(response.status, _lower(response))
-                while chunk := await _next_chunk(response):
-                    on_bytes(chunk)
-                    if not valve.is_open.is_set():  # even an event that is set costs a turn of the loop
-                        await valve.is_open.wait()
+                with _ending_with_connection(response):
+                    while chunk := await _next_chunk(response):
+                        on_bytes(chunk)
+                        if not valve.is_open.is_set():  # even an event that is set costs a turn of the loop
+                            await valve.is_open.wait()
 
     def _request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: aiohttp.ClientTimeout
@@ -151,7 +151,8 @@ async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
     return bytes(body)
 
 
-def _end_with_connection(response: aiohttp.ClientResponse) -> None:
+@contextmanager
+def _ending_with_connection(response: aiohttp.ClientResponse) -> Iterator[None]:
     """Wake whoever waits for more of a body when its connection is gone.
 
     Where bytes that are no chunk ended it, aiohttp (3.14.5) does not, and its reader would wait for ever.
@@ -166,8 +167,15 @@ def _end_with_connection(response: aiohttp.ClientResponse) -> None:
         if not content.is_eof() and content.exception() is None:
             content.set_exception(aiohttp.ClientPayloadError("The body cannot be read."))
 
-    if closed is not None:
-        closed.add_done_callback(wake)
+    if closed is None:
+        yield
+        return
+    closed.add_done_callback(wake)
+    try:
+        yield
+    finally:
+        # The connection goes on to other answers.
+        closed.remove_done_callback(wake)
 
 
 async def _more(response: aiohttp.ClientResponse) -> bytes:

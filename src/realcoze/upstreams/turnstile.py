@@ -1,7 +1,8 @@
 """One turn at a time on each conversation; the next ones wait, a few of them, for a while."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
 
@@ -30,13 +31,30 @@ class Turnstile:
         gate = self._gates.setdefault(conversation_id, anyio.Semaphore(1))
         try:
             await self._pass(gate)
-            try:
-                yield
-            finally:
-                gate.release()
+        except BaseException:
+            self._forget(conversation_id, gate)
+            raise
+        try:
+            yield
         finally:
-            if gate.value and not gate.statistics().tasks_waiting and self._gates.get(conversation_id) is gate:
-                del self._gates[conversation_id]
+            self._leave(conversation_id, gate)
+
+    def take(self, conversation_id: ConversationId) -> Callable[[], None]:
+        """Be the turn of a conversation that Coze has just begun; call the result when it has ended."""
+        gate = self._gates.setdefault(conversation_id, anyio.Semaphore(1))
+        try:
+            gate.acquire_nowait()
+        except anyio.WouldBlock:
+            return lambda: None
+        return partial(self._leave, conversation_id, gate)
+
+    def _leave(self, conversation_id: ConversationId, gate: anyio.Semaphore) -> None:
+        gate.release()
+        self._forget(conversation_id, gate)
+
+    def _forget(self, conversation_id: ConversationId, gate: anyio.Semaphore) -> None:
+        if gate.value and not gate.statistics().tasks_waiting and self._gates.get(conversation_id) is gate:
+            del self._gates[conversation_id]
 
     async def _pass(self, gate: anyio.Semaphore) -> None:
         if gate.statistics().tasks_waiting >= WAITING:

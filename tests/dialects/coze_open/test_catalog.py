@@ -65,7 +65,8 @@ def test_the_account_is_read() -> None:
 def test_what_is_missing_or_null_is_nothing(body: bytes) -> None:
     assert decode_bots(200, {}, body) == ([], 0)
     assert decode_workspaces(200, {}, body) == ([], 0)
-    assert decode_bot(200, {}, body) == Bot()
+    with pytest.raises(UpstreamFailed, match="no bot"):
+        decode_bot(200, {}, body)
     assert decode_user(200, {}, body) == User()
 
 

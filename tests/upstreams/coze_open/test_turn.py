@@ -20,16 +20,16 @@ ERROR = b'event:error\ndata:{"code":4016,"msg":"busy"}\n\n'
 def turn(sink: Gathered, **waits: float) -> Turn:
     valve = Valve()
     sink.open(valve)
-    return Turn(sink, valve, Deadlines(**waits))
+    return Turn(sink, valve, Deadlines(**waits), lambda _: None)
 
 
 async def test_a_stream_becomes_events_as_it_comes() -> None:
     sink = Gathered()
     one = turn(sink)
     one.head(200, SSE)
-    assert not one.has_event
+    assert not one.has_chat
     one.bytes(CREATED)
-    assert (one.chat_id, one.conversation_id, one.has_event) == ("1", "2", True)
+    assert (one.chat_id, one.conversation_id, one.has_chat) == ("1", "2", True)
     one.bytes(DELTA)
     assert [event.text for event in sink.events if isinstance(event, TextDelta)] == ["Hi"]
     one.bytes(COMPLETED)
@@ -78,10 +78,9 @@ async def test_a_failure_is_raised_and_not_fed() -> None:
     sink = Gathered()
     one = turn(sink)
     one.head(200, SSE)
-    one.bytes(ERROR + DELTA + COMPLETED + DONE)
-    assert (sink.events, one.is_over, one.has_event) == ([], True, False)
     with pytest.raises(Busy) as caught:
-        one.finish()
+        one.bytes(ERROR + DELTA + COMPLETED + DONE)
+    assert (sink.events, one.is_over, one.strays) == ([], True, 3)
     assert caught.value.logid == "log-1"
 
 
@@ -103,6 +102,31 @@ async def test_a_turn_that_is_complete_is_not_lost_when_its_stream_goes_on() -> 
         await one.watch()
     assert one.complete()
     assert sink.reply().text == "Hi"
+
+
+async def test_a_chat_that_failed_at_once_was_begun_all_the_same() -> None:
+    one = turn(Gathered())
+    one.head(200, SSE)
+    with pytest.raises(UpstreamFailed):
+        one.bytes(b'event:conversation.chat.failed\ndata:{"id":"1","last_error":{"code":4013,"msg":"model"}}\n\n')
+    assert one.has_chat
+
+
+async def test_comments_after_the_end_do_not_hold_a_turn() -> None:
+    one = turn(Gathered(), tail=0.05)
+    one.head(200, SSE)
+    one.bytes(CREATED + DELTA + COMPLETED)
+
+    async def comment() -> None:
+        while True:
+            one.bytes(b": still here\n\n")
+            await anyio.sleep(0.01)  # the trickle is what is tested
+
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(comment)
+            await one.watch()
+            tasks.cancel_scope.cancel()
 
 
 async def test_a_deadline_that_comes_sooner_is_kept() -> None:
@@ -150,6 +174,7 @@ async def test_a_reader_that_is_slow_is_waited_for() -> None:
 async def test_a_denial_within_the_stream_is_one() -> None:
     one = turn(Gathered())
     one.head(200, SSE)
-    one.bytes(b'event:error\ndata:{"code":4100,"msg":"no"}\n\n')
+    with pytest.raises(UpstreamDenied):
+        one.bytes(b'event:error\ndata:{"code":4100,"msg":"no"}\n\n')
     with pytest.raises(UpstreamDenied):
         one.raise_failure()

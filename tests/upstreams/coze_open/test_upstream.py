@@ -6,7 +6,7 @@ from typing import Any
 import anyio
 import pytest
 
-from realcoze.domain.event import TextDelta
+from realcoze.domain.event import TextDelta, TurnStarted
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import BotName, ConversationId, UserId
 from realcoze.domain.message import say
@@ -22,6 +22,7 @@ from realcoze.errors import (
     QuotaExhausted,
     RateLimited,
     RealcozeError,
+    TooLarge,
     Truncated,
     UpstreamDenied,
     UpstreamFailed,
@@ -140,6 +141,36 @@ def _told(seen: SeenCall | SeenEnd) -> str:
     return seen.path if isinstance(seen, SeenCall) else seen.how
 
 
+async def test_a_new_conversation_is_waited_for_too() -> None:
+    """Who was told its id may go on with it before the turn that began it is stopped."""
+    async with emulated(as_("coze", pace=20)) as coze, reached_openly(coze.base) as upstream:
+        sink = Gathered()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(upstream.converse, asking("one two three four five"), sink)
+            await sink.until(lambda: bool(sink.text))
+            tasks.cancel_scope.cancel()
+            [started] = [event for event in sink.events if isinstance(event, TurnStarted)]
+            with anyio.CancelScope(shield=True):
+                reply = await ask(upstream, asking("again", conversation_id=started.conversation_id))
+        assert (reply.text, reply.conversation_id) == ("again", started.conversation_id)
+        paths = [call.path for call in coze.open_api.seen.calls]
+    assert paths == [CHAT, CANCEL, CHAT]
+
+
+async def test_a_stream_that_ended_too_soon_is_stopped_at_coze() -> None:
+    async with emulated(as_("coze", pace=20)) as coze, reached_openly(coze.base) as upstream:
+        assert isinstance(await outcome(upstream, asking("one two three four [[fault eof after=2]]")), Truncated)
+        assert coze.open_api.seen.count(CANCEL) == 1
+
+
+async def test_what_one_turn_is_refused_those_that_wait_are_not_asked_for() -> None:
+    wrong = Secret("pat_wrong")
+    async with emulated() as coze, reached_openly(coze.base, token=wrong, max_turns=1) as upstream:
+        found = await outcomes(upstream, [asking(f"turn {number}") for number in range(20)])
+        assert all(isinstance(each, UpstreamDenied) for each in found)
+        assert len(coze.open_api.seen.calls) == 1
+
+
 async def test_one_that_leaves_before_the_chat_has_a_name_stops_nothing() -> None:
     async with emulated() as coze, reached_openly(coze.base) as upstream:
         async with anyio.create_task_group() as tasks:
@@ -197,6 +228,7 @@ async def test_what_was_not_executed_is_asked_once_more(mark: str, monkeypatch: 
         ("cut after=2", Truncated),
         ("reset after=2", Truncated),
         ("failed", UpstreamFailed),
+        ("failed value=4013", UpstreamFailed),
         ("error after=2", UpstreamFailed),
         ("truncated after=2", UpstreamFailed),
         ("canceled", Truncated),
@@ -277,7 +309,7 @@ async def test_a_token_that_may_not_cancel_costs_one_warning(
     async with emulated(as_("coze", pace=20)) as coze, reached_openly(coze.base) as upstream:
 
         async def refuse(*_: object) -> None:
-            raise UpstreamDenied("Coze answered code 4101: cancelChat", upstream_code=4101)
+            raise UpstreamDenied("Coze answered code 4101: cancelChat", code="upstream_forbidden", upstream_code=4101)
 
         monkeypatch.setattr(upstream.calls, "cancel", refuse)
         with caplog.at_level(logging.INFO, "realcoze.upstreams"):
@@ -306,6 +338,8 @@ async def test_an_unknown_bot_costs_no_call(bot: str) -> None:
 async def test_what_is_over_a_limit_of_coze_costs_no_call() -> None:
     async with emulated() as coze, reached_openly(coze.base) as upstream:
         pairs = tuple(say(role, "x") for _ in range(51) for role in ("user", "assistant"))
+        with pytest.raises(TooLarge, match="Coze takes 15000000"):
+            await upstream.converse(asking("x" * 15_000_000), Gathered())
         for request in (
             Request(messages=(*pairs, say("user", "x")), bot=BotName("echo")),
             asking("hello", meta_data={str(n): "x" for n in range(17)}),

@@ -10,6 +10,7 @@ import msgspec
 
 from realcoze.dialects.coze_open.envelope import decode_answer
 from realcoze.dialects.coze_open.objects import Id, Number, Word, number_of, text_of
+from realcoze.errors import UpstreamFailed
 
 BOTS_PATH = "/v1/bots"
 WORKSPACES_PATH = "/v1/workspaces"
@@ -44,7 +45,7 @@ class User(msgspec.Struct):
 
 
 class Bot(msgspec.Struct):
-    """What is read of one bot; Studio's old call gives it without an envelope."""
+    """What is read of one bot."""
 
     bot_id: Id = None
     name: Word = ""
@@ -113,7 +114,10 @@ def bot_target(bot_id: str) -> str:
 
 def decode_bot(status: int, headers: Mapping[str, str], body: bytes) -> Bot:
     """One bot.  Raises what `decode_answer` raises."""
-    return decode_answer(status, headers, body, _BOT).data or Bot()
+    bot = decode_answer(status, headers, body, _BOT).data
+    if bot is None or not bot.bot_id:
+        raise UpstreamFailed("Coze's answer names no bot.", code="upstream_protocol")
+    return bot
 
 
 def decode_user(status: int, headers: Mapping[str, str], body: bytes) -> User:

@@ -16,12 +16,15 @@ from realcoze.dialects.json_text import NotJson, read_json
 from realcoze.domain import message as said
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.domain.request import Request
-from realcoze.errors import BadRequest, UpstreamFailed
+from realcoze.errors import BadRequest, TooLarge, UpstreamFailed
 
 CHAT_PATH = "/v3/chat"
 CANCEL_PATH = "/v3/chat/cancel"
 RETRIEVE_PATH = "/v3/chat/retrieve"
 MESSAGES_PATH = "/v3/chat/message/list"
+
+MOST_BYTES = 15 * 1000 * 1000
+"""Of one call (openapi-v3 §2)."""
 
 MOST_MESSAGES = 100
 MOST_PAIRS, MOST_KEY, MOST_VALUE = 16, 64, 512
@@ -89,7 +92,7 @@ def encode_chat(request: Request, *, bot_id: str, user_id: str, saves_history: b
     """
     messages = beside_their_text(request.messages)
     _check(request, len(messages))
-    return msgspec.json.encode(
+    body = msgspec.json.encode(
         ChatCall(
             bot_id=bot_id,
             user_id=user_id,
@@ -103,6 +106,12 @@ def encode_chat(request: Request, *, bot_id: str, user_id: str, saves_history: b
             shortcut_command=dict(request.shortcut_command) or None,
         )
     )
+    if len(body) > MOST_BYTES:
+        raise TooLarge(
+            f"The conversation has {len(body)} bytes; Coze takes {MOST_BYTES}.",
+            hint="Begin a new conversation, or send less of the history.",
+        )
+    return body
 
 
 def decode_chat(body: bytes) -> ChatCall:

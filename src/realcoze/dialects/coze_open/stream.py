@@ -86,6 +86,8 @@ class ChatStreamDecoder:
         self._is_over = False
         self.chat_id = ChatId("")
         self.conversation_id = ConversationId("")
+        self.has_chat = False
+        """Coze has spoken of a chat: whatever becomes of it, it was begun."""
         self.strays = 0
         """Events out of place so far: of another chat, or after their message or the turn was over."""
 
@@ -128,6 +130,7 @@ class ChatStreamDecoder:
 
     def _take(self, event: ServerSentEvent, events: list[Event]) -> None:
         name = event.event
+        self.has_chat = self.has_chat or name.startswith("conversation.")
         if self._is_over:
             self.strays += 1
         elif name == DELTA:

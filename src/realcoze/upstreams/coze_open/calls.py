@@ -10,8 +10,6 @@ from realcoze.dialects.coze_open import catalog, chat, files
 from realcoze.dialects.coze_open.catalog import Bot, ListedBot, User, Workspace
 from realcoze.dialects.coze_open.envelope import raise_refusal
 from realcoze.domain.ids import ChatId, ConversationId
-from realcoze.domain.message import say
-from realcoze.domain.request import Request
 from realcoze.transports.http import Answer, HttpClient, Valve
 from realcoze.upstreams.coze_open.settings import OpenSettings
 
@@ -23,7 +21,7 @@ Scope = Literal["chat", "cancelChat", "uploadFile"]
 
 _NOBODY = "1"
 _PROBES: Mapping[Scope, tuple[str, bytes]] = {
-    "chat": (chat.CHAT_PATH, chat.encode_chat(Request(messages=(say("user", "-"),)), bot_id=_NOBODY, user_id=_NOBODY)),
+    "chat": (chat.CHAT_PATH, b'{"bot_id":"1","user_id":"1","stream":false}'),
     "cancelChat": (chat.CANCEL_PATH, chat.encode_cancel(ConversationId(_NOBODY), ChatId(_NOBODY))),
     "uploadFile": (files.UPLOAD_PATH, b"{}"),
 }

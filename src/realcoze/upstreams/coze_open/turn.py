@@ -1,13 +1,13 @@
 """One attempt at a turn: the bytes of its answer in, events out, and how long it may still wait."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import anyio
 
 from realcoze.dialects.coze_open.envelope import logid_of, raise_refusal
 from realcoze.dialects.coze_open.stream import ChatStreamDecoder
-from realcoze.domain.event import ENDS, Event, TurnFailed
+from realcoze.domain.event import ENDS, Event, TurnFailed, TurnStarted
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.domain.ports import Sink
 from realcoze.errors import RealcozeError, UpstreamFailed, UpstreamTimeout
@@ -18,13 +18,20 @@ REFUSAL_BYTES = 64 << 10
 """How much of an answer that is no stream is read."""
 
 
+DRAIN_S = 0.5
+"""After the last event, for the answer to end, so that its connection can be used again."""
+
+
 class Turn:
     """Takes an answer as it arrives and feeds the sink; a failure is never fed, but raised by `finish`."""
 
-    def __init__(self, sink: Sink, valve: Valve, deadlines: Deadlines) -> None:
+    def __init__(
+        self, sink: Sink, valve: Valve, deadlines: Deadlines, on_started: Callable[[ConversationId], None]
+    ) -> None:
         self._sink = sink
         self._valve = valve
         self._deadlines = deadlines
+        self._on_started = on_started
         self._decoder = ChatStreamDecoder()
         self._refusal: tuple[int, Mapping[str, str], bytearray] | None = None
         self._logid: str | None = None
@@ -49,9 +56,14 @@ class Turn:
         return self._decoder.conversation_id
 
     @property
-    def has_event(self) -> bool:
-        """Something of the turn has come: from now on it is executed, and must not be asked again."""
-        return self._has_event
+    def has_chat(self) -> bool:
+        """Coze has spoken of a chat: it is being executed, and must not be asked for again."""
+        return self._decoder.has_chat
+
+    @property
+    def strays(self) -> int:
+        """Events out of place."""
+        return self._decoder.strays
 
     def head(self, status: int, headers: Mapping[str, str]) -> None:
         """The status and the headers of the answer, in lower case."""
@@ -63,18 +75,20 @@ class Turn:
             raise UpstreamFailed(f"Coze compressed its answer ({encoding[:20]}).", code="upstream_protocol")
 
     def bytes(self, chunk: bytes) -> None:
-        """More of the body."""
+        """More of the body.  Raises what Coze says went wrong as soon as it says so."""
         if self._refusal is not None:
             body = self._refusal[2]
             body += chunk[: REFUSAL_BYTES - len(body)]
             return
         events = self._decoder.feed(chunk)
-        if events or self._decoder.is_complete:
+        is_ending = self._decoder.is_complete and not self._is_ending
+        if events or is_ending:
             self._last_at = self._now()
         self._feed(events)
-        if self._decoder.is_complete and not self._is_ending:
+        if is_ending:
             self._is_ending = True
             self._turn()
+        self.raise_failure()
         if self.is_over:
             # Nothing is left to hold back: a sink that is full now need not be waited for.
             self._valve.resume()
@@ -119,7 +133,7 @@ class Turn:
             # The reader is slow, not Coze; how slow it may be is for its face to say.
             return self._now() + self._deadlines.idle
         if self._decoder.is_complete:
-            return self._last_at + self._deadlines.tail
+            return self._last_at + (DRAIN_S if self.is_over else self._deadlines.tail)
         return self._last_at + (self._deadlines.idle if self._has_event else self._deadlines.first_event)
 
     def _feed(self, events: list[Event]) -> None:
@@ -131,6 +145,8 @@ class Turn:
             if not self._has_event:
                 self._has_event = True
                 self._turn()
+            if isinstance(event, TurnStarted):
+                self._on_started(event.conversation_id)
             self.is_over = isinstance(event, ENDS)
             self._sink.feed(event)
 

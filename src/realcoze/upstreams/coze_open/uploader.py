@@ -43,7 +43,7 @@ class Uploader:
                 file_id = self._ids.get(digest) or await self._send(data, name, media.content_type)
                 self._remember(digest, file_id)
         finally:
-            if not lock.statistics().tasks_waiting:
+            if not lock.locked() and not lock.statistics().tasks_waiting:
                 self._sending.pop(digest, None)
         return Image(key=file_id) if media.is_picture else File(key=file_id)
 

@@ -9,18 +9,18 @@ import hashlib
 import logging
 import random
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
 
 import anyio
 
 from realcoze.dialects.coze_open.chat import encode_chat
 from realcoze.dialects.coze_open.failure import MODEL_FAILED, NOT_CANCELLABLE
 from realcoze.domain.content import File, Image
-from realcoze.domain.ids import ANY_BOT, BotName
+from realcoze.domain.ids import ANY_BOT, BotName, ConversationId
 from realcoze.domain.ports import Sink
 from realcoze.domain.request import Request
-from realcoze.errors import BadRequest, Misconfigured, NotFound, RealcozeError, UpstreamDenied
+from realcoze.errors import BadRequest, Misconfigured, NotFound, RealcozeError, Truncated
 from realcoze.tasks import background_tasks
 from realcoze.transports.http import Valve, open_http
 from realcoze.transports.proxy import check_proxy
@@ -64,13 +64,24 @@ class CozeOpen:
         body = self._encode(request)
         self._standing.check(anyio.current_time())
         async with self._turnstile.turn(request.conversation_id), self._slots.place():
+            # While this turn waited, another one may have been refused.
+            self._standing.check(anyio.current_time())
             valve = Valve()
             sink.open(valve)
-            try:
-                await self._run(request, body, sink, valve)
-            except RealcozeError as error:
-                self._note(error)
-                raise
+            with ExitStack() as begun:
+
+                def on_started(conversation_id: ConversationId) -> None:
+                    """Whoever goes on with the conversation waits until this turn has ended, or is stopped."""
+                    if request.conversation_id is None and conversation_id:
+                        begun.callback(self._turnstile.take(conversation_id))
+
+                try:
+                    await self._run(
+                        request, body, lambda: Turn(sink, valve, self._settings.deadlines, on_started), valve
+                    )
+                except RealcozeError as error:
+                    self._note(error)
+                    raise
             self._budget.succeeded()
 
     async def upload(self, data: bytes, name: str, bot: BotName) -> Image | File:  # noqa: ARG002 - see below
@@ -114,10 +125,10 @@ class CozeOpen:
             raise NotFound(f"There is no bot {name[:80]!r} on this upstream.", code="model_not_found")
         return bot_id
 
-    async def _run(self, request: Request, body: bytes, sink: Sink, valve: Valve) -> None:
+    async def _run(self, request: Request, body: bytes, new_turn: Callable[[], Turn], valve: Valve) -> None:
         """One turn, asked for once more where nothing of it can have been executed."""
         for attempt in range(1, ATTEMPTS + 1):
-            turn = Turn(sink, valve, self._settings.deadlines)
+            turn = new_turn()
             try:
                 await self._attempt(request, body, turn, valve)
             except RealcozeError as error:
@@ -128,6 +139,7 @@ class CozeOpen:
             else:
                 return
             await anyio.sleep(wait_s)
+            self._standing.check(anyio.current_time())
 
     async def _attempt(self, request: Request, body: bytes, turn: Turn, valve: Valve) -> None:
         is_late = False
@@ -152,8 +164,10 @@ class CozeOpen:
         finally:
             if not is_read and not turn.is_over and not turn.complete():
                 await self._stop(turn)
+        if turn.strays:
+            log.info("%d events of a stream were out of place", turn.strays)
         if is_read:
-            turn.finish()
+            await self._finish(turn)
         elif turn.is_over:
             # How the connection ended says nothing new after the event that ends the turn.
             turn.raise_failure()
@@ -162,6 +176,15 @@ class CozeOpen:
         elif is_late:
             raise turn.too_late()
 
+    async def _finish(self, turn: Turn) -> None:
+        """The answer has ended.  One that ended too soon may go on at Coze, where nobody wants it any more."""
+        try:
+            turn.finish()
+        except Truncated:
+            if not turn.is_over:
+                await self._stop(turn)
+            raise
+
     async def _stop(self, turn: Turn) -> None:
         """Tell Coze that nobody waits for this turn any more, whatever becomes of us."""
         if not turn.chat_id or not self._may_cancel or not self._settings.saves_history:
@@ -169,11 +192,11 @@ class CozeOpen:
         with anyio.move_on_after(self._settings.deadlines.cancel, shield=True):
             try:
                 await self.calls.cancel(turn.conversation_id, turn.chat_id)
-            except UpstreamDenied as error:
-                self._may_cancel = False
-                log.warning("turns that are given up cannot be stopped at Coze; %s", error.message)
             except RealcozeError as error:
-                if error.upstream_code not in NOT_CANCELLABLE:
+                if error.code == FORBIDDEN and error.upstream_code is not None:
+                    self._may_cancel = False
+                    log.warning("turns that are given up cannot be stopped at Coze; %s", error.message)
+                elif error.upstream_code not in NOT_CANCELLABLE:
                     log.info("a turn could not be stopped: %s", error)
 
 
@@ -195,7 +218,7 @@ async def open_coze(settings: OpenSettings) -> AsyncIterator[CozeOpen]:
 
 
 def _wait_before_retry(error: RealcozeError, turn: Turn) -> float | None:
-    if turn.has_event:
+    if turn.has_chat:
         return None
     if error.upstream_code == MODEL_FAILED:
         return SHORTEST_S
@@ -203,5 +226,5 @@ def _wait_before_retry(error: RealcozeError, turn: Turn) -> float | None:
 
 
 def _user_id(user: str) -> str:
-    """Stable for each user, of a length that Coze takes, and telling Coze nothing about who it is."""
+    """Stable for each user, of a length that Coze takes; not the name itself, though a name can be guessed from it."""
     return hashlib.sha256(user.encode(errors="replace")).hexdigest()[:USER_ID_CHARACTERS]
