@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -175,6 +175,33 @@ async def test_errors_are_raised(folder: Path) -> None:
             await coze.upload(PNG, bot="nobody")
         with pytest.raises(FileNotFoundError):
             await coze.upload(folder / "nothing.png")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"custom_variables": {"city": 42}}, "custom_variables['city'] is int; it must be text."),
+        ({"meta_data": {1: "x"}}, "meta_data has a key that is int; it must be text."),
+        ({"extra_params": ["x"]}, "extra_params is list; it must be a dict."),
+        ({"parameters": {"when": [{"x": object()}]}}, "parameters['when'] is not what JSON can say."),
+        ({"user_id": 42}, "user_id is int; it must be text."),
+    ],
+)
+async def test_options_that_nobody_could_send_are_refused_here(
+    options: Any, said: str, coze: Coze, folder: Path
+) -> None:
+    async with realcoze.open() as client:
+        with pytest.raises(BadRequest) as caught:
+            await client.ask("hi", **options)
+    assert caught.value.message == said
+    assert coze.server.seen.launches == 0
+
+
+async def test_an_unknown_option_is_a_defect_of_the_program(folder: Path) -> None:
+    async with realcoze.open() as client:
+        for name in ("temperature", "tool_results", "messages"):
+            with pytest.raises(TypeError, match=f"'{name}' is no option; there are bot, history, wants"):
+                client.say("hi", **{name: 1})  # type: ignore[arg-type]
 
 
 async def test_a_turn_that_fails_says_so_with_its_last_event(folder: Path) -> None:

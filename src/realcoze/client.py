@@ -37,6 +37,11 @@ from realcoze.upstreams.native import open_native
 Question = str | Part | Sequence[str | Part]
 """A text, an uploaded picture or file, or several of them."""
 
+_TEXTS = frozenset({"custom_variables", "meta_data", "extra_params"})
+"""Options whose values are texts; those of `_TREES` are any JSON."""
+
+_TREES = frozenset({"parameters", "shortcut_command"})
+
 _EVERYTHING = Wants(reasoning=True, steps=True, suggestions=True, usage=True)
 
 
@@ -212,6 +217,7 @@ def _request(
     parts = tuple(Text(text=item) if isinstance(item, str) else item for item in items)
     if not parts:
         raise BadRequest("The question is empty.")
+    _check_options({"bot": bot, "conversation_id": conversation_id, "user_id": user_id}, more)
     return Request(
         messages=(*history, Message(role="user", parts=parts)),
         bot=BotName(bot),
@@ -220,3 +226,33 @@ def _request(
         wants=wants,
         **more,
     )
+
+
+def _check_options(names: Mapping[str, object], more: Mapping[str, object]) -> None:
+    """Refuse what no upstream could send, before a call is spent.
+
+    Raises `TypeError` for an unknown option, which is a defect of the program, else `BadRequest`.
+    """
+    if unknown := sorted(more.keys() - _TEXTS - _TREES):
+        raise TypeError(f"{unknown[0]!r} is no option; there are {', '.join(Options.__annotations__)}")
+    for name, value in names.items():
+        if not isinstance(value, str):
+            raise BadRequest(f"{name} is {type(value).__name__}; it must be text.")
+    for name, value in more.items():
+        if not isinstance(value, Mapping):
+            raise BadRequest(f"{name} is {type(value).__name__}; it must be a dict.")
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise BadRequest(f"{name} has a key that is {type(key).__name__}; it must be text.")
+            if name in _TEXTS and not isinstance(item, str):
+                raise BadRequest(f"{name}[{key[:80]!r}] is {type(item).__name__}; it must be text.")
+            if not _is_json(item):
+                raise BadRequest(f"{name}[{key[:80]!r}] is not what JSON can say.")
+
+
+def _is_json(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_json, value))
+    return value is None or isinstance(value, bool | int | float | str)

@@ -87,6 +87,33 @@ def test_an_address_without_its_scheme_is_told() -> None:
 
 
 @pytest.mark.parametrize(
+    ("token", "bot_id", "said"),
+    [
+        ("Bearer pat_1", "1", "without the word Bearer"),
+        ("pat_1", "https://www.coze.com/space/123/bot/456?x=7", "of the bot's page: 456."),
+        ("pat_1", "x" * 41, f"is '{'x' * 40}'…. It is the number behind /bot/ in the address of the bot's page."),
+    ],
+)
+def test_what_was_copied_wrong_is_told(token: str, bot_id: str, said: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        require_token(OpenUpstream(token=token), bot="x", bot_id=bot_id, where="here")
+    assert said in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_blanks_around_what_was_exported_do_not_count(tmp_path: Path) -> None:
+    names = {"COZE_API_TOKEN": " pat_1\t", "COZE_BOT_ID": " 7 ", "COZE_API_BASE": " https://api.coze.cn\n"}
+    settings = load_settings(folder=tmp_path, environment=names)
+    require_bots(settings)
+    assert settings.upstreams["coze"] == OpenUpstream(token="pat_1", base="https://api.coze.cn")
+    assert [bot.bot_id for bot in settings.bots.values()] == ["7"]
+
+
+def test_of_two_accounts_it_says_how_to_take_the_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    load_settings(folder=tmp_path, environment={**TOKEN, **SESSION})
+    assert "the open API is taken; --upstream playground takes the other" in caplog.text
+
+
+@pytest.mark.parametrize(
     ("name", "kind", "environment"), [("coze", "coze_playground", TOKEN), ("playground", "coze_open", SESSION)]
 )
 def test_a_table_of_the_other_kind_cannot_take_their_place(

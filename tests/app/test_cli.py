@@ -11,7 +11,7 @@ SUBCOMMANDS = {
     "chat": ("--config", "--bot", "--url", "--key", "REALCOZE_KEY", "--demo", "--steps", "--verbose"),
     "serve": ("--config", "--host", "--port", "--verbose"),
     "demo": ("--port", "--once", "--verbose"),
-    "emulate": ("--port", "--seed", "--pace", "--frames", "--write", "--api", "--faults", "--verbose"),
+    "emulate": ("--port", "--seed", "--pace", "--frames", "--write", "--api", "--plan", "--faults", "--verbose"),
     "doctor": ("--config", "--upstream", "--yes", "--verbose"),
     "bots": ("--config", "--workspace", "--verbose"),
 }

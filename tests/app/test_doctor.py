@@ -109,6 +109,7 @@ async def test_a_permission_that_is_missing(tmp_path: Path, capsys: pytest.Captu
     assert "ok    the token has the permission chat" in told
     assert "FAIL  the permission cancelChat (to stop an answer that nobody waits for): Coze answered code 4101" in told
     assert told.count("FAIL") == 1
+    assert told.endswith("\n1 of these wants mending.\n")
 
 
 async def test_a_bot_that_is_not_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,7 +123,20 @@ async def test_a_bot_that_is_not_published(tmp_path: Path, capsys: pytest.Captur
 async def test_a_studio_does_not_tell_whose_token_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async with emulated(OpenSettings(personality="studio")) as coze:
         assert await examine(settings(tmp_path, coze.base), YES) == 0
-    assert "Coze Studio" in capsys.readouterr().out
+        assert len(coze.open_api.seen.calls) == 2
+    told = capsys.readouterr().out
+    assert "Coze Studio" in told
+    assert "permission" not in told
+
+
+async def test_a_token_that_a_studio_refuses_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bots = "".join(f'[bots.b{number}]\nupstream = "coze"\nbot_id = "{BOTS[0].bot_id}"\n' for number in range(6))
+    (tmp_path / "realcoze.toml").write_text(bots)
+    async with emulated(OpenSettings(personality="studio")) as coze:
+        assert await examine(settings(tmp_path, coze.base, COZE_API_TOKEN="pat_other"), YES) == 1
+    told = capsys.readouterr().out
+    assert "6 bot(s), b0, b1, b2, b3, b4, …\n" in told
+    assert told.count("FAIL") == 1
 
 
 async def test_a_playground_is_only_reached_for(coze: Coze, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,16 +4,20 @@ from pathlib import Path
 import pytest
 
 from commands import run, running, shell
+from realcoze.app.accounts import OpenUpstream
 from realcoze.app.config import load_settings
 from realcoze.app.emulation import describe_faults, emulated_settings
-from realcoze.app.wiring import open_house
+from realcoze.app.wiring import open_house, open_settings
 from realcoze.domain.message import say
 from realcoze.domain.request import Request
 from realcoze.emulator.account import BOTS
 from realcoze.emulator.fault import FAULTS
 from realcoze.emulator.open_api.fault import CHAT_FAULTS
+from realcoze.emulator.open_api.settings import PLANS
 from realcoze.emulator.playground import PlaygroundSettings
 from realcoze.emulator.server import emulating
+from realcoze.errors import QuotaExhausted
+from realcoze.upstreams.coze_open.upstream import open_coze
 from servers import raw_server
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -81,6 +85,7 @@ async def test_ctrl_c_ends_it_and_a_port_may_be_taken(tmp_path: Path) -> None:
         ended = await run("emulate", "--port", str(taken.port), cwd=tmp_path)
     assert ended.code == 78
     assert ended.err.startswith(f"realcoze: Cannot listen on 127.0.0.1, port {taken.port}: ")
+    assert "Choose another with --port" in ended.err
     assert "Traceback" not in ended.err
 
 
@@ -106,3 +111,18 @@ async def test_settings_reach_every_bot_and_leave_nothing(tmp_path: Path) -> Non
         assert folder.is_dir()
     assert not folder.exists()
     assert load_settings(folder=tmp_path, environment={}).bots == {}
+
+
+async def test_the_free_plan_has_500_calls_in_all(tmp_path: Path) -> None:
+    options = ("--port", "0", "--api", "open", "--plan", "free", "--write", "made")
+    async with running("emulate", *options, cwd=tmp_path) as emulator:
+        await emulator.until_says("realcoze chat\n")
+        account = load_settings(folder=tmp_path / "made", environment={}).upstreams["coze"]
+        assert isinstance(account, OpenUpstream)
+        async with open_coze(open_settings(account, {})) as coze:
+            for _ in range(PLANS["free"]["calls_in_all"]):
+                await coze.calls.me()
+            with pytest.raises(QuotaExhausted, match="4028"):
+                await coze.calls.me()
+        emulator.tell(signal.SIGTERM)
+        await emulator.ended()

@@ -51,6 +51,26 @@ def test_what_is_no_id_is_no_such_name(name: str) -> None:
         Routes(BOTS, any_bot=DOG).route(BotName(name))
 
 
+@pytest.mark.parametrize("catches_all", [False, True])
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("7379462189365198898", "To name a bot by its id, write bot-7379462189365198898."),
+        ("bot-atri", "After bot- comes the bot's id, the number behind /bot/ in the address of its page."),
+    ],
+)
+def test_who_writes_an_id_wrong_is_not_answered_by_another_bot(name: str, hint: str, *, catches_all: bool) -> None:
+    with pytest.raises(NotFound) as caught:
+        Routes(BOTS, catches_all=catches_all, any_bot=DOG).route(BotName(name))
+    assert (caught.value.code, caught.value.hint) == ("model_not_found", hint)
+    assert Routes(BOTS, catches_all=True).route(BotName(name)) == ("cat", CAT)
+    assert Routes({BotName(name): CAT}, any_bot=DOG).route(BotName(name)) == (name, CAT)
+
+
+def test_a_short_number_is_a_name_like_any_other() -> None:
+    assert Routes(BOTS, catches_all=True, any_bot=DOG).route(BotName("42")) == ("cat", CAT)
+
+
 @pytest.mark.parametrize("name", ["", "cat", "gpt-4o", " cat", "x" * 10_000])
 def test_onward_every_name_is_passed_on_as_it_is(name: str) -> None:
     assert Onward(CAT).route(BotName(name)) == (name, CAT)

@@ -3,11 +3,13 @@
 Described for its users in docs/settings.md.
 """
 
+import re
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from realcoze.app.sources import shortened
 from realcoze.errors import Misconfigured
 
 Seconds = Annotated[float, Meta(ge=0)]
@@ -92,16 +94,18 @@ def require_token(upstream: OpenUpstream, *, bot: str, bot_id: str, where: str) 
     token = upstream.token
     if not token:
         what = f"There is no token for the bot {bot!r}."
+    elif token.lower().startswith("bearer "):
+        what = f"The token for the bot {bot!r} is to be given without the word Bearer."
     elif not token.isascii() or not token.isprintable() or " " in token:
         what = f"The token for the bot {bot!r} holds characters that no token has."
     elif not (bot_id.isascii() and bot_id.isdigit()):
         raise Misconfigured(
-            f"The bot {bot!r} has no id: COZE_BOT_ID, or bot_id of its table, is {bot_id[:20]!r}.",
-            hint="It is the number behind /bot/ in the address of the bot's page.",
+            f"The bot {bot!r} has no id: COZE_BOT_ID, or bot_id of its table, is {shortened(bot_id)}.",
+            hint=f"It is the number behind /bot/ in the address of the bot's page{_number_in(bot_id)}.",
         )
     elif not upstream.base.startswith(("http://", "https://")):
         raise Misconfigured(
-            f"The address of Coze's API, {upstream.base[:80]!r}, does not begin with https:// or http://.",
+            f"The address of Coze's API, {shortened(upstream.base, 80)}, does not begin with https:// or http://.",
             hint="COZE_API_BASE is https://api.coze.com, https://api.coze.cn, or http://HOST:8888 for Coze Studio.",
         )
     else:
@@ -111,3 +115,9 @@ def require_token(upstream: OpenUpstream, *, bot: str, bot_id: str, where: str) 
         "Coze Studio (API Authorization), and write it "
     )
     raise Misconfigured(what, hint=hint + where)
+
+
+def _number_in(address: str) -> str:
+    """What to say of an address that was given for the bot's id."""
+    found = re.search(r"/bot/([0-9]+)", address)
+    return f": {found[1]}" if found else ""

@@ -135,9 +135,25 @@ def demo(*, verbose: int, port: int | None, once: bool) -> None:
     show_default=True,
     help="Which of Coze's APIs the written settings speak; studio also makes it a Coze Studio.",
 )
+@click.option(
+    "--plan",
+    type=click.Choice(["free", "pro", "team", "enterprise", "none"]),
+    default="none",
+    show_default=True,
+    help="Whose limits the open API has: calls a second, and 500 in all for free.",
+)
 @click.option("--faults", is_flag=True, help="List the faults it makes on request, and end.")
 def emulate(
-    *, verbose: int, port: int, seed: int, pace: float, frames: Any, folder: Path | None, api: Any, faults: bool
+    *,
+    verbose: int,
+    port: int,
+    seed: int,
+    pace: float,
+    frames: Any,
+    folder: Path | None,
+    api: Any,
+    plan: str,
+    faults: bool,
 ) -> None:
     """Run a Coze of our own, to work without a network."""
     from realcoze.app import emulation
@@ -145,7 +161,7 @@ def emulate(
     if faults:
         click.echo(emulation.describe_faults())
         return
-    wish = emulation.Wish(port=port, seed=seed, pace=pace, frames=frames, folder=folder, api=api)
+    wish = emulation.Wish(port=port, seed=seed, pace=pace, frames=frames, folder=folder, api=api, plan=plan)
     _run(lambda: emulation.emulate(wish), verbose)
 
 

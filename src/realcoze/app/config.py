@@ -26,7 +26,7 @@ from realcoze.app.accounts import (
     require_session,
     require_token,
 )
-from realcoze.app.sources import check_mode, converted, read_names, read_secret, read_toml
+from realcoze.app.sources import check_mode, converted, read_names, read_secret, read_toml, shortened
 from realcoze.domain.ids import BotName
 from realcoze.errors import Misconfigured
 from realcoze.gateway.route import ONLY_BOT
@@ -44,8 +44,9 @@ OPEN_UPSTREAM = "coze"
 """The upstream that the names of the official SDK's examples speak of."""
 
 NOTHING_CONFIGURED = (
-    "Try it without an account: `realcoze demo`, or `realcoze chat --demo`. With one: put session_id=… into a file "
-    "named .env and the bot's config.json beside it; the README tells where both come from."
+    "Try it without an account: `realcoze demo`, or `realcoze chat --demo`. With one: put COZE_API_TOKEN=…, "
+    "COZE_API_BASE=… and COZE_BOT_ID=… into {env}, a line each; or, for the web playground, session_id=… "
+    "and the bot's config.json beside it. The README tells where they come from."
 )
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -97,13 +98,17 @@ class _Tables(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the program runs with.  Paths are resolved; with `catches_all` every name means the one bot."""
+    """What the program runs with.  Paths are resolved; with `catches_all` every name means the one bot.
+
+    `folder` is where `.env` was looked for.
+    """
 
     server: Server
     upstreams: Mapping[str, Upstream]
     bots: Mapping[BotName, Bot]
     catches_all: bool
     state_dir: Path
+    folder: Path = Path()
 
 
 def load_settings(
@@ -138,13 +143,14 @@ def load_settings(
         bots={name: bot for name, bot in bots.items() if chosen in ("", bot.upstream)},
         catches_all=catches_all,
         state_dir=_state_dir(file.temp_path, folder, environment),
+        folder=folder,
     )
 
 
 def require_bots(settings: Settings) -> None:
     """Raise `Misconfigured` unless there is a bot and each has a session to be reached with."""
     if not settings.bots:
-        raise Misconfigured("No bot is configured.", hint=NOTHING_CONFIGURED)
+        raise Misconfigured("No bot is configured.", hint=NOTHING_CONFIGURED.format(env=settings.folder / ".env"))
     for name, bot in settings.bots.items():
         upstream = settings.upstreams[bot.upstream]
         table = f"into the table [upstreams.{bot.upstream}] of {TOML_NAME}: "
@@ -202,7 +208,7 @@ def _apply(file: _File, names: Mapping[str, str], folder: Path) -> None:
         if "coze_api_token_file" in names:
             coze.token, coze.token_file = "", str(folder / names["coze_api_token_file"])
         coze.token = names.get("coze_api_token", coze.token).strip()
-        coze.base = names.get("coze_api_base") or coze.base
+        coze.base = names.get("coze_api_base", "").strip() or coze.base
         coze.proxy = names.get("proxy", coze.proxy)
 
 
@@ -232,7 +238,11 @@ def _only_bot(file: _File, names: Mapping[str, str], chosen: str) -> dict[str, B
     if not chosen and not both:
         return {}
     if not chosen and len(both) > 1:
-        log.warning("there are settings for the open API and for the playground; the open API is taken (--upstream)")
+        log.warning(
+            "there are settings for the open API and for the playground; the open API is taken; "
+            "--upstream %s takes the other",
+            SEED_UPSTREAM,
+        )
     name = chosen or both[0]
     if isinstance(file.upstreams[name], OpenUpstream):
         return {ONLY_BOT: Bot(upstream=name, bot_id=names.get("coze_bot_id", ""))}
@@ -257,7 +267,7 @@ def _unknown_upstream(what: str, name: str, file: _File) -> Misconfigured:
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 1 << 16):
-        raise Misconfigured(f"server_port is {text[:20]!r}; it must be a number from 0 to 65535.")
+        raise Misconfigured(f"server_port is {shortened(text)}; it must be a number from 0 to 65535.")
     return int(text)
 
 

@@ -18,10 +18,11 @@ from realcoze.app.wiring import open_settings
 from realcoze.domain.ids import BotName
 from realcoze.errors import BadRequest, Misconfigured, NotFound, RealcozeError
 from realcoze.transports.http import open_http
-from realcoze.upstreams.coze_open.calls import Scope
+from realcoze.upstreams.coze_open.calls import Calls, Scope
 from realcoze.upstreams.coze_open.upstream import open_coze
 
 CLOCK_TOLERANCE_S = 120
+SHOWN_BOTS = 5
 REACH_S = 15.0
 SCOPES: Mapping[Scope, str] = {
     "chat": "to talk",
@@ -34,11 +35,12 @@ OTHER_BASE_HINT = "Look at the base address: https://api.coze.com, https://api.c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What one check found; `advice` is what to do about it."""
+    """What one check found; `advice` is what to do about it, and after a last one others would find the same."""
 
     what: str
     is_well: bool
     advice: str = ""
+    is_last: bool = False
 
 
 Ask = Callable[[str], bool]
@@ -53,7 +55,10 @@ async def examine(settings: Callable[[], Settings], ask: Ask) -> int:
         if finding.advice:
             click.echo(f"      {finding.advice}")
         wrong += not finding.is_well
-    click.echo("Nothing is wrong that could be seen from here." if not wrong else f"{wrong} of these want mending.")
+    if wrong:
+        click.echo(f"{wrong} of these {'wants' if wrong == 1 else 'want'} mending.")
+    else:
+        click.echo("Nothing is wrong that could be seen from here.")
     return int(bool(wrong))
 
 
@@ -64,7 +69,8 @@ async def _findings(settings: Callable[[], Settings], ask: Ask) -> AsyncIterator
     except Misconfigured as error:
         yield _failed("settings", error)
         return
-    yield Finding(what=f"settings: {len(loaded.bots)} bot(s), {', '.join(list(loaded.bots)[:5])}", is_well=True)
+    names = ", ".join([*list(loaded.bots)[:SHOWN_BOTS], *(["…"] if len(loaded.bots) > SHOWN_BOTS else [])])
+    yield Finding(what=f"settings: {len(loaded.bots)} bot(s), {names}", is_well=True)
     by_upstream = sorted(loaded.bots.items(), key=lambda item: item[1].upstream)
     for name, items in groupby(by_upstream, key=lambda item: item[1].upstream):
         upstream, bots = loaded.upstreams[name], dict(items)
@@ -95,7 +101,7 @@ async def _reach(upstream: Upstream) -> AsyncIterator[Finding]:
 async def _account(upstream: OpenUpstream, bots: dict[BotName, Bot], ask: Ask) -> AsyncIterator[Finding]:
     count = 1 + len(SCOPES) + len(bots)
     if not ask(
-        f"Checking the token, its permissions and {len(bots)} bot(s) makes {count} calls to Coze; "
+        f"Checking the token, its permissions and {len(bots)} bot(s) makes up to {count} calls to Coze; "
         "a free account has 500 in all."
     ):
         yield Finding(what="token and bots: not checked", is_well=True, advice="`realcoze doctor --yes` checks them.")
@@ -103,19 +109,30 @@ async def _account(upstream: OpenUpstream, bots: dict[BotName, Bot], ask: Ask) -
     async with AsyncExitStack() as stack:
         try:
             coze = await stack.enter_async_context(open_coze(open_settings(upstream, bots)))
-            user = await coze.calls.me()
-            yield Finding(what=f"the token is {user.nick_name or user.user_name or 'somebody'}'s", is_well=True)
         except RealcozeError as error:
-            if error.upstream_code == 404:
-                yield Finding(what="the token: this server does not tell whose it is (Coze Studio)", is_well=True)
-            else:
-                yield _failed("the token", error)
-                if error.code == "upstream_auth":
-                    return
-        for scope, use in SCOPES.items():
-            yield await _scope(coze.calls.probe(scope), scope, use)
-        for name, bot in bots.items():
-            yield await _bot(coze.calls.bot(bot.bot_id), name, bot)
+            yield _failed("the account", error)
+            return
+        async for finding in _checks(coze.calls, bots):
+            yield finding
+            if finding.is_last:
+                return
+
+
+async def _checks(calls: Calls, bots: dict[BotName, Bot]) -> AsyncIterator[Finding]:
+    scopes = SCOPES
+    try:
+        user = await calls.me()
+        yield Finding(what=f"the token is {user.nick_name or user.user_name or 'somebody'}'s", is_well=True)
+    except RealcozeError as error:
+        if error.upstream_code == 404:
+            scopes = {}
+            yield Finding(what="the token: this server does not tell whose it is (Coze Studio)", is_well=True)
+        else:
+            yield _failed("the token", error)
+    for scope, use in scopes.items():
+        yield await _scope(calls.probe(scope), scope, use)
+    for name, bot in bots.items():
+        yield await _bot(calls.bot(bot.bot_id), name, bot)
 
 
 async def _scope(asked: Awaitable[None], scope: Scope, use: str) -> Finding:
@@ -141,7 +158,12 @@ async def _bot(asked: Awaitable[object], name: BotName, bot: Bot) -> Finding:
 
 
 def _failed(what: str, error: RealcozeError, *, advice: str = "") -> Finding:
-    return Finding(what=f"{what}: {error.message}", is_well=False, advice=error.hint or advice)
+    return Finding(
+        what=f"{what}: {error.message}",
+        is_well=False,
+        advice=error.hint or advice,
+        is_last=error.code == "upstream_auth",
+    )
 
 
 def _skew_s(date: str) -> float | None:
@@ -158,6 +180,6 @@ def answers(*, yes: bool, terminal: bool) -> Ask:
     def ask(question: str) -> bool:
         if yes or not terminal:
             return yes
-        return click.confirm(f"{question} Go on?", default=True)
+        return click.confirm(f"{question} Go on?", default=False)
 
     return ask

@@ -21,7 +21,7 @@ from realcoze.emulator import fault
 from realcoze.emulator.account import API_TOKEN, BOTS, SESSION_ID, bot_config
 from realcoze.emulator.delivery import FrameForm
 from realcoze.emulator.open_api import fault as open_fault
-from realcoze.emulator.open_api.settings import OpenSettings, Personality
+from realcoze.emulator.open_api.settings import PLANS, OpenSettings, Personality
 from realcoze.emulator.playground import PlaygroundSettings
 from realcoze.emulator.server import Emulator, emulating
 from realcoze.errors import Misconfigured
@@ -40,13 +40,14 @@ class Wish:
     frames: FrameForm
     folder: Path | None
     api: Api
+    plan: str
 
 
 async def emulate(wish: Wish) -> int:
     """Serve until stopped; says how to reach it."""
     settings = PlaygroundSettings(session_id=SESSION_ID, seed=wish.seed, pace=wish.pace, frame_form=wish.frames)
     personality: Personality = "studio" if wish.api == "studio" else "coze"
-    open_api = OpenSettings(personality=personality, seed=wish.seed, pace=wish.pace)
+    open_api = OpenSettings(personality=personality, seed=wish.seed, pace=wish.pace, **PLANS[wish.plan])
     with told(*STOP) as signals:
         async with emulating(settings, open_api, port=wish.port) as emulator:
             click.echo(f"A Coze of our own at {emulator.base}, until Ctrl-C. Its bots:")

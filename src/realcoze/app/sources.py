@@ -80,6 +80,11 @@ def converted(value: object, kind: type[T], *, path: Path, at: str) -> T:
         raise Misconfigured(f"{path}: {what}.", hint="docs/settings.md lists every setting.") from error
 
 
+def shortened(value: str, most: int = 40) -> str:
+    """A value of a setting, quoted, for an error."""
+    return repr(value) if len(value) <= most else f"{value[:most]!r}…"
+
+
 def check_mode(path: Path, secrets: Iterable[str | None]) -> None:
     """Look at who can read a file that holds these secrets, if there are any."""
     if not any(secrets):

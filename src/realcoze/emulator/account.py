@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 SESSION_ID = "emulated-session-0123456789"
-API_TOKEN = "pat_emulated_0123456789abcdef0123456789abcdef"  # noqa: S105 - opens nothing but the emulator
+API_TOKEN = "pat_emulated_0123456789abcdef0123456789abcdef"  # noqa: S105 - of the emulator  # nosec B105
 APP_KEY = "0123456789abcdef0123456789abcdef"
 APP_ID = "513695"
 PRODUCT_ID = "1234"

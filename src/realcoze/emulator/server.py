@@ -51,7 +51,10 @@ async def emulating(
         try:
             await site.start()
         except OSError as error:
-            raise Misconfigured(f"Cannot listen on {host}, port {port}: {error.strerror}.") from error
+            raise Misconfigured(
+                f"Cannot listen on {host}, port {port}: {error.strerror}.",
+                hint="Choose another with --port (0 takes a free one), or end the program that has it.",
+            ) from error
         address = f"{host}:{runner.addresses[0][1]}"
         playground.socket_base = f"ws://{address}"
         imagex.host = address

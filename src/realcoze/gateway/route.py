@@ -9,6 +9,7 @@ from realcoze.domain.ports import Chats
 from realcoze.errors import NotFound
 
 _ANY_BOT = re.compile(rf"{ANY_BOT}[0-9]{{1,20}}")
+_BARE_ID = re.compile(r"[0-9]{15,20}")
 
 ONLY_BOT = BotName("coze")
 """How the bot is listed when there is no table of bots; then every name reaches it."""
@@ -28,10 +29,14 @@ class Routes:
     def route(self, name: BotName) -> tuple[BotName, Chats]:
         """The bot's own name and who speaks for it.
 
-        No name means the first bot.  Raises `NotFound`, which lists the names there are.
+        No name means the first bot.  Raises `NotFound`, which lists the names there are, or says how
+        to write an id: who names a bot by it must not be answered by another.
         """
-        if self.any_bot is not None and name not in self.bots and _ANY_BOT.fullmatch(name):
-            return name, self.any_bot
+        if self.any_bot is not None and name not in self.bots:
+            if _ANY_BOT.fullmatch(name):
+                return name, self.any_bot
+            if _BARE_ID.fullmatch(name) or name.startswith(ANY_BOT):
+                raise NotFound(f"There is no bot {name[:80]!r}.", code="model_not_found", hint=_how_to_write(name))
         if self.catches_all or not name:
             first = next(iter(self.bots))
             return first, self.bots[first]
@@ -41,6 +46,12 @@ class Routes:
                 f"There is no bot {name[:80]!r}.", code="model_not_found", hint=f"The bots here are: {names}."
             )
         return name, self.bots[name]
+
+
+def _how_to_write(name: BotName) -> str:
+    if name.startswith(ANY_BOT):
+        return f"After {ANY_BOT} comes the bot's id, the number behind /bot/ in the address of its page."
+    return f"To name a bot by its id, write {ANY_BOT}{name}."
 
 
 @dataclass(frozen=True, slots=True)

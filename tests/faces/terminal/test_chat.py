@@ -13,6 +13,7 @@ from pictures import PDF, jpeg, png
 from pty_terminal import ALT_ENTER, CTRL_C, CTRL_D, ENTER, UP, in_terminal
 from realcoze.dialects.coze_playground.upload import crc32_hex
 from realcoze.domain.content import File, Image
+from realcoze.emulator.account import API_TOKEN, BOTS
 from realcoze.emulator.script import _ARTICLE
 from realcoze.faces.terminal.command import HELP
 from realcoze.faces.terminal.markdown import Answer
@@ -53,6 +54,21 @@ def rendered(text: str, columns: int) -> list[str]:
 def said(coze: Coze) -> list[tuple[str, str]]:
     """The history of the last question, as Coze got it."""
     return [(message.role, message.text) for message in coze.server.seen.executions[-1].messages()]
+
+
+async def test_a_bot_that_waits_for_a_tool_is_told(coze: Coze, tmp_path: Path) -> None:
+    async with in_terminal(
+        "chat", cwd=tmp_path, columns=120,
+        COZE_API_TOKEN=API_TOKEN, COZE_API_BASE=coze.base, COZE_BOT_ID=BOTS[0].bot_id,
+    ) as session:  # fmt: skip
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        terminal.say("[[fault requires]]")
+        await terminal.until_asks(2)
+        await terminal.until_shows(
+            "[The bot waits for the result of a tool (take_picture), which the terminal cannot run yet.]"
+        )
+        terminal.say(":q")
 
 
 async def test_a_conversation_without_an_account(tmp_path: Path) -> None:

@@ -3,9 +3,19 @@ from collections.abc import Sequence
 
 import pytest
 
-from realcoze.domain.event import Event, Step, TextDelta, TextReplaced, TurnDone
+from realcoze.domain.event import (
+    Event,
+    InputRequested,
+    Interrupt,
+    Step,
+    TextDelta,
+    TextReplaced,
+    ToolCall,
+    ToolCallsRequested,
+    TurnDone,
+)
 from realcoze.domain.ids import BotName, MessageId
-from realcoze.errors import BadRequest, RateLimited, RealcozeError, Truncated, UpstreamDenied
+from realcoze.errors import BadRequest, RateLimited, RealcozeError, Truncated, UpstreamDenied, UpstreamFailed
 from realcoze.faces.terminal.pipe import answer_pipe, read_question
 from realcoze.gateway.chat import Gateway
 from realcoze.gateway.route import Routes
@@ -62,10 +72,24 @@ async def test_a_failure_at_once() -> None:
     error = UpstreamDenied("The session has ended", hint="Log in again.")
     assert await piped([], error) == (77, "", "realcoze: The session has ended. Log in again.\n")
     assert (await piped([], RateLimited("Too fast.")))[0] == 75
+    unreachable = UpstreamFailed("coze.test cannot be reached.", code="upstream_unreachable")
+    code, _, told = await piped([], unreachable)
+    assert (code, told.startswith("realcoze: coze.test cannot be reached. Look at the base address")) == (69, True)
 
 
 async def test_a_failure_in_the_middle_has_a_code_of_its_own() -> None:
     assert await piped([text("Hel")], Truncated("It broke off.")) == (3, "Hel\n", "[interrupted] It broke off.\n")
+
+
+async def test_a_bot_that_waits_is_no_answer() -> None:
+    tool = ToolCallsRequested(calls=(ToolCall(call_id="1", name="take\x1b_picture", arguments="{}"),))
+    said = "realcoze: The bot waits for the result of a tool (take_picture), which the terminal cannot run yet.\n"
+    assert await piped([tool]) == (4, "", said)
+    assert await piped([text("Wait."), tool]) == (4, "Wait.\n", said)
+    asked = InputRequested(interrupt=Interrupt(event_id="1", kind="question", data={}))
+    assert await piped([asked]) == (
+        4, "", "realcoze: The bot's workflow asks for something, which the terminal cannot answer yet.\n"
+    )  # fmt: skip
 
 
 async def test_bytes_are_kept_but_for_a_terminal() -> None:

@@ -1,8 +1,9 @@
 """What can be set of the emulated open API, and what it has seen."""
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypedDict
 
 from realcoze.dialects.coze_open.chat import ChatCall
 from realcoze.emulator.account import API_TOKEN
@@ -10,6 +11,24 @@ from realcoze.emulator.account import API_TOKEN
 Personality = Literal["coze", "studio"]
 Ending = Literal["whole", "left", "fault"]
 SEEN = 10_000
+
+
+class Limits(TypedDict):
+    """What a plan allows; 0 for without a limit."""
+
+    chats_per_s: int
+    uploads_per_s: int
+    calls_in_all: int
+
+
+PLANS: Mapping[str, Limits] = {
+    "free": Limits(chats_per_s=20, uploads_per_s=10, calls_in_all=500),
+    "pro": Limits(chats_per_s=100, uploads_per_s=10, calls_in_all=0),
+    "team": Limits(chats_per_s=200, uploads_per_s=20, calls_in_all=0),
+    "enterprise": Limits(chats_per_s=500, uploads_per_s=20, calls_in_all=0),
+    "none": Limits(chats_per_s=0, uploads_per_s=0, calls_in_all=0),
+}
+"""As documented for coze.cn, December 2025 (docs/protocol/openapi-v3.md §2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +48,7 @@ class OpenSettings:
     chats_per_s: int = 0
     uploads_per_s: int = 0
     calls_in_all: int = 0
-    """After them every call is refused; 500 in the free plan."""
+    """After them every call is refused."""
 
 
 @dataclass(frozen=True, slots=True)

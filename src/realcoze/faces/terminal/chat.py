@@ -20,7 +20,7 @@ from realcoze.domain.request import Request, Wants
 from realcoze.errors import RealcozeError
 from realcoze.faces.terminal.attachment import Attachment, one_line, read_file, read_picture
 from realcoze.faces.terminal.command import HELP, Command, parse
-from realcoze.faces.terminal.exits import OK, explain
+from realcoze.faces.terminal.exits import OK, explain, explain_waiting
 from realcoze.faces.terminal.greeting import talking_to
 from realcoze.faces.terminal.keys import prompt_session, unechoed, unless_interrupted
 from realcoze.faces.terminal.printable import printable
@@ -181,7 +181,9 @@ class Chat:
             mark = "[interrupted] " if fold.text else ""
             self._fail(f"{mark}{explain(error)}")
             return False
-        if not reply.text:
+        if reply.tool_calls or reply.interrupt is not None:
+            self._note(f"[{explain_waiting(reply.tool_calls)}]")
+        elif not reply.text:
             self._note("[the bot said nothing]")
         self._suggestions = [printable(text) for text in reply.suggestions]
         if self._suggestions:

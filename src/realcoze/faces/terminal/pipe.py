@@ -2,13 +2,13 @@
 
 from typing import TextIO
 
-from realcoze.domain.event import TextDelta, TextReplaced, TurnFailed
+from realcoze.domain.event import InputRequested, TextDelta, TextReplaced, ToolCall, ToolCallsRequested, TurnFailed
 from realcoze.domain.fold import BETWEEN_MESSAGES
 from realcoze.domain.ids import BotName, MessageId
 from realcoze.domain.message import say
 from realcoze.domain.request import Request
 from realcoze.errors import BadRequest
-from realcoze.faces.terminal.exits import OK, exit_code, explain
+from realcoze.faces.terminal.exits import OK, WAITING, exit_code, explain, explain_waiting
 from realcoze.faces.terminal.printable import printable
 from realcoze.gateway.chat import Gateway
 
@@ -35,6 +35,7 @@ async def answer_pipe(gateway: Gateway, question: str, *, bot: BotName, out: Tex
     """
     clean = printable if out.isatty() else str
     failure: TurnFailed | None = None
+    awaited: tuple[ToolCall, ...] | None = None
     current: MessageId | None = None
     async with gateway.say(Request(messages=(say("user", question),), bot=bot)) as turn:
         async for event in turn:
@@ -46,8 +47,15 @@ async def answer_pipe(gateway: Gateway, question: str, *, bot: BotName, out: Tex
                     print(between + clean(event.text), end="", file=out, flush=True)
                 case TurnFailed():
                     failure = event
+                case ToolCallsRequested():
+                    awaited = event.calls
+                case InputRequested():
+                    awaited = ()
     if current is not None:
         print(file=out, flush=True)
+    if awaited is not None:
+        print(f"realcoze: {explain_waiting(awaited)}", file=err)
+        return WAITING
     return OK if failure is None else _failed(failure, err, has_text=current is not None)
 
 

@@ -45,10 +45,10 @@ const WORDS = {
     codes: {
       bad_request: "请求有误。", request_too_large: "内容太大。", context_length_exceeded: "对话太长，请开始新对话。",
       content_filter: "Coze 拒绝了这个内容。", invalid_api_key: "密钥缺失或不正确。", not_found: "找不到。",
-      model_not_found: "没有这个机器人。", conversation_busy: "上一个回答还没有结束。", overloaded: "服务器忙，请稍后重试。",
+      model_not_found: "没有这个机器人，或它还没有发布到 API。", conversation_busy: "上一个回答还没有结束。", overloaded: "服务器忙，请稍后重试。",
       internal_error: "服务器出错了，详情在它的日志里。", rate_limited: "请求太频繁，请稍后重试。",
-      insufficient_quota: "这个账号的额度用完了。", upstream_auth: "Coze 的登录会话已失效，需要新的 session_id。",
-      upstream_blocked: "Coze 拒绝了请求：地区限制、流量异常，或需要签名。", upstream_forbidden: "Coze 拒绝了连接，请一分钟后重试。",
+      insufficient_quota: "这个账号的额度用完了。", upstream_auth: "Coze 不认识这个令牌，或登录会话已失效，需要换新的。",
+      upstream_blocked: "Coze 拒绝了请求：地区限制、流量异常，或需要签名。", upstream_forbidden: "令牌缺少权限，或 Coze 拒绝了连接。",
       upstream_error: "Coze 出错了。", upstream_unreachable: "服务器连接不上 Coze。", upstream_tls: "与 Coze 的连接不安全。",
       upstream_protocol: "Coze 的回答无法读懂。", upstream_timeout: "Coze 太久没有回答，请重试。",
       upstream_truncated: "回答中断了，请重试。", push_lost: "回答的结尾丢失了，请重试。",
