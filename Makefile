@@ -21,7 +21,7 @@ demo: $(VENV)/run-ready
 
 test: $(VENV)/dev-ready
 	@tests/judges/install
-	$(BIN)/pytest --numprocesses 2 --cov --cov-report=term --cov-fail-under=90
+	$(BIN)/pytest --numprocesses 3 --cov --cov-report=term --cov-fail-under=90
 
 check: $(VENV)/dev-ready
 	$(BIN)/ruff check

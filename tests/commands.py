@@ -70,7 +70,7 @@ def settled(folder: Path, coze: Coze, **fields: str) -> Path:
 async def run(
     *arguments: str,
     cwd: Path,
-    stdin: bytes | int = b"",
+    stdin: bytes | int = subprocess.DEVNULL,
     home: Path | None = None,
     through: tuple[str, ...] = (),
     **variables: str,

@@ -31,10 +31,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     test that hangs would hang for ever.
     """
     default_s = float(config.getini("timeout") or 60)
+
+    def limit_s(item: pytest.Item) -> float:
+        mark = item.get_closest_marker("timeout")
+        return float(mark.args[0]) if mark else default_s
+
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
-            mark = item.get_closest_marker("timeout")
-            item.obj = _bounded(item.obj, float(mark.args[0]) if mark else default_s)
+            item.obj = _bounded(item.obj, limit_s(item))
+    # The longest first, so that no worker begins them when the others have ended.
+    items.sort(key=limit_s, reverse=True)
 
 
 def _bounded(test: Callable[..., Awaitable[None]], limit_s: float) -> Callable[..., Awaitable[None]]:
