@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from realcoze.app.sources import shortened
 from realcoze.errors import Misconfigured
+from realcoze.upstreams.credentials import can_be_cookie, can_be_token
 
 Seconds = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
@@ -81,7 +82,7 @@ def require_session(upstream: PlaygroundUpstream, *, bot: str, where: str) -> No
     session_id = upstream.session_id
     if not session_id:
         what = f"There is no session for the bot {bot!r}: session_id is missing or empty."
-    elif not session_id.isascii() or not session_id.isprintable() or set(session_id) & set(' ",;\\'):
+    elif not can_be_cookie(session_id):
         what = f"The session_id for the bot {bot!r} holds characters that no cookie can have."
     else:
         return
@@ -96,7 +97,7 @@ def require_token(upstream: OpenUpstream, *, bot: str, bot_id: str, where: str) 
         what = f"There is no token for the bot {bot!r}."
     elif token.lower().startswith("bearer "):
         what = f"The token for the bot {bot!r} is to be given without the word Bearer."
-    elif not token.isascii() or not token.isprintable() or " " in token:
+    elif not can_be_token(token):
         what = f"The token for the bot {bot!r} holds characters that no token has."
     elif not (bot_id.isascii() and bot_id.isdigit()):
         raise Misconfigured(

@@ -8,7 +8,6 @@ conversation begins.
 import hashlib
 import logging
 import random
-import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 
@@ -28,6 +27,7 @@ from realcoze.upstreams.coze_open.calls import Calls
 from realcoze.upstreams.coze_open.settings import OpenSettings
 from realcoze.upstreams.coze_open.turn import Turn
 from realcoze.upstreams.coze_open.uploader import Uploader
+from realcoze.upstreams.credentials import can_be_token
 from realcoze.upstreams.retry import ATTEMPTS, SHORTEST_S, RetryBudget, wait_before_retry
 from realcoze.upstreams.slots import Slots
 from realcoze.upstreams.standing import Standing
@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 DEFAULT_USER = "realcoze"
 FORBIDDEN = "upstream_forbidden"
 USER_ID_CHARACTERS = 32
-_TOKEN = re.compile(r"[!-~]+")
 
 
 class CozeOpen:
@@ -207,7 +206,7 @@ async def open_coze(settings: OpenSettings) -> AsyncIterator[CozeOpen]:
     Raises `Misconfigured` for a setting that could not work.
     """
     check_proxy(settings.proxy)
-    if not _TOKEN.fullmatch(settings.token.reveal()):
+    if not can_be_token(settings.token.reveal()):
         raise Misconfigured(
             "COZE_API_TOKEN is empty or holds characters that no token has.",
             hint="Copy the token itself, which begins with pat_, without quotes or spaces.",

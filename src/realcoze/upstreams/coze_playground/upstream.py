@@ -5,7 +5,6 @@ call, so that no push can come too early.  Whatever happens, the place and the n
 """
 
 import logging
-import re
 import secrets
 import time
 import uuid
@@ -30,6 +29,7 @@ from realcoze.upstreams.coze_playground.settings import PlaygroundSettings
 from realcoze.upstreams.coze_playground.socket import PushSocket
 from realcoze.upstreams.coze_playground.turn import Turn
 from realcoze.upstreams.coze_playground.uploader import Uploader
+from realcoze.upstreams.credentials import can_be_cookie
 from realcoze.upstreams.slots import Slots
 from realcoze.upstreams.standing import Standing
 
@@ -44,7 +44,6 @@ _CANNOT_CARRY = (
     "shortcut_command",
     "tool_results",
 )
-_COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]*")
 
 
 class Playground:
@@ -149,7 +148,7 @@ def _refuse_what_cannot_be_carried(request: Request) -> None:
 def _check(settings: PlaygroundSettings) -> None:
     """Refuse now what would otherwise fail in the middle of a turn, each time."""
     check_proxy(settings.ws_proxy)
-    if not _COOKIE_VALUE.fullmatch(settings.session_id.reveal()):
+    if not can_be_cookie(settings.session_id.reveal()):
         raise Misconfigured(
             "session_id holds characters that a cookie cannot have.",
             hint="Copy only the value of the cookie `sessionid`, without its name, quotes or spaces.",
