@@ -22,7 +22,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from realcoze.app.config import load_settings
 from realcoze.app.emulation import emulated_house
 from realcoze.app.wiring import open_house
-from realcoze.domain.content import File, Image, Part, Text
+from realcoze.domain.content import MediaPart, Part, Text
 from realcoze.domain.event import Event
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import BotName, ConversationId, UserId
@@ -83,7 +83,7 @@ class Coze:
         """The whole reply.  Raises a `RealcozeError` when the turn fails; cancelling stops the turn."""
         return await self._gateway.ask(_request(question, **options))
 
-    async def upload(self, file: bytes | str | os.PathLike[str], *, name: str = "", bot: str = "") -> Image | File:
+    async def upload(self, file: bytes | str | os.PathLike[str], *, name: str = "", bot: str = "") -> MediaPart:
         """Put a file, or its bytes, where the bot can see it; the result is a part of a question."""
         if isinstance(file, bytes):
             return await self._gateway.upload(file, name, bot=BotName(bot))
@@ -113,7 +113,7 @@ class SyncCoze:
         """See `Coze.ask`."""
         return self._portal.call(lambda: self._coze.ask(question, **options))
 
-    def upload(self, file: bytes | str | os.PathLike[str], *, name: str = "", bot: str = "") -> Image | File:
+    def upload(self, file: bytes | str | os.PathLike[str], *, name: str = "", bot: str = "") -> MediaPart:
         """See `Coze.upload`."""
         return self._portal.call(lambda: self._coze.upload(file, name=name, bot=bot))
 
@@ -213,7 +213,7 @@ def _request(
     user_id: str = "",
     **more: Any,
 ) -> Request:
-    items = [question] if isinstance(question, str | Text | Image | File) else question
+    items = [question] if isinstance(question, str | Text | MediaPart) else question
     parts = tuple(Text(text=item) if isinstance(item, str) else item for item in items)
     if not parts:
         raise BadRequest("The question is empty.")

@@ -28,7 +28,7 @@ from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
 from realcoze.gateway.route import Routes
 from realcoze.upstreams.coze_open.settings import Deadlines as OpenDeadlines
-from realcoze.upstreams.coze_open.settings import OpenSettings
+from realcoze.upstreams.coze_open.settings import OpenSettings, Target
 from realcoze.upstreams.coze_open.upstream import CozeOpen, open_coze
 from realcoze.upstreams.coze_playground.settings import Deadlines, PlaygroundSettings
 from realcoze.upstreams.coze_playground.upstream import Playground, open_playground
@@ -142,7 +142,7 @@ def open_settings(upstream: OpenUpstream, bots: Mapping[BotName, config.Bot]) ->
     """An account of the open API with these bots of it."""
     return OpenSettings(
         token=Secret(upstream.token),
-        bots={name: bot.bot_id for name, bot in bots.items()},
+        bots={name: Target(id=bot.bot_id, saves_history=not upstream.private) for name, bot in bots.items()},
         base=upstream.base,
         proxy=upstream.proxy or None,
         takes_any_bot=upstream.any_bot,

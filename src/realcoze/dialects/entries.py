@@ -1,24 +1,24 @@
 """The history entry `{"role": 2, "content": "…", "contentType": 1}` ↔ `Message`.
 
-Role 1 is the bot, 2 the user.  contentType 1 is text (the default), 6 pictures, 9 files; the content
-of the latter two is JSON text with a list of upload keys.  A key that is a web address is a picture or
+Role 1 is the bot, 2 the user.  contentType 1 is text (the default), 6 pictures, 9 files, 11 sound; the
+content of these three is JSON text with a list of upload keys.  A key that is a web address is a picture or
 file at a public URL; who cannot fetch it refuses it.  `contentType` is written, `content_type`
 read as well.  One entry holds one kind of content, so a mixed message becomes several entries.
 
-Source: docs/protocol/playground-2024.md §6.1.
+Source: docs/protocol/playground-2024.md §6.1; sound is ours.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 
 import msgspec
 
 from realcoze.dialects.json_text import NotJson, read_json
-from realcoze.domain.content import File, Image, Part, Text
+from realcoze.domain.content import Audio, File, Image, MediaPart, Part, Text
 from realcoze.domain.message import Message, Role
 from realcoze.errors import BadRequest
 
-TEXT, IMAGE, FILE = 1, 6, 9
+TEXT, IMAGE, FILE, AUDIO = 1, 6, 9, 11
 _ROLES: dict[int, Role] = {1: "assistant", 2: "user"}
 _WEB = ("http://", "https://")
 _NUMBERS = {role: number for number, role in _ROLES.items()}
@@ -36,10 +36,11 @@ class Key(msgspec.Struct):
 
 
 class KeyLists(msgspec.Struct):
-    """The content of a picture or file entry; members that we do not know are passed over."""
+    """The content of an entry of pictures, files or sound; members that we do not know are passed over."""
 
     image_list: list[Key] = []
     file_list: list[Key] = []
+    audio_list: list[Key] = []
 
 
 class Entry(msgspec.Struct):
@@ -50,6 +51,13 @@ class Entry(msgspec.Struct):
     contentType: int | msgspec.UnsetType | None = msgspec.UNSET  # noqa: N815 - the wire's spelling
     content_type: int | msgspec.UnsetType | None = msgspec.UNSET
 
+
+_LISTS: Mapping[int, tuple[str, type[MediaPart]]] = {
+    IMAGE: ("image_list", Image),
+    FILE: ("file_list", File),
+    AUDIO: ("audio_list", Audio),
+}
+"""Where the keys of a kind stand, and what they become."""
 
 _KEYS = msgspec.json.Decoder(KeyLists)
 
@@ -80,29 +88,26 @@ def _decode(place: int, entry: Entry) -> Message:
 
 
 def _media(place: int, kind: int, content: str | KeyLists) -> tuple[Part, ...]:
-    if kind not in (IMAGE, FILE):
-        raise BadRequest(f"Entry {place} has contentType {kind}; 1 (text), 6 (picture) and 9 (file) are known.")
+    if kind not in _LISTS:
+        known = "1 (text), 6 (picture), 9 (file) and 11 (sound)"
+        raise BadRequest(f"Entry {place} has contentType {kind}; {known} are known.")
     if isinstance(content, str):
         try:
             content = read_json(content.encode(errors="replace"), _KEYS)
         except NotJson as error:
             raise BadRequest(f"The content of entry {place} (contentType {kind}): {error}.") from error
-    if kind == IMAGE:
-        return tuple(Image(**item.place) for item in content.image_list)
-    return tuple(File(**item.place) for item in content.file_list)
+    name, part = _LISTS[kind]
+    return tuple(part(**item.place) for item in getattr(content, name))
 
 
 def _encode(role: Role, parts: list[Part]) -> Entry:
-    texts = [part.text for part in parts if isinstance(part, Text)]
-    images = [Key(part.url or part.key) for part in parts if isinstance(part, Image)]
-    files = [Key(part.url or part.key) for part in parts if isinstance(part, File)]
-    if images:
-        content, kind = _list("image_list", images), IMAGE
-    elif files:
-        content, kind = _list("file_list", files), FILE
-    else:
-        content, kind = "".join(texts), TEXT
-    return Entry(role=_NUMBERS[role], content=content, contentType=kind)
+    """Parts of one kind as one entry."""
+    for kind, (name, part_type) in _LISTS.items():
+        keys = [Key(part.url or part.key) for part in parts if isinstance(part, part_type)]
+        if keys:
+            return Entry(role=_NUMBERS[role], content=_list(name, keys), contentType=kind)
+    text = "".join(part.text for part in parts if isinstance(part, Text))
+    return Entry(role=_NUMBERS[role], content=text, contentType=TEXT)
 
 
 def _list(name: str, keys: list[Key]) -> str:

@@ -24,4 +24,18 @@ class File:
     url: str = ""
 
 
-Part = Text | Image | File
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audio:
+    """Something spoken that the upstream already has, by the key its upload gave, or at a public URL.
+
+    A bot that is spoken to may speak its answer.
+    """
+
+    key: str = ""
+    url: str = ""
+
+
+MediaPart = Image | File | Audio
+"""What an upload can be."""
+
+Part = Text | MediaPart

@@ -47,8 +47,9 @@ def media_of(data: bytes, name: str = "") -> Media:
                 break
             if size_px is not None:
                 return Media(content_type=content_type, extension=extension, size_px=size_px)
-    if data.startswith(b"%PDF-"):
-        return Media(content_type="application/pdf", extension=".pdf")
+    for content_type, extension, is_it in _OTHERS:
+        if is_it(data):
+            return Media(content_type=content_type, extension=extension)
     stem, dot, last = name.rpartition(".")
     if dot and stem and last.isalnum() and last.isascii() and len(last) <= 8:
         return Media(content_type="application/octet-stream", extension=f".{last.lower()}")
@@ -118,4 +119,11 @@ _PICTURES: tuple[tuple[str, str, Callable[[bytes], bool], Callable[[bytes], tupl
     ("image/gif", ".gif", lambda data: data[:6] in (b"GIF87a", b"GIF89a"), _gif),
     ("image/webp", ".webp", lambda data: data[:4] == b"RIFF" and data[8:12] == b"WEBP", _webp),
     ("image/bmp", ".bmp", lambda data: data.startswith(b"BM"), _bmp),
+)
+
+_OTHERS: tuple[tuple[str, str, Callable[[bytes], bool]], ...] = (
+    ("application/pdf", ".pdf", lambda data: data.startswith(b"%PDF-")),
+    ("audio/wav", ".wav", lambda data: data[:4] == b"RIFF" and data[8:12] == b"WAVE"),
+    ("audio/ogg", ".ogg", lambda data: data.startswith(b"OggS")),
+    ("audio/mpeg", ".mp3", lambda data: data.startswith((b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"))),
 )

@@ -5,9 +5,10 @@ Events are pushed.  A transport hands bytes to a dialect, the dialect's events g
 cannot keep up says so through the `Flow` it was given.
 """
 
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from realcoze.domain.content import File, Image
+from realcoze.domain.content import MediaPart
 from realcoze.domain.event import Event
 from realcoze.domain.ids import BotName
 from realcoze.domain.request import Request
@@ -49,8 +50,56 @@ class Chats(Protocol):
 class Uploads(Protocol):
     """An upstream whose bots can be shown files."""
 
-    async def upload(self, data: bytes, name: str, bot: BotName) -> Image | File:
+    async def upload(self, data: bytes, name: str, bot: BotName) -> MediaPart:
         """Put a file where this bot can see it; the part to say it with.
 
         What it is, is read from its bytes; `name` may be empty.  Raises a `RealcozeError`.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sound:
+    """Something spoken; `content_type` says how it is encoded."""
+
+    data: bytes
+    content_type: str
+
+
+@runtime_checkable
+class Speaks(Protocol):
+    """An upstream that can read a text aloud."""
+
+    async def speak(self, text: str, *, voice: str, format: str, speed: float) -> Sound:  # noqa: A002 - the field's word
+        """The text, spoken.
+
+        `voice` is the upstream's id of a voice, `format` one of wav, pcm, ogg_opus and mp3, `speed` a
+        factor.  Raises a `RealcozeError`.
+        """
+
+
+@runtime_checkable
+class Transcribes(Protocol):
+    """An upstream that can write down what is spoken."""
+
+    async def transcribe(self, data: bytes, name: str) -> str:
+        """The text of a recording; `name` may be empty.  Raises a `RealcozeError`."""
+
+
+class Store(Protocol):
+    """Small values under keys, for a while.  Several values may stand under one key.
+
+    A `shelf` is a kind of thing that is kept.  Every call raises `Internal` (code `store_failed`) when
+    the store cannot do its part; losing what is kept must cost no more than a turn's memory.
+    """
+
+    async def put(self, shelf: str, key: str, value: bytes, *, keep_s: float) -> None:
+        """Add a value; it is gone after `keep_s` seconds."""
+
+    async def take(self, shelf: str, key: str) -> bytes | None:
+        """Remove the newest value and give it to nobody else; None where there is none."""
+
+    async def get(self, shelf: str, key: str) -> bytes | None:
+        """The newest value, which stays; None where there is none."""
+
+    async def drop(self, shelf: str, key: str) -> None:
+        """Remove all values under a key."""

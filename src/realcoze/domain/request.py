@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from realcoze.domain.ids import BotName, ConversationId, UserId
+from realcoze.domain.ids import BotName, CallerId, ChatId, ConversationId, UserId
 from realcoze.domain.message import Message
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
@@ -28,12 +28,34 @@ class ToolResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """Which question of a workflow the last message answers; both are those of its `Interrupt`."""
+
+    event_id: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thread:
+    """A conversation by the caller's own name for it.
+
+    `is_whole` says that the caller always sends the whole history with it; else it may send what is new.
+    """
+
+    id: str
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One turn asked for.
 
     `bot` may be empty: the only bot there is.  `messages` is the whole history, oldest first, the
     last one the user's.  What an upstream's protocol cannot carry it refuses by name; it never
     drops it.  The six fields after `user_id` are Coze's own (open API v3, chat).
+
+    `tool_results` and `resume` go on with a turn that waits for them, which `conversation_id` and
+    `chat_id` name; with `tool_results` there need be no messages.
     """
 
     messages: tuple[Message, ...]
@@ -45,5 +67,9 @@ class Request:
     meta_data: Mapping[str, str] = field(default_factory=dict)
     extra_params: Mapping[str, str] = field(default_factory=dict)
     shortcut_command: Mapping[str, Json] = field(default_factory=dict)
+    chat_id: ChatId | None = None
     tool_results: tuple[ToolResult, ...] = ()
+    resume: Resume | None = None
+    thread: Thread | None = None
+    caller: CallerId = CallerId("")
     wants: Wants = Wants()

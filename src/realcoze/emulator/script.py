@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 
 from realcoze.dialects.coze_playground.upload import crc32_hex
-from realcoze.domain.content import File, Image
+from realcoze.domain.content import Image, MediaPart
 from realcoze.domain.event import (
     AnswerDone,
     Event,
@@ -114,7 +114,7 @@ def _memory(scene: Scene) -> Said:
     is_chinese = bool(_CHINESE.search(text))
     name = _name([*(without_mark(message.text) for message in before), text])
     greeting = (f"{name}！" if is_chinese else f"{name}! ") if name else ""
-    media = sum(isinstance(part, Image | File) for part in last.parts)
+    media = sum(isinstance(part, MediaPart) for part in last.parts)
     if media:
         answer = f"你给了我 {media} 个附件。" if is_chinese else f"You gave me {media} attachment(s)."
     elif _WHO.search(text):
@@ -155,7 +155,7 @@ def _earlier(before: Sequence[Message], *, is_chinese: bool) -> str:
 def _quoted(message: Message, *, is_chinese: bool) -> str:
     """The words of a message in quotation marks, or what was shown without a word."""
     text = without_mark(message.text)
-    if text or not any(isinstance(part, Image | File) for part in message.parts):
+    if text or not any(isinstance(part, MediaPart) for part in message.parts):
         return f"“{text}”"
     if any(isinstance(part, Image) for part in message.parts):
         return "一张图片" if is_chinese else "a picture"
@@ -205,17 +205,17 @@ def _echo(scene: Scene) -> Said:
 
 
 def _pictures(scene: Scene) -> Said:
-    shown: list[Image | File] = []
+    shown: list[MediaPart] = []
     for message in reversed(scene.history):
         if message.role != "user":
             break
-        shown = [part for part in message.parts if isinstance(part, Image | File)] + shown
+        shown = [part for part in message.parts if isinstance(part, MediaPart)] + shown
     if not shown:
         return [], "Show me a picture or a file. 给我看一张图片或一个文件吧。", []
     return [], "\n\n".join(_seen(part, scene.find_file) for part in shown), []
 
 
-def _seen(part: Image | File, find_file: FindFile) -> str:
+def _seen(part: MediaPart, find_file: FindFile) -> str:
     if part.url:
         return f"I see that there is something at <{part.url}>, and do not open links."
     return _described(part.key, find_file(part.key))

@@ -12,7 +12,7 @@ from typing import Self
 
 import anyio
 
-from realcoze.domain.content import File, Image
+from realcoze.domain.content import MediaPart
 from realcoze.domain.event import ENDS, Event, TurnFailed
 from realcoze.domain.fold import Fold, Reply
 from realcoze.domain.ids import BotName, RequestId
@@ -79,7 +79,7 @@ class Gateway:
         await self.relay(request, gathering, request_id=request_id)
         return gathering.fold.finish()
 
-    async def upload(self, data: bytes, name: str, *, bot: BotName = BotName("")) -> Image | File:
+    async def upload(self, data: bytes, name: str, *, bot: BotName = BotName("")) -> MediaPart:
         """Put a file where a bot can see it; the part to say it with.  Raises a `RealcozeError`."""
         bot, upstream = self._routes.route(bot)
         if not isinstance(upstream, Uploads):

@@ -11,7 +11,7 @@ from realcoze.dialects.native.failure import decode_error
 from realcoze.dialects.native.records import NdjsonEncoder, RecordDecoder
 from realcoze.dialects.native.request import REPLY_TYPES, encode_request, encode_subscribe
 from realcoze.dialects.native.upload import decode_uploaded
-from realcoze.domain.content import File, Image
+from realcoze.domain.content import MediaPart
 from realcoze.domain.event import ENDS
 from realcoze.domain.ids import BotName
 from realcoze.domain.ports import Sink
@@ -56,7 +56,7 @@ class NativeUpstream:
                 raise
         reading.finish()
 
-    async def upload(self, data: bytes, name: str, bot: BotName) -> Image | File:
+    async def upload(self, data: bytes, name: str, bot: BotName) -> MediaPart:
         """See `Uploads`."""
         answer = await self._http.call(
             "POST",

@@ -6,13 +6,13 @@ of them text, and pictures and files never without it.
 Source: docs/protocol/openapi-v3.md §5.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from realcoze.dialects.coze_open.objects import Id, Word, text_of
 from realcoze.dialects.json_text import NotJson, read_if_json, read_json
-from realcoze.domain.content import File, Image, Part, Text
+from realcoze.domain.content import Audio, File, Image, MediaPart, Part, Text
 from realcoze.domain.message import Message
 from realcoze.errors import BadRequest
 
@@ -27,6 +27,8 @@ class Item(msgspec.Struct, omit_defaults=True):
     file_url: Word = None
 
 
+_KINDS: Mapping[type[MediaPart], str] = {Image: "image", File: "file", Audio: "audio"}
+_PARTS = {kind: part for part, kind in _KINDS.items()}
 _ITEMS = msgspec.json.Decoder(list[Item])
 
 
@@ -34,11 +36,10 @@ def encode_content(parts: Iterable[Part]) -> tuple[str, str]:
     """`content` and `content_type` of one message."""
     parts = tuple(parts)
     text = BETWEEN_TEXTS.join(part.text for part in parts if isinstance(part, Text))
-    media = [part for part in parts if isinstance(part, Image | File)]
+    media = [part for part in parts if isinstance(part, MediaPart)]
     if not media:
         return text, TEXT
-    stand_in = "[image]" if isinstance(media[0], Image) else "[file]"
-    items = [Item(type="text", text=text or stand_in), *(_item(part) for part in media)]
+    items = [Item(type="text", text=text or f"[{_KINDS[type(media[0])]}]"), *(_item(part) for part in media)]
     return msgspec.json.encode(items).decode(), OBJECTS
 
 
@@ -75,8 +76,8 @@ def beside_their_text(messages: Iterable[Message]) -> list[Message]:
     return joined
 
 
-def _item(part: Image | File) -> Item:
-    kind = "image" if isinstance(part, Image) else "file"
+def _item(part: MediaPart) -> Item:
+    kind = _KINDS[type(part)]
     if part.url:
         return Item(type=kind, file_url=part.url)
     return Item(type=kind, file_id=part.key)
@@ -85,12 +86,12 @@ def _item(part: Image | File) -> Item:
 def _part(item: Item) -> Part:
     if item.type == "text":
         return Text(text=item.text or "")
-    if item.type not in ("image", "file", "audio"):
+    if item.type not in _PARTS:
         raise BadRequest(f"An object_string holds an item of type {item.type[:20]!r}.")
     key, url = text_of(item.file_id), item.file_url or ""
     if not key and not url:
         raise BadRequest(f"An object_string holds an item of type {item.type!r} with neither file_id nor file_url.")
-    return Image(key=key, url=url) if item.type == "image" else File(key=key, url=url)
+    return _PARTS[item.type](key=key, url=url)
 
 
 def _link(item: Item) -> str:

@@ -17,7 +17,7 @@ import msgspec
 from realcoze.dialects.coze_playground.envelope import Envelope, decode_answer, encode_success
 from realcoze.dialects.entries import Entry, decode_entries, encode_entries
 from realcoze.dialects.json_text import NotJson, read_json
-from realcoze.domain.content import File, Image
+from realcoze.domain.content import Audio, File, Image
 from realcoze.domain.message import Message
 from realcoze.errors import BadRequest
 
@@ -140,6 +140,8 @@ def encode_accepted() -> bytes:
 
 
 def _refuse_urls(messages: Iterable[Message]) -> None:
+    if any(isinstance(part, Audio) for message in messages for part in message.parts):
+        raise BadRequest("The playground protocol cannot carry sound.", code="not_supported_by_upstream")
     if any(isinstance(part, Image | File) and part.url for message in messages for part in message.parts):
         raise BadRequest(
             "The playground protocol cannot carry a picture or file by its URL.",

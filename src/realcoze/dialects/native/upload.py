@@ -3,11 +3,13 @@
 Source: docs/native-api.md, "Files".
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
-from realcoze.dialects.entries import FILE, IMAGE
+from realcoze.dialects.entries import AUDIO, FILE, IMAGE
 from realcoze.dialects.json_text import NotJson, read_json
-from realcoze.domain.content import File, Image
+from realcoze.domain.content import Audio, File, Image, MediaPart
 from realcoze.errors import UpstreamFailed
 
 
@@ -16,18 +18,20 @@ class _Uploaded(msgspec.Struct):
     contentType: int  # noqa: N815 - the wire's spelling
 
 
+_KINDS: Mapping[int, type[MediaPart]] = {IMAGE: Image, FILE: File, AUDIO: Audio}
+_NUMBERS = {kind: number for number, kind in _KINDS.items()}
 _DECODER = msgspec.json.Decoder(_Uploaded)
 
 
-def encode_uploaded(part: Image | File) -> bytes:
+def encode_uploaded(part: MediaPart) -> bytes:
     """The body of an answer."""
-    return msgspec.json.encode(_Uploaded(part.key, IMAGE if isinstance(part, Image) else FILE))
+    return msgspec.json.encode(_Uploaded(part.key, _NUMBERS[type(part)]))
 
 
-def decode_uploaded(body: bytes) -> Image | File:
+def decode_uploaded(body: bytes) -> MediaPart:
     """A client's reading of it.  Raises `UpstreamFailed`."""
     try:
         uploaded = read_json(body, _DECODER)
     except NotJson as error:
         raise UpstreamFailed(f"The server's answer cannot be read: {error}.", code="upstream_protocol") from error
-    return Image(key=uploaded.key) if uploaded.contentType == IMAGE else File(key=uploaded.key)
+    return _KINDS.get(uploaded.contentType, File)(key=uploaded.key)

@@ -12,6 +12,7 @@ from realcoze.dialects.coze_open.envelope import raise_refusal
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.transports.http import Answer, HttpClient, Valve
 from realcoze.upstreams.coze_open.settings import OpenSettings
+from realcoze.upstreams.coze_open.tokens import Tokens
 
 USER_AGENT = "realcoze"
 
@@ -30,8 +31,9 @@ _PROBES: Mapping[Scope, tuple[str, bytes]] = {
 class Calls:
     """Calls in the name of one token.  Each raises a `RealcozeError`."""
 
-    def __init__(self, settings: OpenSettings, http: HttpClient) -> None:
+    def __init__(self, settings: OpenSettings, http: HttpClient, tokens: Tokens) -> None:
         self._settings = settings
+        self._tokens = tokens
         self._base = settings.base.rstrip("/")
         self._http = http
 
@@ -48,7 +50,7 @@ class Calls:
         await self._http.stream(
             "POST",
             self._base + chat.chat_target(conversation_id),
-            headers={**self._headers(), "Content-Type": "application/json"},
+            headers={**await self._headers(), "Content-Type": "application/json"},
             body=body,
             idle_s=None,
             on_head=on_head,
@@ -91,15 +93,16 @@ class Calls:
     async def _post(
         self, path: str, body: bytes, *, reply_s: float, content_type: str = "application/json"
     ) -> tuple[int, Mapping[str, str], bytes]:
-        headers = {**self._headers(), "Content-Type": content_type}
+        headers = {**await self._headers(), "Content-Type": content_type}
         return _taken(await self._http.call("POST", self._base + path, headers=headers, body=body, reply_s=reply_s))
 
     async def _get(self, target: str) -> tuple[int, Mapping[str, str], bytes]:
         reply_s = self._settings.deadlines.reply
-        return _taken(await self._http.call("GET", self._base + target, headers=self._headers(), reply_s=reply_s))
+        return _taken(await self._http.call("GET", self._base + target, headers=await self._headers(), reply_s=reply_s))
 
-    def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._settings.token.reveal()}", "User-Agent": USER_AGENT}
+    async def _headers(self) -> dict[str, str]:
+        token = await self._tokens.current()
+        return {"Authorization": f"Bearer {token.reveal()}", "User-Agent": USER_AGENT}
 
 
 def _taken(answer: Answer) -> tuple[int, Mapping[str, str], bytes]:

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from realcoze.domain.ids import BotName
 from realcoze.upstreams.credentials import Secret
+
+Kind = Literal["bot", "workflow", "chatflow"]
 
 LIVE_BASE = "https://api.coze.com"
 MOST_UPLOAD_BYTES = 512 << 20
@@ -22,6 +25,10 @@ class Deadlines:
     first_event: float = 60.0
     idle: float = 90.0
     """Between two events of a turn; bytes that make no event do not count."""
+    workflow_idle: float = 600.0
+    """The same for a workflow, whose nodes may be silent for as long as it may run (openapi-v3 §10)."""
+    recovery: float = 1.0
+    """After a stream broke off, until Coze is asked for the first time; then twice as long each time."""
     tail: float = 5.0
     """After the turn's end, for the stream to end."""
     cancel: float = 1.0
@@ -30,17 +37,36 @@ class Deadlines:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What the name of a bot means: a bot, a workflow or a chatflow, by its id.
+
+    A workflow or chatflow may run in the name of `bot_id` or of `app_id`, never of both.  `input_name` is
+    the parameter of a workflow that a text in words is for.
+    """
+
+    id: str
+    kind: Kind = "bot"
+    bot_id: str = ""
+    app_id: str = ""
+    input_name: str = "input"
+    saves_history: bool = True
+    """False asks Coze to keep nothing of a turn, and takes away what needs that: recovery, cancel, tools."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenSettings:
-    """One account.  `bots` gives the id of each name."""
+    """One account.  `bots` says what each name means."""
 
     token: Secret
-    bots: Mapping[BotName, str]
+    bots: Mapping[BotName, Target]
     base: str = LIVE_BASE
     proxy: str | None = None
     takes_any_bot: bool = True
-    """A name `bot-<id>` means the bot of that id, whether it has a name or not."""
+    """`bot-<id>`, `workflow/<id>` and `chatflow/<id>` mean the one of that id, whether it has a name or not."""
     saves_history: bool = True
-    """False asks Coze to keep nothing of a turn, and takes away what needs that."""
+    """Of the bots that are named by their id alone."""
+    recovery_calls: int = 8
+    """How often Coze may be asked for the rest of an answer whose stream broke off; 0: never."""
     upload_bytes: int = MOST_UPLOAD_BYTES
     max_turns: int = 100
     max_queue: int = 100

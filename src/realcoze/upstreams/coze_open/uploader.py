@@ -10,13 +10,16 @@ from hashlib import sha256
 import anyio
 import anyio.to_thread
 
-from realcoze.domain.content import File, Image
+from realcoze.domain.content import Audio, File, Image, MediaPart
 from realcoze.domain.media import media_of
 from realcoze.errors import BadRequest, TooLarge
 from realcoze.upstreams.coze_open.calls import Calls
 
 KNOWN = 1024
 """Contents whose ids are remembered."""
+
+SPOKEN = frozenset({"audio/wav", "audio/mpeg", "audio/ogg"})
+"""What a bot can be asked with (openapi-v3 §5)."""
 
 
 class Uploader:
@@ -28,7 +31,7 @@ class Uploader:
         self._ids: OrderedDict[bytes, str] = OrderedDict()
         self._sending: dict[bytes, anyio.Lock] = {}
 
-    async def upload(self, data: bytes, name: str) -> Image | File:
+    async def upload(self, data: bytes, name: str) -> MediaPart:
         """See `Uploads`."""
         if not data:
             raise BadRequest("The file is empty.")
@@ -45,7 +48,9 @@ class Uploader:
         finally:
             if not lock.locked() and not lock.statistics().tasks_waiting:
                 self._sending.pop(digest, None)
-        return Image(key=file_id) if media.is_picture else File(key=file_id)
+        if media.is_picture:
+            return Image(key=file_id)
+        return Audio(key=file_id) if media.content_type in SPOKEN else File(key=file_id)
 
     async def _send(self, data: bytes, name: str, content_type: str) -> str:
         return await self._calls.upload(data, name, content_type, boundary=secrets.token_hex(16))

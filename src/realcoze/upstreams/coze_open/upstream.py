@@ -15,7 +15,7 @@ import anyio
 
 from realcoze.dialects.coze_open.chat import encode_chat
 from realcoze.dialects.coze_open.failure import MODEL_FAILED, NOT_CANCELLABLE
-from realcoze.domain.content import File, Image
+from realcoze.domain.content import MediaPart
 from realcoze.domain.ids import ANY_BOT, BotName, ConversationId
 from realcoze.domain.ports import Sink
 from realcoze.domain.request import Request
@@ -25,6 +25,7 @@ from realcoze.transports.http import Valve, open_http
 from realcoze.transports.proxy import check_proxy
 from realcoze.upstreams.coze_open.calls import Calls
 from realcoze.upstreams.coze_open.settings import OpenSettings
+from realcoze.upstreams.coze_open.tokens import StaticToken
 from realcoze.upstreams.coze_open.turn import Turn
 from realcoze.upstreams.coze_open.uploader import Uploader
 from realcoze.upstreams.credentials import can_be_token
@@ -83,7 +84,7 @@ class CozeOpen:
                     raise
             self._budget.succeeded()
 
-    async def upload(self, data: bytes, name: str, bot: BotName) -> Image | File:  # noqa: ARG002 - see below
+    async def upload(self, data: bytes, name: str, bot: BotName) -> MediaPart:  # noqa: ARG002 - see below
         """See `Uploads`.  All bots of an account see the same files."""
         self._standing.check(anyio.current_time())
         try:
@@ -118,7 +119,7 @@ class CozeOpen:
     def _bot_id(self, name: BotName) -> str:
         known = self._settings.bots.get(name)
         if known is not None:
-            return known
+            return known.id
         bot_id = name.removeprefix(ANY_BOT)
         if bot_id == name or not self._settings.takes_any_bot:
             raise NotFound(f"There is no bot {name[:80]!r} on this upstream.", code="model_not_found")
@@ -213,7 +214,7 @@ async def open_coze(settings: OpenSettings) -> AsyncIterator[CozeOpen]:
         )
     deadlines = settings.deadlines
     async with open_http(proxy=settings.proxy, connect_s=deadlines.connect, tls_s=deadlines.tls) as http:
-        yield CozeOpen(settings, Calls(settings, http))
+        yield CozeOpen(settings, Calls(settings, http, StaticToken(settings.token)))
 
 
 def _wait_before_retry(error: RealcozeError, turn: Turn) -> float | None:

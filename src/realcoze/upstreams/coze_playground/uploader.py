@@ -12,7 +12,7 @@ import anyio
 from realcoze.dialects.coze_playground import upload as calls
 from realcoze.dialects.coze_playground.signature import canonical_query, region_of, signed_headers
 from realcoze.dialects.coze_playground.upload import Grant, UploadToken
-from realcoze.domain.content import File, Image
+from realcoze.domain.content import File, Image, MediaPart
 from realcoze.domain.media import media_of
 from realcoze.errors import BadRequest, TooLarge, UpstreamFault
 from realcoze.transports.http import HttpClient
@@ -35,7 +35,7 @@ class Uploader:
         self._token: UploadToken | None = None
         self._renewing = anyio.Lock()
 
-    async def upload(self, data: bytes, name: str) -> Image | File:
+    async def upload(self, data: bytes, name: str) -> MediaPart:
         """See `Uploads`: apply, upload, commit, in this order."""
         if not data:
             raise BadRequest("The file is empty.")

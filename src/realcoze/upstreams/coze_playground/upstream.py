@@ -15,7 +15,7 @@ import anyio
 
 from realcoze.dialects.coze_playground.access import DEVICE_ID_NOISE_BITS, device_id
 from realcoze.dialects.coze_playground.execute import BotConfig, encode_execute
-from realcoze.domain.content import File, Image
+from realcoze.domain.content import MediaPart
 from realcoze.domain.ids import BotName
 from realcoze.domain.ports import Sink
 from realcoze.domain.request import Request
@@ -74,7 +74,7 @@ class Playground:
                     tasks.start_soon(self._execute, body, turn)
                     await turn.wait()
 
-    async def upload(self, data: bytes, name: str, bot: BotName) -> Image | File:  # noqa: ARG002 - see below
+    async def upload(self, data: bytes, name: str, bot: BotName) -> MediaPart:  # noqa: ARG002 - see below
         """See `Uploads`.  All bots of an account see the same files."""
         self._standing.check(anyio.current_time())
         try:
