@@ -54,3 +54,15 @@ async def served(coze: Coze, folder: Path, **server: Any) -> AsyncIterator[str]:
         listening(build_app(house, settings), host="127.0.0.1", port=0, grace_s=1) as port,
     ):
         yield f"http://127.0.0.1:{port}"
+
+
+@asynccontextmanager
+async def served_openly(coze: Coze, folder: Path, *, voice_id: str = "", **server: Any) -> AsyncIterator[str]:
+    """All of it over the open API, with a voice; its address."""
+    settings = open_settings_for(coze, folder, **server)
+    settings.upstreams[OPEN_UPSTREAM].voice_id = voice_id  # type: ignore[union-attr]
+    async with (
+        open_house(settings) as house,
+        listening(build_app(house, settings), host="127.0.0.1", port=0, grace_s=1) as port,
+    ):
+        yield f"http://127.0.0.1:{port}"

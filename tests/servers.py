@@ -31,7 +31,7 @@ from realcoze.emulator.playground import PlaygroundSettings as EmulatorSettings
 from realcoze.emulator.server import emulating
 from realcoze.emulator.wire import Kind, WireNote
 from realcoze.upstreams.coze_open.settings import Deadlines as OpenDeadlines
-from realcoze.upstreams.coze_open.settings import OpenSettings
+from realcoze.upstreams.coze_open.settings import OpenSettings, Target
 from realcoze.upstreams.coze_open.upstream import CozeOpen, open_coze
 from realcoze.upstreams.coze_playground.settings import Deadlines, Heart, PlaygroundSettings
 from realcoze.upstreams.coze_playground.upstream import Playground, open_playground
@@ -42,8 +42,10 @@ PATIENCE_S = 10.0
 
 BOT_CONFIGS = {BotName(bot.name): config_from(bot_config(bot)) for bot in BOTS}
 QUICK = Deadlines(connect=2, tls=2, reply=5, first_event=5, idle=5, queue=5, socket=2)
-QUICK_OPEN = OpenDeadlines(connect=2, tls=2, reply=5, upload=5, first_event=5, idle=5, tail=0.5, cancel=2, queue=5)
-BOT_IDS = {BotName(bot.name): bot.bot_id for bot in BOTS}
+QUICK_OPEN = OpenDeadlines(
+    connect=2, tls=2, reply=5, upload=5, first_event=5, idle=5, recovery=0.01, tail=0.5, cancel=2, queue=5
+)
+TARGETS = {BotName(bot.name): Target(id=bot.bot_id) for bot in BOTS}
 LIVELY = Heart(backoff=0.01, backoff_max=0.05)
 
 
@@ -168,7 +170,7 @@ async def reached(coze: Coze, state_dir: Path, **overrides: Any) -> AsyncIterato
 @asynccontextmanager
 async def reached_openly(base: str, **overrides: Any) -> AsyncIterator[CozeOpen]:
     """An upstream of the open API to an emulator, with short waits."""
-    told: dict[str, Any] = {"token": Secret(API_TOKEN), "bots": BOT_IDS, "deadlines": QUICK_OPEN}
+    told: dict[str, Any] = {"token": Secret(API_TOKEN), "bots": TARGETS, "deadlines": QUICK_OPEN}
     async with open_coze(OpenSettings(base=base, **{**told, **overrides})) as coze:
         yield coze
 

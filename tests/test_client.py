@@ -14,16 +14,30 @@ import pytest
 
 import realcoze
 from commands import PATIENT_S, environment, settle
-from houses import served
+from houses import served, served_openly
 from native_server import Bot, Turn, saying, serving
 from pictures import PDF, png
 from realcoze.domain.content import File, Image, Text
-from realcoze.domain.event import AnswerDone, Event, Step, Suggestion, TextDelta, TurnDone, TurnFailed, TurnStarted
+from realcoze.domain.event import (
+    AnswerDone,
+    Event,
+    InputRequested,
+    Interrupt,
+    Step,
+    Suggestion,
+    TextDelta,
+    ToolCall,
+    ToolCallsRequested,
+    TurnDone,
+    TurnFailed,
+    TurnStarted,
+)
 from realcoze.domain.ids import BotName
 from realcoze.domain.message import say
 from realcoze.domain.request import Wants
 from realcoze.emulator.account import API_TOKEN
 from realcoze.emulator.account import BOTS as EMULATED_BOTS
+from realcoze.emulator.open_api.audio import VOICES
 from realcoze.errors import BadRequest, Misconfigured, NotFound, QuotaExhausted, TooLarge, Unauthorized, UpstreamFailed
 from servers import PATIENCE_S, Coze, emulated, files, soon
 
@@ -75,7 +89,8 @@ async def test_the_three_names_of_the_official_examples_are_enough(
         again = await talking.ask("What is my name?", conversation_id=first.conversation_id)
         assert "Ada" in again.text
         part = await talking.upload(PNG, name="cat.png")
-        assert "31 × 17" in (await talking.ask([part, "What is it?"], bot=f"bot-{EMULATED_BOTS[-1].bot_id}")).text
+        pictures = next(bot for bot in EMULATED_BOTS if bot.name == "pictures")
+        assert "31 × 17" in (await talking.ask([part, "What is it?"], bot=f"bot-{pictures.bot_id}")).text
 
 
 async def test_a_question_gets_its_whole_reply(folder: Path) -> None:
@@ -199,9 +214,61 @@ async def test_options_that_nobody_could_send_are_refused_here(
 
 async def test_an_unknown_option_is_a_defect_of_the_program(folder: Path) -> None:
     async with realcoze.open() as client:
-        for name in ("temperature", "tool_results", "messages"):
+        for name in ("temperature", "thread", "messages"):
             with pytest.raises(TypeError, match=f"'{name}' is no option; there are bot, history, wants"):
                 client.say("hi", **{name: 1})  # type: ignore[arg-type]
+
+
+async def wanting(turn: Turn) -> None:
+    """Want a tool, then ask back, then answer."""
+    turn.start()
+    if turn.request.tool_results:
+        turn.say(f"It is {turn.request.tool_results[0].output}. ")
+        question = Interrupt(event_id="5", kind="question", data={"question": "Where are you?"})
+        turn.feed(InputRequested(interrupt=question))
+    elif turn.request.resume is not None:
+        turn.say(f"{turn.request.resume.event_id}: noon in {turn.request.messages[-1].text}")
+        turn.done()
+    else:
+        turn.feed(ToolCallsRequested(calls=(ToolCall(call_id="c1", name="clock", arguments='{"zone": "CET"}'),)))
+
+
+@realcoze.tool
+async def clock(zone: str) -> str:
+    return f"noon {zone}"
+
+
+async def test_a_function_is_called_and_a_question_is_answered() -> None:
+    async with serving(Bot(wanting)) as server, realcoze.open(url=server.url) as coze:
+        reply = await coze.ask("What time is it?", tools=[clock])
+        assert (reply.text, reply.tool_calls) == ("It is noon CET. ", ())
+        assert reply.interrupt is not None
+        assert reply.interrupt.question == "Where are you?"
+        assert (await coze.ask("Rome", resume=reply)).text == "5: noon in Rome"
+        async with coze.say("What time is it?", tools=[clock]) as turn:
+            kinds = [type(event) for event in [event async for event in turn]]
+        assert kinds == [TurnStarted, ToolCallsRequested, TextDelta, InputRequested]
+
+
+async def test_without_functions_the_reply_says_what_is_wanted_and_takes_the_results() -> None:
+    async with serving(Bot(wanting)) as server, realcoze.open(url=server.url) as coze:
+        waiting = await coze.ask("What time is it?")
+        results = {call.call_id: "late" for call in waiting.tool_calls}
+        assert (await coze.ask(tool_results=results, resume=waiting)).text == "It is late. "
+
+
+async def test_a_script_has_functions_called_as_well() -> None:
+    def now(zone: str) -> str:
+        return f"midnight {zone}"
+
+    def script(url: str) -> tuple[str, int]:
+        with realcoze.open_sync(url=url) as coze:
+            reply = coze.ask("What time is it?", tools=[realcoze.tool("clock")(now)])
+            with coze.say("What time is it?", tools=[clock]) as turn:
+                return reply.text, len(list(turn))
+
+    async with serving(Bot(wanting)) as server:
+        assert await in_thread(lambda: script(server.url)) == ("It is midnight CET. ", 4)
 
 
 async def test_a_turn_that_fails_says_so_with_its_last_event(folder: Path) -> None:
@@ -311,6 +378,37 @@ async def test_a_running_server_is_reached_by_its_address(coze: Coze, tmp_path: 
                     await client.ask("Hello")
                 with pytest.raises(Unauthorized):
                     await client.upload(PNG)
+
+
+async def test_sound_goes_to_coze_and_comes_back_through_a_server_and_without(
+    coze: Coze, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    voice = next(iter(VOICES))
+    (tmp_path / "realcoze.toml").write_text(
+        f'[upstreams.coze]\nkind = "coze_open"\ntoken = "{API_TOKEN}"\nbase = "{coze.base}"\nvoice_id = "{voice}"\n'
+        '[bots.echo]\nbot_id = "7300000000000000005"\n'
+    )
+    (tmp_path / "realcoze.toml").chmod(0o600)
+    monkeypatch.chdir(tmp_path)
+    recording = tmp_path / "recording.wav"
+    async with served_openly(coze, tmp_path, voice_id=voice) as url:
+        for where in ("", url):
+            async with realcoze.open(url=where) as client:
+                sound = await client.speak("one two three", bot="echo", format="wav", speed=2)
+                assert sound.content_type == "audio/wav"
+                recording.write_bytes(sound.data)
+                assert await client.transcribe(recording) == "A recording of 0.18 seconds at 24000 Hz."
+                assert await client.transcribe(sound.data, name="a.wav", bot="echo")
+                with pytest.raises(NotFound):
+                    await client.speak("hello", bot="nobody")
+                with pytest.raises(BadRequest):
+                    await client.transcribe(b"%PDF")
+
+        def speak() -> str:
+            with realcoze.open_sync(url=url) as client:
+                return client.transcribe(client.speak("one", format="wav", voice=voice).data)
+
+        assert "0.12 seconds" in await in_thread(speak)
 
 
 async def test_a_server_that_is_not_there_is_said_so() -> None:

@@ -13,7 +13,7 @@ from starlette.routing import Route, WebSocketRoute
 
 import realcoze
 from realcoze import client, errors
-from realcoze.app import accounts, config, websocket
+from realcoze.app import accounts, config, store, websocket
 from realcoze.dialects.native import records
 from realcoze.dialects.native.socket import UUID_CHARACTERS
 from realcoze.domain.event import Event
@@ -41,7 +41,9 @@ def doc(name: str) -> str:
     return (ROOT / "docs" / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("struct", [config.Server, accounts.PlaygroundUpstream, accounts.OpenUpstream, config.Bot])
+@pytest.mark.parametrize(
+    "struct", [config.Server, accounts.PlaygroundUpstream, accounts.OpenUpstream, config.Bot, store.Store]
+)
 def test_every_setting_of_the_file_is_described(struct: type[msgspec.Struct]) -> None:
     missing = [name for name in struct.__struct_fields__ if f"`{name}`" not in doc("settings.md")]
     assert missing == []

@@ -16,6 +16,7 @@ SAYS = {
     "ask.py": "picture.png",
     "picture.py": "I see `image/png`, 31 × 17 pixels",
     "stream.py": "[call] weather.lookup",
+    "tools.py": "[add_reminder] at 5pm: ",
 }
 
 

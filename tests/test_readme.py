@@ -62,6 +62,24 @@ def account(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         running.stdout.close()
 
 
+@pytest.fixture(scope="module")
+def voice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server whose bots are on an emulated coze.com."""
+    folder = tmp_path_factory.mktemp("spoken")
+    ours = [sys.executable, "-m", "realcoze"]
+    coze = [*ours, "emulate", "--port", "0", "--pace", "0", "--api", "open", "--write", str(folder)]
+    with subprocess.Popen(coze, stdout=subprocess.PIPE, text=True) as emulator:
+        assert emulator.stdout is not None
+        next(line for line in emulator.stdout if line.startswith("Wrote settings"))
+        with subprocess.Popen([*ours, "serve", "--port", "0"], cwd=folder, stdout=subprocess.PIPE, text=True) as server:
+            assert server.stdout is not None
+            yield next(found[1] for line in server.stdout if (found := re.search(r"at http://([^,]+),", line)))
+            server.terminate()
+            server.stdout.close()
+        emulator.terminate()
+        emulator.stdout.close()
+
+
 def python(program: str) -> list[str]:
     return [sys.executable, "-W", "error", "-c", program]
 
@@ -103,6 +121,18 @@ def test_a_call_works_as_printed(page: str, block: str, demo: str) -> None:
     done = subprocess.run(shell(block), cwd=ROOT, capture_output=True, text=True, timeout=WITHIN_S, check=False)
     assert (done.returncode, done.stderr) == (0, ""), page
     assert any(told in done.stdout for told in ('"continue":false', '"type":"done"', '"contentType":6')), page
+
+
+@pytest.mark.parametrize(
+    ("page", "command"),
+    [(page, shell(block)) for page, block in blocks("run with a voice")]
+    + [(page, [sys.executable, "-W", "error", "-c", block]) for page, block in blocks("run with a voice", "python")],
+)
+def test_what_is_spoken_is_heard(page: str, command: list[str], voice: str, tmp_path: Path) -> None:
+    command = [part.replace("127.0.0.1:8080", voice).replace("curl ", "curl -sSf ") for part in command]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=WITHIN_S, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), page
+    assert "A recording of 0.12 seconds" in done.stdout
 
 
 @pytest.mark.parametrize(("page", "block"), blocks("run in the background"))

@@ -10,11 +10,11 @@
 """
 
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, TypedDict, Unpack
+from typing import Any, NoReturn, Unpack
 
 import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -22,46 +22,23 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from realcoze.app.config import load_settings
 from realcoze.app.emulation import emulated_house
 from realcoze.app.wiring import open_house
-from realcoze.domain.content import MediaPart, Part, Text
+from realcoze.domain.content import MediaPart
 from realcoze.domain.event import Event
-from realcoze.domain.fold import Reply
-from realcoze.domain.ids import BotName, ConversationId, UserId
-from realcoze.domain.message import Message
-from realcoze.domain.request import Json, Request, Wants
-from realcoze.errors import BadRequest
-from realcoze.gateway.chat import Gateway, TurnStream
+from realcoze.domain.fold import Fold, Reply
+from realcoze.domain.ids import BotName
+from realcoze.domain.ports import Sound
+from realcoze.gateway.chat import Gateway
 from realcoze.gateway.route import Onward
+from realcoze.options import Options, Question, request_of
+from realcoze.rounds import say_with_tools
+from realcoze.toolbox import Toolbox
 from realcoze.upstreams.credentials import Secret
 from realcoze.upstreams.native import open_native
 
-Question = str | Part | Sequence[str | Part]
-"""A text, an uploaded picture or file, or several of them."""
+__all__ = ["Coze", "Options", "Question", "SyncCoze", "Tools", "open", "open_sync"]
 
-_TEXTS = frozenset({"custom_variables", "meta_data", "extra_params"})
-"""Options whose values are texts; those of `_TREES` are any JSON."""
-
-_TREES = frozenset({"parameters", "shortcut_command"})
-
-_EVERYTHING = Wants(reasoning=True, steps=True, suggestions=True, usage=True)
-
-
-class Options(TypedDict, total=False):
-    """What may be said of a turn beside its question; those after `wants` are Coze's own (open API).
-
-    `history` is what was said before, oldest first; a `conversation_id`, from a `Reply`, goes on with
-    what Coze has kept of it instead.
-    """
-
-    bot: str
-    history: Sequence[Message]
-    wants: Wants
-    conversation_id: str
-    user_id: str
-    custom_variables: Mapping[str, str]
-    parameters: Mapping[str, Json]
-    meta_data: Mapping[str, str]
-    extra_params: Mapping[str, str]
-    shortcut_command: Mapping[str, Json]
+Tools = Sequence[Callable[..., Any]]
+"""Functions that the bot may call, see `realcoze.tool`."""
 
 
 class Coze:
@@ -75,13 +52,26 @@ class Coze:
         """Their names; the first one answers when no name is given.  Empty with `url`: the server knows them."""
         return self._gateway.bots
 
-    def say(self, question: Question, **options: Unpack[Options]) -> AbstractAsyncContextManager[TurnStream]:
-        """A turn to iterate; its last event says how it ended.  Leaving the block early stops it."""
-        return self._gateway.say(_request(question, **options))
+    def say(
+        self, question: Question = "", *, tools: Tools = (), **options: Unpack[Options]
+    ) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
+        """A turn to iterate; its last event says how it ended.  Leaving the block early stops it.
 
-    async def ask(self, question: Question, **options: Unpack[Options]) -> Reply:
+        With `tools` it goes on by itself after a `ToolCallsRequested`.
+        """
+        request = request_of(question, **options)
+        return say_with_tools(self._gateway, request, Toolbox(tools)) if tools else self._gateway.say(request)
+
+    async def ask(self, question: Question = "", *, tools: Tools = (), **options: Unpack[Options]) -> Reply:
         """The whole reply.  Raises a `RealcozeError` when the turn fails; cancelling stops the turn."""
-        return await self._gateway.ask(_request(question, **options))
+        request = request_of(question, **options)
+        if not tools:
+            return await self._gateway.ask(request)
+        fold = Fold()
+        async with say_with_tools(self._gateway, request, Toolbox(tools)) as turn:
+            async for event in turn:
+                fold.feed(event)
+        return fold.finish()
 
     async def upload(self, file: bytes | str | os.PathLike[str], *, name: str = "", bot: str = "") -> MediaPart:
         """Put a file, or its bytes, where the bot can see it; the result is a part of a question."""
@@ -89,6 +79,25 @@ class Coze:
             return await self._gateway.upload(file, name, bot=BotName(bot))
         data = await anyio.Path(file).read_bytes()
         return await self._gateway.upload(data, name or Path(file).name, bot=BotName(bot))
+
+    async def speak(
+        self,
+        text: str,
+        *,
+        bot: str = "",
+        voice: str = "",
+        format: str = "mp3",  # noqa: A002 - the field's word
+        speed: float = 1.0,
+    ) -> Sound:
+        """A text, spoken: bytes, and their type.  Without a `voice` the one of the settings speaks."""
+        return await self._gateway.speak(text, bot=BotName(bot), voice=voice, format=format, speed=speed)
+
+    async def transcribe(self, file: bytes | str | os.PathLike[str], *, name: str = "", bot: str = "") -> str:
+        """What is said in a recording: a file, or its bytes."""
+        if isinstance(file, bytes):
+            return await self._gateway.transcribe(file, name, bot=BotName(bot))
+        data = await anyio.Path(file).read_bytes()
+        return await self._gateway.transcribe(data, name or Path(file).name, bot=BotName(bot))
 
 
 class SyncCoze:
@@ -103,21 +112,39 @@ class SyncCoze:
         return self._coze.bots
 
     @contextmanager
-    def say(self, question: Question, **options: Unpack[Options]) -> Iterator[Iterator[Event]]:
+    def say(
+        self, question: Question = "", *, tools: Tools = (), **options: Unpack[Options]
+    ) -> Iterator[Iterator[Event]]:
         """See `Coze.say`."""
-        turn = self._coze.say(question, **options)
+        turn = self._coze.say(question, tools=tools, **options)
         with self._portal.wrap_async_context_manager(turn) as stream:
             yield self._events(stream)
 
-    def ask(self, question: Question, **options: Unpack[Options]) -> Reply:
+    def ask(self, question: Question = "", *, tools: Tools = (), **options: Unpack[Options]) -> Reply:
         """See `Coze.ask`."""
-        return self._portal.call(lambda: self._coze.ask(question, **options))
+        return self._portal.call(lambda: self._coze.ask(question, tools=tools, **options))
 
     def upload(self, file: bytes | str | os.PathLike[str], *, name: str = "", bot: str = "") -> MediaPart:
         """See `Coze.upload`."""
         return self._portal.call(lambda: self._coze.upload(file, name=name, bot=bot))
 
-    def _events(self, stream: TurnStream) -> Iterator[Event]:
+    def speak(
+        self,
+        text: str,
+        *,
+        bot: str = "",
+        voice: str = "",
+        format: str = "mp3",  # noqa: A002 - the field's word
+        speed: float = 1.0,
+    ) -> Sound:
+        """See `Coze.speak`."""
+        return self._portal.call(lambda: self._coze.speak(text, bot=bot, voice=voice, format=format, speed=speed))
+
+    def transcribe(self, file: bytes | str | os.PathLike[str], *, name: str = "", bot: str = "") -> str:
+        """See `Coze.transcribe`."""
+        return self._portal.call(lambda: self._coze.transcribe(file, name=name, bot=bot))
+
+    def _events(self, stream: AsyncIterator[Event]) -> Iterator[Event]:
         async def following() -> Event | None:
             return await anext(stream, None)
 
@@ -201,58 +228,3 @@ def _open_sync(opening: AbstractAsyncContextManager[Coze]) -> Iterator[SyncCoze]
         portal.wrap_async_context_manager(opening) as coze,
     ):
         yield SyncCoze(coze, portal)
-
-
-def _request(
-    question: Question,
-    *,
-    bot: str = "",
-    history: Sequence[Message] = (),
-    wants: Wants = _EVERYTHING,
-    conversation_id: str = "",
-    user_id: str = "",
-    **more: Any,
-) -> Request:
-    items = [question] if isinstance(question, str | Text | MediaPart) else question
-    parts = tuple(Text(text=item) if isinstance(item, str) else item for item in items)
-    if not parts:
-        raise BadRequest("The question is empty.")
-    _check_options({"bot": bot, "conversation_id": conversation_id, "user_id": user_id}, more)
-    return Request(
-        messages=(*history, Message(role="user", parts=parts)),
-        bot=BotName(bot),
-        conversation_id=ConversationId(conversation_id) if conversation_id else None,
-        user_id=UserId(user_id) if user_id else None,
-        wants=wants,
-        **more,
-    )
-
-
-def _check_options(names: Mapping[str, object], more: Mapping[str, object]) -> None:
-    """Refuse what no upstream could send, before a call is spent.
-
-    Raises `TypeError` for an unknown option, which is a defect of the program, else `BadRequest`.
-    """
-    if unknown := sorted(more.keys() - _TEXTS - _TREES):
-        raise TypeError(f"{unknown[0]!r} is no option; there are {', '.join(Options.__annotations__)}")
-    for name, value in names.items():
-        if not isinstance(value, str):
-            raise BadRequest(f"{name} is {type(value).__name__}; it must be text.")
-    for name, value in more.items():
-        if not isinstance(value, Mapping):
-            raise BadRequest(f"{name} is {type(value).__name__}; it must be a dict.")
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise BadRequest(f"{name} has a key that is {type(key).__name__}; it must be text.")
-            if name in _TEXTS and not isinstance(item, str):
-                raise BadRequest(f"{name}[{key[:80]!r}] is {type(item).__name__}; it must be text.")
-            if not _is_json(item):
-                raise BadRequest(f"{name}[{key[:80]!r}] is not what JSON can say.")
-
-
-def _is_json(value: object) -> bool:
-    if isinstance(value, Mapping):
-        return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return all(map(_is_json, value))
-    return value is None or isinstance(value, bool | int | float | str)

@@ -2,10 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from realcoze.app.accounts import OpenUpstream, PlaygroundUpstream, require_session, require_token
+from realcoze.app.accounts import OpenUpstream, PlaygroundUpstream, credentials_of, require_session, require_token
 from realcoze.app.config import load_settings, require_bots
+from realcoze.dialects.coze_open.oauth import Grant
 from realcoze.domain.ids import BotName
 from realcoze.errors import Misconfigured
+from realcoze.upstreams.coze_open.login import LoginFile
+from realcoze.upstreams.coze_open.settings import JwtCredentials, LoginCredentials
 
 TOKEN = {"COZE_API_TOKEN": "pat_1", "COZE_BOT_ID": "7"}
 SESSION = {"session_id": "abc"}
@@ -136,3 +139,92 @@ def test_accounts_can_be_printed_without_their_secrets() -> None:
     shown = f"{OpenUpstream(token='canary')} {PlaygroundUpstream(session_id='canary')}"
     assert "canary" not in shown
     assert (OpenUpstream(token="canary").secret, PlaygroundUpstream(session_id="canary").secret) == ("canary", "canary")
+
+
+APP = {
+    "COZE_JWT_OAUTH_CLIENT_ID": "42",
+    "COZE_JWT_OAUTH_PUBLIC_KEY_ID": "fingerprint",
+    "COZE_JWT_OAUTH_PRIVATE_KEY": r"first line\ncanary\nlast line",
+    "COZE_BOT_ID": "7",
+}
+
+
+def test_an_oauth_app_is_named_as_in_the_official_examples(tmp_path: Path) -> None:
+    settings = load_settings(folder=tmp_path, environment=APP)
+    require_bots(settings)
+    upstream = settings.upstreams["coze"]
+    assert isinstance(upstream, OpenUpstream)
+    found = credentials_of(upstream)
+    assert isinstance(found, JwtCredentials)
+    assert (upstream.way, found.client_id, found.key_id, found.life_s) == ("jwt", "42", "fingerprint", 900)
+    assert found.private_key.reveal().splitlines()[1] == "canary"
+    assert "canary" not in f"{upstream!r}{found!r}{settings!r}"
+
+
+def test_a_key_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "key.pem").write_text("canary\n")
+    (tmp_path / "key.pem").chmod(0o600)
+    names = {name: value for name, value in APP.items() if not name.endswith("PRIVATE_KEY")}
+    names |= {"COZE_JWT_OAUTH_PRIVATE_KEY_FILE_PATH": "key.pem"}  # pragma: allowlist secret
+    upstream = load_settings(folder=tmp_path, environment=names).upstreams["coze"]
+    assert isinstance(upstream, OpenUpstream)
+    found = credentials_of(upstream)
+    assert isinstance(found, JwtCredentials)
+    assert (found.private_key.reveal(), found.key_name) == ("canary", f"The file {tmp_path / 'key.pem'}")
+    (tmp_path / "key.pem").unlink()
+    with pytest.raises(Misconfigured, match=r"The file of a private key, .*key\.pem, cannot be read"):
+        load_settings(folder=tmp_path, environment=names)
+
+
+def test_a_key_file_that_others_can_read_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "key.pem").write_text("canary\n")
+    (tmp_path / "key.pem").chmod(0o644)
+    load_settings(
+        folder=tmp_path, environment={"COZE_JWT_OAUTH_PRIVATE_KEY_FILE_PATH": "key.pem"}
+    )  # pragma: allowlist secret
+    assert "key.pem holds secrets" in caplog.text
+    assert "canary" not in caplog.text
+
+
+@pytest.mark.parametrize("name", [name for name in APP if "JWT" in name])
+def test_what_is_missing_of_an_app_is_named(tmp_path: Path, name: str) -> None:
+    settings = load_settings(folder=tmp_path, environment={key: value for key, value in APP.items() if key != name})
+    if name.endswith("CLIENT_ID"):
+        expected = "client_id (COZE_JWT_OAUTH_CLIENT_ID)"
+    else:
+        expected = "key_id (COZE" if name.endswith("KEY_ID") else "private_key_file (COZE"
+    with pytest.raises(Misconfigured) as caught:
+        require_bots(settings)
+    assert expected in caught.value.message
+    assert caught.value.message.count("COZE_") == 1
+    assert "docs/oauth.md" in str(caught.value.hint)
+
+
+def test_a_token_counts_more_than_an_app(tmp_path: Path) -> None:
+    upstream = load_settings(folder=tmp_path, environment={**APP, **TOKEN}).upstreams["coze"]
+    assert isinstance(upstream, OpenUpstream)
+    assert upstream.way == "token"
+
+
+def test_a_login_is_found_by_its_base_where_nothing_else_is_set(tmp_path: Path) -> None:
+    kept = Grant(access_token="canary", expires_at=1, life_s=1, refresh_token="r")
+    LoginFile(tmp_path / "state" / "login.json").keep("https://api.coze.cn", "1", kept)
+    names = {"COZE_BOT_ID": "7", "temp_path": "state", "COZE_API_BASE": "https://api.coze.cn/"}
+    settings = load_settings(folder=tmp_path, environment=names)
+    require_bots(settings)
+    upstream = settings.upstreams["coze"]
+    assert isinstance(upstream, OpenUpstream)
+    assert credentials_of(upstream) == LoginCredentials(file=tmp_path / "state" / "login.json")
+    for more in ({"COZE_API_BASE": ""}, {"COZE_JWT_OAUTH_CLIENT_ID": "2"}):
+        other = load_settings(folder=tmp_path, environment={**names, **more}).upstreams["coze"]
+        assert isinstance(other, OpenUpstream)
+        assert other.way == "none"
+    token = load_settings(folder=tmp_path, environment={**names, **TOKEN}).upstreams["coze"]
+    assert token.secret == TOKEN["COZE_API_TOKEN"]
+
+
+def test_a_login_file_may_be_named(tmp_path: Path) -> None:
+    (tmp_path / "realcoze.toml").write_text('[upstreams.coze]\nkind = "coze_open"\nlogin_file = "mine.json"\n')
+    upstream = load_settings(folder=tmp_path, environment={}).upstreams["coze"]
+    assert isinstance(upstream, OpenUpstream)
+    assert credentials_of(upstream) == LoginCredentials(file=tmp_path / "mine.json")

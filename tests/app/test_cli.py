@@ -9,11 +9,14 @@ from realcoze.errors import Misconfigured, RateLimited
 
 SUBCOMMANDS = {
     "chat": ("--config", "--bot", "--url", "--key", "REALCOZE_KEY", "--demo", "--steps", "--verbose"),
+    "run": ("--input", "--file", "--last", "--resume", "--kind", "--answer", "--url", "--key", "--demo", "--config"),
     "serve": ("--config", "--host", "--port", "--verbose"),
     "demo": ("--port", "--once", "--verbose"),
     "emulate": ("--port", "--seed", "--pace", "--frames", "--write", "--api", "--plan", "--faults", "--verbose"),
     "doctor": ("--config", "--upstream", "--yes", "--verbose"),
     "bots": ("--config", "--workspace", "--verbose"),
+    "login": ("--config", "--client-id", "--base", "--pkce", "--port", "--verbose"),
+    "logout": ("--config", "--client-id", "--base", "--verbose"),
 }
 
 
@@ -47,6 +50,9 @@ async def test_the_installed_script_is_the_same_command(tmp_path: Path) -> None:
         (("serve", "--port", "65536"), "65536 is not in the range 0<=x<=65535"),
         (("emulate", "--frames", "odd"), "'odd' is not one of"),
         (("emulate", "--pace", "-1"), "-1.0 is not in the range x>=0"),
+        (("run",), "Missing argument 'WORKFLOW'"),
+        (("run", "1", "--answer", "Rome"), "--resume and --answer belong together"),
+        (("run", "1", "--resume", "5", "--answer", "Rome", "--input", "x"), "neither --input nor --file"),
     ],
 )
 async def test_a_wrong_command_line_has_a_code_of_its_own(

@@ -6,8 +6,10 @@ import pytest
 
 from realcoze.app.accounts import PlaygroundUpstream
 from realcoze.app.config import Bot, Server, Settings, load_settings, require_bots
+from realcoze.app.wiring import open_settings
 from realcoze.domain.ids import BotName
 from realcoze.errors import Misconfigured
+from realcoze.upstreams.coze_open.settings import Target
 
 SEED_ENV = """\
 session_id=0123456789abcdef0123456789abcdef
@@ -259,3 +261,57 @@ def test_settings_can_be_printed_without_their_secrets(tmp_path: Path) -> None:
     assert "canary" not in shown
     assert "port=8080" in shown
     assert "PlaygroundUpstream(base=" in shown
+
+
+KINDS = """
+[upstreams.coze]
+kind = "coze_open"
+token = "pat_0123456789"
+private = true
+
+[bots.report]
+workflow_id = " 7400000000000000001 "
+bot_id = "1"
+input = "topic"
+private = false
+
+[bots.guide]
+chatflow_id = "7400000000000000002"
+app_id = "2"
+"""
+
+
+def test_a_workflow_and_a_chatflow_are_bots_of_the_open_api(tmp_path: Path) -> None:
+    settings = load(tmp_path, toml=KINDS)
+    require_bots(settings)
+    report, guide = settings.bots.values()
+    assert {report.upstream, guide.upstream} == {"coze"}
+    assert (report.known_as, report.bot_id, report.input) == ("7400000000000000001", "1", "topic")
+    assert (guide.known_as, guide.app_id, guide.private) == ("7400000000000000002", "2", None)
+    told = open_settings(settings.upstreams["coze"], settings.bots).bots  # type: ignore[arg-type]
+    assert list(told.values()) == [
+        Target(id="7400000000000000001", kind="workflow", bot_id="1", input_name="topic"),
+        Target(id="7400000000000000002", kind="chatflow", app_id="2", saves_history=False),
+    ]
+
+
+def test_a_workflow_may_stand_in_place_of_the_only_bot(tmp_path: Path) -> None:
+    named = "COZE_API_TOKEN=pat_0123456789\nCOZE_WORKFLOW_ID=7\n"
+    [bot] = load(tmp_path, env=named).bots.values()
+    assert (bot.known_as, bot.workflow_id) == ("7", "7")
+    [bot] = load(tmp_path, env=f"{named}COZE_BOT_ID=8\n").bots.values()
+    assert (bot.known_as, bot.workflow_id) == ("8", "")
+
+
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        ('workflow_id = "1"\nchatflow_id = "2"', "a workflow and a chatflow at once"),
+        ('workflow_id = "1"\nbot_id = "2"\napp_id = "3"', "has a bot_id and an app_id"),
+        ('workflow_id = "my flow"', "has no id"),
+    ],
+)
+def test_ids_that_exclude_each_other_are_refused(tmp_path: Path, ids: str, said: str) -> None:
+    toml = f'[upstreams.coze]\nkind = "coze_open"\ntoken = "pat_0123456789"\n[bots.x]\nupstream = "coze"\n{ids}\n'
+    with pytest.raises(Misconfigured, match=said):
+        require_bots(load(tmp_path, toml=toml))

@@ -152,3 +152,21 @@ async def test_nobody_agrees_where_nobody_can_be_asked(monkeypatch: pytest.Monke
     assert answers(yes=True, terminal=True)("Go on?")
     monkeypatch.setattr(click, "confirm", lambda *_, **__: True)
     assert answers(yes=False, terminal=True)("Go on?")
+
+
+async def test_an_oauth_app_is_tried_and_named(coze: Coze, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    app = coze.open_api.oauth.app
+    names = {
+        "COZE_API_TOKEN": "",
+        "COZE_JWT_OAUTH_CLIENT_ID": app.client_id,
+        "COZE_JWT_OAUTH_PUBLIC_KEY_ID": app.key_id,
+        "COZE_JWT_OAUTH_PRIVATE_KEY": app.private_key.replace("\n", "\\n"),
+    }
+    assert await examine(settings(tmp_path, coze.base, **names), YES) == 0
+    told = capsys.readouterr().out
+    assert "ok    who we are to Coze: an OAuth app with a key of its own (JWT)" in told
+    assert "the token is Emulated's" in told
+    assert "czs_" not in told
+    wrong = {**names, "COZE_JWT_OAUTH_CLIENT_ID": "1"}
+    assert await examine(settings(tmp_path, coze.base, **wrong), YES) == 1
+    assert "FAIL  the token: Coze gives no token: invalid_client" in capsys.readouterr().out

@@ -10,7 +10,7 @@ from realcoze.app.emulation import describe_faults, emulated_settings
 from realcoze.app.wiring import open_house, open_settings
 from realcoze.domain.message import say
 from realcoze.domain.request import Request
-from realcoze.emulator.account import BOTS
+from realcoze.emulator.account import BOTS, CHATFLOW, WORKFLOWS
 from realcoze.emulator.fault import FAULTS
 from realcoze.emulator.open_api.fault import CHAT_FAULTS
 from realcoze.emulator.open_api.settings import PLANS
@@ -39,6 +39,7 @@ async def test_what_it_writes_works_as_printed(tmp_path: Path) -> None:
         answers.add(ended.out)
     assert len(answers) == 1
     assert all(f"  {bot.name} " in said for bot in BOTS)
+    assert all(flow.workflow_id in said for flow in (*WORKFLOWS, CHATFLOW))
     assert (tmp_path / "my folder" / ".env").stat().st_mode & 0o777 == 0o600
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from realcoze.app.sources import check_mode, converted, read_names, read_toml
+from realcoze.app.sources import check_mode, converted, read_names, read_secret, read_toml
 from realcoze.errors import Misconfigured
 
 SECRET = "canary-4711"
@@ -137,3 +137,12 @@ def test_somebody_elses_file_that_others_can_read_is_refused(tmp_path: Path) -> 
     assert caught.value.hint == "Make it yours and private: chown $USER .env && chmod 600 .env"
     env.chmod(0o600)
     assert read_names(tmp_path, {}, {}) == {"realcoze_key": SECRET}
+
+
+def test_a_secret_that_cannot_be_read_is_told_by_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match=r"The file of a private key, .*nothing, cannot be read"):
+        read_secret(tmp_path / "nothing", what="a private key")
+    path = tmp_path / "secret"
+    path.write_text(f"\ufeff {SECRET}\n")
+    path.chmod(0o600)
+    assert read_secret(path, what="a token") == SECRET

@@ -165,7 +165,10 @@ async def test_an_address_of_its_own_is_a_name_it_answers_to(coze: Coze, tmp_pat
         assert (await get(f"http://127.0.0.2:{port}", "/health"))[0] == 200
 
 
-SENTENCE = "There is no %s here, but GET /, POST /, POST /upload, GET /health and the websocket /ws."
+SENTENCE = (
+    "There is no %s here, but GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health and the "
+    "websocket /ws."
+)
 
 
 async def test_no_such_path_and_no_such_method(coze: Coze, tmp_path: Path) -> None:

@@ -7,12 +7,14 @@ from realcoze.domain.event import (
     ENDS,
     Event,
     InputRequested,
+    Interrupt,
     TextDelta,
     ToolCallsRequested,
     TurnDone,
     TurnFailed,
 )
 from realcoze.domain.ids import MessageId
+from realcoze.domain.request import Json
 
 
 def test_the_union_is_closed_and_has_fourteen_members() -> None:
@@ -43,6 +45,20 @@ def test_four_events_end_a_turn() -> None:
 def test_every_event_is_a_frozen_value_without_a_dict(kind: type[Event]) -> None:
     assert "__dict__" not in dir(kind)
     assert all(field.kw_only for field in fields(kind))
+
+
+@pytest.mark.parametrize(
+    ("data", "question"),
+    [
+        ({}, ""),
+        ({"node_title": "Ask"}, "Ask"),
+        ({"node_title": "Ask", "data": "Which city?"}, "Which city?"),
+        ({"node_title": "Ask", "question": "Which city?", "data": "{}"}, "Which city?"),
+        ({"node_title": "Ask", "question": "", "data": [{"name": "城市"}]}, '[{"name": "城市"}]'),
+    ],
+)
+def test_what_an_interrupt_asks_is_found_where_the_workflow_says_it(data: dict[str, Json], question: str) -> None:
+    assert Interrupt(event_id="1", kind="question", data=data).question == question
 
 
 def test_an_event_cannot_be_changed() -> None:

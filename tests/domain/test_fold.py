@@ -106,6 +106,12 @@ def test_a_turn_that_asks_its_user_says_what() -> None:
     assert fold(InputRequested(interrupt=interrupt)) == Reply(text="", interrupt=interrupt)
 
 
+def test_a_question_is_the_text_of_a_turn_that_said_nothing_else() -> None:
+    asked = InputRequested(interrupt=Interrupt(event_id="e", kind="question", data={"question": "Which city?"}))
+    assert fold(asked).text == "Which city?"
+    assert fold(TextDelta(message_id=A, text="One more thing."), asked).text == "One more thing."
+
+
 def test_a_turn_that_failed_raises_its_own_error() -> None:
     error = UpstreamTimeout("too late")
     with pytest.raises(UpstreamTimeout) as raised:

@@ -1,5 +1,11 @@
+from typing import Any
+
+import pytest
+
 from realcoze.domain.content import File, Image, Text
-from realcoze.domain.message import Message, say
+from realcoze.domain.message import Message, say, split_at_answer
+
+HELLO, HI, MORE = say("user", "Hello"), say("assistant", "Hi!"), say("user", "More")
 
 
 def test_what_is_said_is_one_part_of_text() -> None:
@@ -14,3 +20,20 @@ def test_the_text_of_a_message_is_its_text_parts_in_order() -> None:
 
 def test_a_message_of_pictures_has_no_text() -> None:
     assert Message(role="user", parts=(Image(key="k"),)).text == ""
+
+
+@pytest.mark.parametrize(
+    ("messages", "before", "new"),
+    [
+        ((), (), ()),
+        ((HELLO,), (), (HELLO,)),
+        ((HELLO, MORE), (), (HELLO, MORE)),
+        ((HELLO, HI, MORE), (HELLO, HI), (MORE,)),
+        ((HELLO, HI, MORE, MORE), (HELLO, HI), (MORE, MORE)),
+        ((HELLO, HI, MORE, HI, HELLO), (HELLO, HI, MORE, HI), (HELLO,)),
+        ((HI, HELLO), (HI,), (HELLO,)),
+        ((HELLO, HI), (HELLO, HI), ()),
+    ],
+)
+def test_a_history_ends_where_the_bot_spoke_last(messages: Any, before: Any, new: Any) -> None:
+    assert split_at_answer(messages) == (before, new)

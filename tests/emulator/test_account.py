@@ -2,12 +2,18 @@ import json
 
 from realcoze.dialects.coze_playground.execute import config_from, decode_execute, encode_execute
 from realcoze.domain.message import say
-from realcoze.emulator.account import BOT_OF_ID, BOTS, SPACE_ID, bot_config
+from realcoze.emulator.account import BOT_OF_ID, BOTS, CHATFLOW, SPACE_ID, WORKFLOW_OF_ID, WORKFLOWS, bot_config
 
 
 def test_every_bot_has_a_name_and_an_id_of_its_own() -> None:
-    assert len({bot.name for bot in BOTS}) == len({bot.bot_id for bot in BOTS}) == len(BOTS) == 6
+    assert len({bot.name for bot in BOTS}) == len({bot.bot_id for bot in BOTS}) == len(BOTS) == 7
     assert {bot_id: bot.bot_id for bot_id, bot in BOT_OF_ID.items()} == {bot.bot_id: bot.bot_id for bot in BOTS}
+
+
+def test_every_workflow_has_a_name_and_an_id_of_its_own() -> None:
+    everything = (*WORKFLOWS, CHATFLOW)
+    assert len({each.name for each in everything}) == len(WORKFLOW_OF_ID) == 7
+    assert not {bot.bot_id for bot in BOTS} & set(WORKFLOW_OF_ID)
 
 
 def test_a_configuration_is_what_the_bots_page_would_save() -> None:

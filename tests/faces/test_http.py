@@ -10,14 +10,18 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 
 from native_server import HELLO, Bot, Relay, Served, Turn, connected, exchange, parsed, post, request, saying, serving
-from realcoze.errors import TooLarge
+from realcoze.domain.request import Thread
+from realcoze.errors import BadRequest, TooLarge
 from realcoze.faces.http import (
     CHAT_BODY_BYTES,
+    THREAD_CHARACTERS,
+    THREAD_HEADERS,
     Guard,
     declared_bytes,
     new_request_id,
     presented_keys,
     read_file,
+    thread_of,
     unless_left,
     while_connected,
 )
@@ -172,7 +176,8 @@ async def test_its_browser_may_ask_beforehand(port: int) -> None:
     assert (answer.status, answer.body) == (204, b"")
     assert answer.headers["access-control-allow-origin"] == CHAT
     assert "POST" in answer.headers["access-control-allow-methods"]
-    assert "authorization" in answer.headers["access-control-allow-headers"]
+    allowed = answer.headers["access-control-allow-headers"].split(", ")
+    assert {"authorization", *THREAD_HEADERS} <= set(allowed)
 
 
 @pytest.mark.parametrize("origin", [None, "null", "https://evil.example", "http://localhost"])
@@ -223,6 +228,31 @@ async def test_the_door_stands_before_websockets_too(port: int, host: str, origi
 )
 def test_every_key_that_a_request_carries_is_found(headers: list[tuple[bytes, bytes]], keys: list[str]) -> None:
     assert presented_keys(Headers(raw=headers)) == keys
+
+
+# Threads
+
+
+@pytest.mark.parametrize(
+    ("headers", "thread"),
+    [
+        ([], None),
+        ([(b"x-conversation-id", b"")], None),
+        ([(b"x-conversation-id", b"tea")], Thread(id="tea", is_whole=False)),
+        ([(b"x-openwebui-chat-id", b"1-2")], Thread(id="1-2", is_whole=True)),
+        ([(b"x-openwebui-chat-id", b"1"), (b"x-conversation-id", b"2")], Thread(id="2", is_whole=False)),
+        ([(b"x-openwebui-chat-id", b"1"), (b"x-conversation-id", b"")], Thread(id="1", is_whole=True)),
+        ([(b"x-conversation-id", b"x" * THREAD_CHARACTERS)], Thread(id="x" * THREAD_CHARACTERS, is_whole=False)),
+    ],
+)
+def test_a_client_names_its_conversation_in_a_header(headers: list[tuple[bytes, bytes]], thread: Thread | None) -> None:
+    assert thread_of(Headers(raw=headers)) == thread
+
+
+@pytest.mark.parametrize("name", THREAD_HEADERS)
+def test_a_name_that_is_too_long_is_refused(name: str) -> None:
+    with pytest.raises(BadRequest, match=f"{name} has more than 200 characters"):
+        thread_of(Headers({name: "x" * (THREAD_CHARACTERS + 1)}))
 
 
 def test_request_ids_differ() -> None:

@@ -3,6 +3,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from houses import served, served_openly
 from native_server import (
     HELLO,
     MESSAGE,
@@ -46,11 +48,15 @@ from realcoze.domain.event import (
     Usage,
 )
 from realcoze.domain.ports import Chats
+from realcoze.domain.request import Thread, ToolResult
 from realcoze.emulator.account import BOTS, SESSION_ID
+from realcoze.emulator.open_api.audio import VOICES
 from realcoze.emulator.playground import PlaygroundSettings
 from realcoze.emulator.server import emulating
+from realcoze.emulator.sound import recording_of
 from realcoze.errors import Busy, QuotaExhausted, RateLimited, RealcozeError, Truncated
 from realcoze.faces.http import CHAT_BODY_BYTES
+from realcoze.gateway.access import Access
 from servers import QUICK, Coze, reached
 
 KEY = "a-key-of-32-characters-and-more-"
@@ -148,14 +154,25 @@ async def test_a_bot_that_asks_back_is_a_success_that_says_so(port: int, relay: 
         turn.feed(ToolCallsRequested(calls=(ToolCall(call_id="c1", name="clock", arguments="{}"),)))
 
     async def question(turn: Turn) -> None:
-        turn.feed(InputRequested(interrupt=Interrupt(event_id="e1", kind="question", data={"q": "Where?"})))
+        turn.feed(InputRequested(interrupt=Interrupt(event_id="e1", kind="question", data={"question": "Where?"})))
 
     relay.target = Bot(tools)
     answer = await post(port, asked("time?"))
     assert (answer.status, answer.json["status"]) == (200, "requires_action")
     assert answer.json["tool_calls"] == [{"id": "c1", "name": "clock", "arguments": "{}"}]
     relay.target = Bot(question)
-    assert (await post(port, asked("where?"))).json["interrupt"]["data"] == {"q": "Where?"}
+    answer = await post(port, asked("where?"))
+    assert (answer.json["content"], answer.json["interrupt"]["data"]) == ("Where?", {"question": "Where?"})
+
+
+async def test_results_of_tools_go_on_with_the_turn_that_waits_for_them(port: int, relay: Relay) -> None:
+    bot = relay.target = saying("It is noon.")
+    results = [{"call_id": "c1", "output": "12:00"}]
+    answer = await post(port, json.dumps({"chat_id": "7", "conversation_id": "8", "tool_results": results}).encode())
+    assert (answer.status, answer.json["content"]) == (200, "It is noon.")
+    request = bot.turns[0].request
+    assert (request.messages, request.chat_id, request.conversation_id) == ((), "7", "8")
+    assert request.tool_results == (ToolResult(call_id="c1", output="12:00"),)
 
 
 async def test_everything_in_the_object_reaches_the_upstream(port: int, relay: Relay) -> None:
@@ -542,6 +559,19 @@ async def test_two_headers_of_one_name_must_agree(locked: int, name: str) -> Non
             assert (await client.rest()).startswith(b"HTTP/1.1 %d " % status)
 
 
+@pytest.mark.parametrize("path", ["/", "/?stream=true"])
+async def test_the_bot_is_told_whose_turn_it_is_and_of_which_conversation(path: str, nothing_left: None) -> None:
+    bot = saying("Hi")
+    async with serving(bot, key=KEY) as served:
+        await post(served.port, path=path, x_api_key=KEY, x_conversation_id="tea")
+        await post(served.port, path=path, x_api_key=KEY)
+        long = await post(served.port, path=path, x_api_key=KEY, x_openwebui_chat_id="x" * 201)
+    told = [(turn.request.caller, turn.request.thread) for turn in bot.turns]
+    caller = Access([KEY]).authenticate([KEY])
+    assert told == [(caller, Thread(id="tea", is_whole=False)), (caller, None)]
+    assert long.status == 400
+
+
 async def test_a_key_in_the_address_is_none(locked: int) -> None:
     assert (await post(locked, path=f"/?key={KEY}&x-api-key={KEY}")).status == 401
 
@@ -571,7 +601,7 @@ async def test_health_needs_no_key_and_tells_of_bots_and_upstreams_but_no_secret
     assert before.json["status"] == "ok"
     assert before.json["version"] == __version__
     assert before.json["bots"] == [bot.name for bot in BOTS]
-    assert set(before.json["upstreams"]) == {"playground"}
+    assert set(before.json["upstreams"]) == {"playground", "coze"}
     assert before.json["upstreams"]["playground"]["turns"] == 0
     assert after.json["upstreams"]["playground"]["socket"] != before.json["upstreams"]["playground"]["socket"]
     assert (refused.status, "refused" in later.json["upstreams"]["playground"]) == (503, True)
@@ -676,3 +706,42 @@ async def test_many_questions_at_once_get_their_own_answers(port: int, relay: Re
     relay.target = Bot(echo)
     answers = await asyncio.gather(*(post(port, asked(f"nonce {number}")) for number in range(50)))
     assert [answer.json["content"] for answer in answers] == [f"nonce {number}" for number in range(50)]
+
+
+async def test_a_text_is_spoken_and_a_recording_is_written_down(coze: Coze, tmp_path: Path) -> None:
+    async with (
+        served_openly(coze, tmp_path, voice_id=next(iter(VOICES))) as url,
+        aiohttp.ClientSession(url) as session,
+    ):
+        async with session.post("/speech", json={"text": "one two", "format": "wav"}) as answer:
+            sound = await answer.read()
+            assert (answer.status, answer.content_type) == (200, "audio/wav")
+            assert answer.headers["x-request-id"]
+        assert recording_of(sound) is not None
+        for recording in (sound, {"file": BytesIO(sound)}):
+            async with session.post("/transcription", data=recording) as answer:
+                assert await answer.json() == {"text": "A recording of 0.24 seconds at 24000 Hz."}
+        for path, body, status, code in (
+            ("/speech", b"{}", 400, "bad_request"),
+            ("/speech", b'{"text": "x", "voice": "9", "format": "wav"}', 404, "not_found"),
+            ("/speech", b'{"text": "x", "bot": "nobody"}', 404, "model_not_found"),
+            ("/transcription", b"%PDF", 400, "bad_request"),
+        ):
+            async with session.post(path, data=body) as answer:
+                assert (answer.status, (await answer.json())["error"]["code"]) == (status, code)
+
+
+async def test_speech_wants_the_key_and_an_upstream_that_speaks(coze: Coze, tmp_path: Path) -> None:
+    async with served_openly(coze, tmp_path, key=KEY) as url, aiohttp.ClientSession(url) as session:
+        for path in ("/speech", "/transcription"):
+            async with session.post(path, json={"text": "x"}) as answer:
+                assert answer.status == 401
+        own = {"Authorization": f"Bearer {KEY}"}
+        async with session.post("/speech", json={"text": "x"}, headers=own) as answer:
+            assert (await answer.json())["error"]["code"] == "no_voice"
+    async with (
+        served(coze, tmp_path) as url,
+        aiohttp.ClientSession(url) as session,
+        session.post("/speech", json={"text": "x"}) as answer,
+    ):
+        assert (await answer.json())["error"]["code"] == "not_supported_by_upstream"

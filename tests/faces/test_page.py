@@ -61,6 +61,7 @@ async def test_the_policy_lets_in_nothing_but_our_own(base: str, path: str) -> N
         "script-src": "'self'",
         "style-src": "'self'",
         "connect-src": "'self'",
+        "media-src": "blob:",
         "img-src": "'self' data: blob: https: http:",
         "base-uri": "'none'",
         "form-action": "'none'",

@@ -19,9 +19,22 @@ from websockets.exceptions import InvalidStatus
 from houses import served as served_by_emulator
 from native_server import MESSAGE, Bot, Served, Turn, saying, serving
 from raw_websocket import CLOSE, frame, raw_socket
-from realcoze.domain.event import AnswerDone, Step, Suggestion, TextReplaced, TurnFailed, Usage
+from realcoze.domain.event import (
+    AnswerDone,
+    InputRequested,
+    Interrupt,
+    Step,
+    Suggestion,
+    TextReplaced,
+    ToolCall,
+    ToolCallsRequested,
+    TurnFailed,
+    Usage,
+)
+from realcoze.domain.request import Resume, Thread, ToolResult
 from realcoze.errors import Overloaded, Truncated
 from realcoze.faces.socket import TURNS
+from realcoze.gateway.access import Access
 from servers import PATIENCE_S, Coze, Failing, Watched, emulated, held, soon, until_held
 
 KEY = "a-key-of-32-characters-and-more-"
@@ -120,6 +133,37 @@ async def in_steps(turn: Turn) -> None:
 
 
 # What goes over it
+
+
+async def test_a_turn_that_waits_goes_on_with_the_results_or_the_answer_to_its_question(
+    port: int, relay: Relay
+) -> None:
+    async def asks(turn: Turn) -> None:
+        turn.start()
+        if turn.request.tool_results:
+            question = Interrupt(event_id="e1", kind="question", data={"question": "In which city?"})
+            turn.feed(InputRequested(interrupt=question))
+        elif turn.request.resume:
+            turn.say(f"In {turn.request.messages[-1].text} it is noon.")
+            turn.done()
+        else:
+            turn.feed(ToolCallsRequested(calls=(ToolCall(call_id="c1", name="clock", arguments="{}"),)))
+
+    relay.target = bot = Bot(asks)
+    async with talking(port) as talk:
+        await talk.ask("a", {"messages": HI})
+        waiting = await talk.last()
+        assert (waiting["status"], waiting["tool_calls"][0]["name"]) == ("requires_action", "clock")
+        place = {name: waiting[name] for name in ("chat_id", "conversation_id")}
+        await talk.ask("a", {"tool_results": [{"call_id": "c1", "output": "12:00"}], **place})
+        waiting = await talk.last()
+        assert (waiting["content"], waiting["interrupt"]["event_id"]) == ("In which city?", "e1")
+        answer = [{"role": 2, "content": "Rome"}]
+        await talk.ask("a", {"messages": answer, "resume": {"event_id": "e1", "kind": "question"}, **place})
+        assert (await talk.last())["content"] == "In Rome it is noon."
+    assert bot.turns[1].request.tool_results == (ToolResult(call_id="c1", output="12:00"),)
+    assert bot.turns[2].request.resume == Resume(event_id="e1", kind="question")
+    assert [turn.request.chat_id for turn in bot.turns] == [None, "chat-1", "chat-1"]
 
 
 @pytest.mark.parametrize("path", ["/", "/ws"])
@@ -466,6 +510,24 @@ async def test_a_key_is_taken_from_a_header_or_a_subprotocol(
         assert talk.socket.subprotocol == chosen
         await talk.ask("a")
         assert (await talk.last())["content"] == "Hello"
+
+
+async def test_all_turns_of_a_socket_are_its_callers_and_of_the_conversation_that_its_handshake_named(
+    nothing_left: None,
+) -> None:
+    bot = saying("Hello")
+    headers = {"X-Api-Key": KEY, "X-OpenWebUI-Chat-Id": "1"}
+    async with serving(bot, key=KEY) as served:
+        async with talking(served.port, additional_headers=headers) as talk:
+            for uuid in ("a", "b"):
+                await talk.ask(uuid)
+                await talk.last(uuid)
+        with pytest.raises(InvalidStatus) as caught:
+            async with talking(served.port, additional_headers={**headers, "X-Conversation-Id": "x" * 201}):
+                pass
+    assert caught.value.response.status_code == 400
+    told = [(turn.request.caller, turn.request.thread) for turn in bot.turns]
+    assert told == [(Access([KEY]).authenticate([KEY]), Thread(id="1", is_whole=True))] * 2
 
 
 @pytest.mark.parametrize(

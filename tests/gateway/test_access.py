@@ -3,7 +3,7 @@ import hmac
 import pytest
 
 from realcoze.errors import Misconfigured, Unauthorized
-from realcoze.gateway.access import KEY_CHARACTERS, Access
+from realcoze.gateway.access import CALLER_CHARACTERS, KEY_CHARACTERS, Access
 
 KEY, OTHER = "k" * KEY_CHARACTERS, "o" * KEY_CHARACTERS
 
@@ -12,7 +12,7 @@ KEY, OTHER = "k" * KEY_CHARACTERS, "o" * KEY_CHARACTERS
 def test_without_a_key_everybody_may_ask(presented: list[str]) -> None:
     access = Access()
     assert access.is_open
-    access.authenticate(presented)
+    assert access.authenticate(presented) == ""
 
 
 @pytest.mark.parametrize("presented", [[KEY], [OTHER], [KEY, KEY], (KEY,)])
@@ -20,6 +20,15 @@ def test_a_known_key_is_accepted_however_often_it_is_given(presented: list[str])
     access = Access([KEY, OTHER])
     assert not access.is_open
     access.authenticate(presented)
+
+
+def test_a_caller_has_a_name_that_is_not_its_key() -> None:
+    access = Access([KEY, OTHER])
+    names = [access.authenticate([key]) for key in (KEY, KEY, OTHER)]
+    assert names[0] == names[1] != names[2]
+    assert {len(name) for name in names} == {CALLER_CHARACTERS}
+    assert not any(key in name for name in names for key in (KEY, OTHER))
+    assert Access([KEY]).authenticate([KEY]) == names[0]
 
 
 @pytest.mark.parametrize(

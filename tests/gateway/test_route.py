@@ -41,11 +41,15 @@ def test_without_a_table_every_name_reaches_the_only_bot() -> None:
 def test_a_bots_id_is_a_name_where_an_upstream_takes_any(*, catches_all: bool) -> None:
     routes = Routes(BOTS, catches_all=catches_all, any_bot=DOG)
     assert routes.route(BotName("bot-7379462189365198898")) == ("bot-7379462189365198898", DOG)
+    for name in ("workflow/7379462189365198898", "chatflow/7379462189365198898"):
+        assert routes.route(BotName(name)) == (name, DOG)
     named = {BotName("bot-1"): CAT}
     assert Routes(named, any_bot=DOG).route(BotName("bot-1")) == ("bot-1", CAT)
 
 
-@pytest.mark.parametrize("name", ["bot-", "bot-x", "bot-1/../2", "bot-" + "1" * 21, "Bot-1", "bot-１"])
+@pytest.mark.parametrize(
+    "name", ["bot-", "bot-x", "bot-1/../2", "bot-" + "1" * 21, "Bot-1", "bot-１", "workflow/", "chatflow/x"]
+)
 def test_what_is_no_id_is_no_such_name(name: str) -> None:
     with pytest.raises(NotFound):
         Routes(BOTS, any_bot=DOG).route(BotName(name))
@@ -57,6 +61,8 @@ def test_what_is_no_id_is_no_such_name(name: str) -> None:
     [
         ("7379462189365198898", "To name a bot by its id, write bot-7379462189365198898."),
         ("bot-atri", "After bot- comes the bot's id, the number behind /bot/ in the address of its page."),
+        ("workflow/", "After workflow/ comes an id, the number behind workflow_id= in the address of its page."),
+        ("chatflow/a", "After chatflow/ comes an id, the number behind workflow_id= in the address of its page."),
     ],
 )
 def test_who_writes_an_id_wrong_is_not_answered_by_another_bot(name: str, hint: str, *, catches_all: bool) -> None:

@@ -3,7 +3,16 @@
 import os
 from pathlib import Path
 
-from reliability.rows import CONNECTION_ROWS, LEAVING_ROWS, MARKED_ROWS, NOT_YET, Row
+from reliability.rows import MARKED_ROWS, RECOVERED_ROWS, Row
+from reliability.rows_by_hand import (
+    CONNECTION_ROWS,
+    ELSEWHERE,
+    LEAVING_ROWS,
+    PATIENCE_ROWS,
+    TOKEN_ROWS,
+    UPLOAD_ROWS,
+    WAITING_ROWS,
+)
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 BEGIN, END = "<!-- rows: written by `make reliability` -->", "<!-- end of the rows -->"
@@ -39,7 +48,7 @@ class Page:
         """The table of what was observed."""
         rows = [(row, test) for row, test in all_rows() if name_of(row, test) in self._seen]
         lines = ["| " + " | ".join(cells(row, test, self._seen[name_of(row, test)])) + " |" for row, test in rows]
-        lines += [f"| {row} | {what} | | | {why} | – | – | – |" for row, what, why in NOT_YET]
+        lines += [f"| {row} | {what} | | | {why} | – | – | – |" for row, what, why in ELSEWHERE]
         return "\n".join([HEAD, *sorted(lines, key=_place)])
 
     def write(self) -> None:
@@ -57,6 +66,11 @@ def all_rows() -> list[tuple[Row, str]]:
         *((row, "test_rows") for row in MARKED_ROWS),
         *((row, "test_connections") for row in CONNECTION_ROWS),
         *((row, "test_leaving") for row in LEAVING_ROWS),
+        *((row, "test_recovery") for row in RECOVERED_ROWS),
+        *((row, "test_patience") for row in PATIENCE_ROWS),
+        *((row, "test_uploads") for row in UPLOAD_ROWS),
+        *((row, "test_waiting") for row in WAITING_ROWS),
+        *((row, "test_tokens") for row in TOKEN_ROWS),
     ]
 
 

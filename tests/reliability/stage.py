@@ -8,10 +8,11 @@ import asyncio
 import json
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import anyio
@@ -32,7 +33,8 @@ from realcoze.gateway.route import Routes
 from realcoze.upstreams.coze_open.settings import Deadlines, OpenSettings
 from realcoze.upstreams.coze_open.upstream import open_coze
 from realcoze.upstreams.credentials import Secret
-from servers import BOT_IDS, Coze, Watched, emulated, held, until_held
+from servers import TARGETS, Coze, Watched, held, until_held
+from servers import emulated as emulating
 
 KEY = "canary-key-of-the-house"
 TOKEN = "pat_canary_0123456789"
@@ -44,6 +46,11 @@ ENDING_RECORDS = frozenset({"done", "requires_action", "input_required", "error"
 FORMS = {"whole": "", "SSE": SSE, "NDJSON": NDJSON}
 """How a caller may want the answer, and what it says that it accepts."""
 
+_SUCCESSES = (
+    *(b"conversation.chat.completed", b"conversation.chat.requires_action"),
+    b'"status":"completed"',  # of a chat that was asked for
+    *(b"event: Done", b"event: Interrupt"),  # of a workflow
+)
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
@@ -69,7 +76,7 @@ class Witness(Watched):
     @property
     def saw_success(self) -> bool:
         """Coze said that the chat went well, or waits for a tool, and nothing of an error before that."""
-        ends = [self.said.find(b"conversation.chat." + word) for word in (b"completed", b"requires_action")]
+        ends = [self.said.find(word) for word in _SUCCESSES]
         came = [end for end in ends if end >= 0]
         before = bytes(self.said[: min(came)]) if came else b""
         return bool(came) and b"event:error" not in before and b"event: error" not in before
@@ -135,12 +142,16 @@ async def witnessed(port: int) -> AsyncIterator[Witness]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one request ended for its caller; `error` is the inner object of an error, wherever it stood."""
+    """How one request ended for its caller.
+
+    `error` is the inner object of an error, wherever it stood; `waiting` is what goes on with a turn that waits.
+    """
 
     how: str
     text: str
     conversation_id: str
     error: dict[str, Any]
+    waiting: dict[str, Any] = field(default_factory=dict)
 
     @property
     def is_success(self) -> bool:
@@ -153,14 +164,14 @@ class House:
 
     port: int
 
-    async def ask(self, text: str, *, form: str = "whole", conversation_id: str = "") -> Outcome:
-        """One question and how it ended."""
-        return read_outcome(await self.answered(text, form=form, conversation_id=conversation_id), form)
+    async def ask(self, text: str, *, form: str = "whole", **more: Any) -> Outcome:
+        """One question and how it ended; `more` are fields of the body."""
+        return read_outcome(await self.answered(text, form=form, **more), form)
 
-    async def answered(self, text: str, *, form: str = "whole", conversation_id: str = "") -> Answer:
+    async def answered(self, text: str, *, form: str = "whole", **more: Any) -> Answer:
         """The same as it stood on the wire."""
         async with connected(self.port) as connection:
-            await connection.send(asked(text, form=form, conversation_id=conversation_id))
+            await connection.send(asked(text, form=form, **more))
             return parsed(await connection.rest())
 
     async def turns(self) -> int:
@@ -187,14 +198,9 @@ class Stage(House):
         return frozenset({self.port, self.witness.port, self.coze.port})
 
 
-def asked(text: str, *, form: str = "whole", conversation_id: str = "") -> bytes:
-    """The bytes of one question."""
-    body = {
-        "messages": [{"role": 2, "content": text}],
-        "bot": "echo",
-        "conversation_id": conversation_id,
-        "stream": form != "whole",
-    }
+def asked(text: str, *, form: str = "whole", **more: Any) -> bytes:
+    """The bytes of one question; `more` are fields of the body."""
+    body = {"messages": [{"role": 2, "content": text}], "bot": "echo", "stream": form != "whole", **more}
     return http_request(json.dumps(body).encode(), authorization=f"Bearer {KEY}", accept=FORMS[form] or "*/*")
 
 
@@ -202,11 +208,16 @@ def house_settings(base: str, folder: Path, *, server: dict[str, Any], **upstrea
     """One bot on one account of the open API."""
     return Settings(
         server=Server(key=KEY, **server),
-        upstreams={"coze": OpenUpstream(token=TOKEN, base=base, **upstream)},
-        bots={BotName("echo"): Bot(upstream="coze", bot_id=BOT_IDS[BotName("echo")])},
+        upstreams={"coze": OpenUpstream(**{"token": TOKEN, **upstream}, base=base)},
+        bots={BotName("echo"): Bot(upstream="coze", bot_id=TARGETS[BotName("echo")].id)},
         catches_all=False,
         state_dir=folder,
     )
+
+
+def by_token(_coze: Coze) -> Mapping[str, Any]:
+    """The settings of an account with a token that stays."""
+    return {"token": TOKEN}
 
 
 @asynccontextmanager
@@ -218,13 +229,21 @@ async def staged(folder: Path, personality: Personality = "coze", **settings: An
 
 @asynccontextmanager
 async def set_up(
-    folder: Path, personality: Personality = "coze", *, pace: float = 0.0, gate_s: float = 5.0, **upstream: Any
+    folder: Path,
+    personality: Personality = "coze",
+    *,
+    pace: float = 0.0,
+    gate_s: float = 5.0,
+    emulated: Mapping[str, Any] = MappingProxyType({}),
+    credentials: Callable[[Coze], Mapping[str, Any]] = by_token,
+    **upstream: Any,
 ) -> AsyncIterator[Stage]:
-    """All of it; `upstream` are settings of the account."""
-    emulator = OpenEmulatorSettings(personality=personality, token=TOKEN, pace=pace)
-    async with emulated(emulator) as coze, witnessed(coze.port) as witness:
+    """All of it; `upstream` are settings of the account, which does not ask for the rest unless they say so."""
+    emulator = OpenEmulatorSettings(personality=personality, token=TOKEN, pace=pace, **emulated)
+    async with emulating(emulator) as coze, witnessed(coze.port) as witness:
         base = f"http://127.0.0.1:{witness.port}"
-        settings = house_settings(base, folder, server={"gate_s": gate_s}, **upstream)
+        told = {"recovery_calls": 0, **credentials(coze), **upstream}
+        settings = house_settings(base, folder, server={"gate_s": gate_s}, **told)
         async with (
             open_house(settings) as house,
             listening(build_app(house, settings), host="127.0.0.1", port=0, grace_s=1) as port,
@@ -236,7 +255,7 @@ async def set_up(
 async def housed(base: str, **deadlines: float) -> AsyncIterator[House]:
     """A house alone, whose Coze is at `base`, with deadlines that settings do not have."""
     told = Deadlines(**{"connect": 2.0, "tls": 2.0, "first_event": 5.0, "idle": 5.0, "cancel": 1.0, **deadlines})
-    upstream = OpenSettings(token=Secret(TOKEN), bots=BOT_IDS, base=base, deadlines=told)
+    upstream = OpenSettings(token=Secret(TOKEN), bots=TARGETS, base=base, recovery_calls=0, deadlines=told)
     async with giving_all_back(), open_coze(upstream) as coze:
         inside = wiring.House(Gateway(Routes({BotName("echo"): coze})), lambda: {"coze": coze.health()})
         app = build_app(inside, house_settings(base, Path("/nowhere"), server={}))
@@ -261,7 +280,7 @@ def read_outcome(answer: Answer, form: str) -> Outcome:
     if form == "whole":
         told = answer.json
         how = told.get("status") or "success"
-        return Outcome(how, told["content"], told.get("conversation_id", ""), {})
+        return Outcome(how, told["content"], told.get("conversation_id", ""), {}, _waiting(told, told))
     return _read_records(_records(answer.text, form), has_last_chunk=answer.has_last_chunk)
 
 
@@ -286,5 +305,16 @@ def _read_records(records: list[dict[str, Any]], *, has_last_chunk: bool) -> Out
     error = last.get("error", {})
     assert has_last_chunk == (not error), "only an answer that failed goes without its last chunk"
     how = f"M {error['code']}" if error else {"done": "success"}.get(last["type"], last["type"])
-    conversation_id = next((record["conversation_id"] for record in records if record["type"] == "start"), "")
-    return Outcome(how, "\n\n".join(texts.values()), conversation_id, error)
+    start = next((record for record in records if record["type"] == "start"), {})
+    text = "\n\n".join(texts.values())
+    return Outcome(how, text, start.get("conversation_id", ""), error, _waiting(start, last))
+
+
+def _waiting(start: dict[str, Any], end: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a body that goes on with a turn; without what is to be said."""
+    names = {name: start[name] for name in ("conversation_id", "chat_id") if start.get(name)}
+    if calls := end.get("tool_calls"):
+        return {**names, "tool_results": [{"call_id": call["id"], "output": "done"} for call in calls]}
+    if asked := end.get("interrupt"):
+        return {**names, "resume": {"event_id": asked["event_id"], "kind": asked["kind"]}}
+    return {}

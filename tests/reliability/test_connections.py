@@ -1,6 +1,7 @@
-"""Faults of the connection to Coze, made with sockets: U1 to U4, U28, U29."""
+"""Faults of the connection to Coze, made with sockets: U1 to U4, U26 to U29."""
 
 import asyncio
+import gzip
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +17,8 @@ import pytest
 from certificates import self_signed, trusting
 from reliability.conftest import Invariants
 from reliability.page import Page
-from reliability.rows import CONNECTION_ROWS, QUIET_S, Row
+from reliability.rows import QUIET_S, Row
+from reliability.rows_by_hand import CONNECTION_ROWS
 from reliability.stage import housed, spoken
 from servers import RawServer, held, raw_server, soon
 
@@ -44,6 +46,9 @@ class Place:
 
     base: str
     server: RawServer | None = None
+    stranger: RawServer | None = None
+    """Who must never hear from us."""
+
     connect_s: float = 2.0
     tls_s: float = 2.0
 
@@ -129,6 +134,21 @@ def _says(data: bytes, *, scheme: str = "http", stays: bool = False, tls_s: floa
     return place
 
 
+def _compressed(body: bytes, *, content_type: bytes = b"text/event-stream", least: int = 0) -> bytes:
+    """An answer in gzip, of its first `least` bytes only where that is said."""
+    packed = gzip.compress(body)[: least or None]
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n"
+    return head % (content_type, len(packed)) + packed
+
+
+@asynccontextmanager
+async def _redirected(_folder: Path, _patch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
+    async with raw_server(WHOLE) as stranger:
+        there = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: http://localhost:%d/v3/chat\r\nContent-Length: 0\r\n\r\n"
+        async with raw_server(there % stranger.port) as server:
+            yield Place(f"http://127.0.0.1:{server.port}", server, stranger)
+
+
 @asynccontextmanager
 async def _handshake_reset(_folder: Path, _patch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
     async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -158,6 +178,12 @@ PLACES: dict[str, Opener] = {
     "no TLS at all": _says(LATER % b"", scheme="https"),
     "handshake reset": _handshake_reset,
     "handshake stalled": _says(b"", scheme="https", stays=True, tls_s=QUIET_S / 2),
+    "a stream in gzip": _says(_compressed(_BODY)),
+    "a refusal in gzip": _says(_compressed(b'{"code":4000,"msg":"no"}', content_type=b"application/json")),
+    "half of a gzip": _says(_compressed(_BODY, least=40)),
+    "a bomb: 10 MiB in 10 KB": _says(_compressed(b"x" * (10 << 20), content_type=b"application/json")),
+    "to another host; the token is not taken there": _redirected,
+    "to itself, for ever": _says(b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /v3/chat\r\nContent-Length: 0\r\n\r\n"),
     "a header of 100 KB": _says(LATER % (b"X-Large: " + b"x" * 100_000)),
     "1000 headers": _says(LATER % b"\r\n".join(b"X-%d: x" % number for number in range(1000))),
 }
@@ -190,6 +216,9 @@ async def test_connections(
                 if row.what != SLOW_NAMES:
                     assert caplog.text.count("is asked for again") == row.attempts - 1
             page.observe(row, "test_connections", form, outcome.how)
+        assert found.stranger is None or not found.stranger.received, "credentials travel nowhere"
+        if row.id == "U27" and found.server is not None:
+            assert len(found.server.received) == 2 * len(row.forms), "once for each question, and for the next one"
         if found.base.startswith("https:") and found.server is not None:
             sent = b"".join(map(bytes, found.server.received))
             assert b"POST" not in sent, "nothing is said to somebody who has not shown who he is"

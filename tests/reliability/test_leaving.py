@@ -13,7 +13,8 @@ from open_coze import asked as open_question
 from realcoze.dialects.coze_open.chat import CANCEL_PATH, CHAT_PATH, RETRIEVE_PATH
 from reliability.conftest import Invariants
 from reliability.page import Page
-from reliability.rows import LEAVING_ROWS, QUIET_S, Row
+from reliability.rows import QUIET_S, Row
+from reliability.rows_by_hand import LEAVING_ROWS
 from reliability.stage import TOKEN, Outcome, Stage, asked, spoken, staged
 
 

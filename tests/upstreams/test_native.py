@@ -13,7 +13,7 @@ from aiohttp import web
 
 from realcoze.domain.event import AnswerDone, TextDelta, TurnDone, TurnFailed, TurnStarted
 from realcoze.domain.ids import BotName
-from realcoze.domain.request import ToolResult, Wants
+from realcoze.domain.request import Resume, ToolResult, Wants
 from realcoze.errors import (
     BadRequest,
     Misconfigured,
@@ -81,7 +81,8 @@ async def test_the_question_goes_along_with_key_and_wishes() -> None:
     async with web_server(web.post("/", answer)) as address:
         async with open_native(f"http://{address}", key=Secret("the-key")) as native:
             result = ToolResult(call_id="1", output="x")
-            await ask(native, asking("hello", "cat", parameters={"a": 1}, tool_results=(result,)))
+            resume = Resume(event_id="5", kind="question")
+            await ask(native, asking("hello", "cat", parameters={"a": 1}, tool_results=(result,), resume=resume))
             await ask(native, asking("hello", wants=Wants(steps=True)))
         async with open_native(f"http://{address}/", key=Secret("")) as native:
             await ask(native, asking("hello"))
@@ -92,6 +93,7 @@ async def test_the_question_goes_along_with_key_and_wishes() -> None:
     body = json.loads(bodies[0])
     assert (body["bot"], body["parameters"]) == ("cat", {"a": 1})
     assert body["tool_results"] == [{"call_id": "1", "output": "x"}]
+    assert body["resume"] == {"event_id": "5", "kind": "question"}
     assert body["messages"][0]["content"] == "hello"
 
 

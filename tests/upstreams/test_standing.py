@@ -87,3 +87,11 @@ def test_a_401_that_does_not_come_from_coze_itself_passes() -> None:
     standing.note(UpstreamDenied("HTTP 401", code="upstream_auth"), 0.0)
     assert standing.reason(BLOCK_S - 1) == "HTTP 401"
     assert standing.reason(BLOCK_S) is None
+
+
+def test_an_account_whose_tokens_are_renewed_is_only_blocked_by_a_refused_one() -> None:
+    standing = Standing(can_end=False)
+    standing.note(ENDED, 100)
+    with pytest.raises(UpstreamDenied, match="session ended"):
+        standing.check(130)
+    standing.check(100 + BLOCK_S)

@@ -4,14 +4,16 @@ Described for its users in docs/settings.md.
 """
 
 import re
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from realcoze.app.sources import shortened
 from realcoze.errors import Misconfigured
-from realcoze.upstreams.credentials import can_be_cookie, can_be_token
+from realcoze.upstreams.coze_open.settings import Credentials, JwtCredentials, LoginCredentials
+from realcoze.upstreams.credentials import Secret, can_be_cookie, can_be_token
 
 Seconds = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
@@ -20,6 +22,10 @@ MOST_UPLOAD = 512 << 20
 """What Coze takes at the most."""
 
 Bytes = Annotated[int, Meta(ge=1, le=MOST_UPLOAD)]
+TokenLife = Annotated[int, Meta(ge=60, le=86_399)]
+
+Way = Literal["token", "jwt", "login", "none"]
+"""How an account of the open API shows who it is: what it was given, a key of its own, or somebody's login."""
 
 DEFAULT_KIND = "coze_playground"
 """What a table is that does not say."""
@@ -50,14 +56,24 @@ class PlaygroundUpstream(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tru
 
 
 class OpenUpstream(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="coze_open"):
-    """Coze's open API, with a personal access token: coze.com, coze.cn or a Coze Studio."""
+    """Coze's open API: coze.com, coze.cn or a Coze Studio; with a token, the key of an OAuth app, or a login."""
 
     token: str = ""
     token_file: str = ""
+    client_id: str = ""
+    key_id: str = ""
+    private_key: str = ""
+    private_key_file: str = ""
+    token_life_s: TokenLife = 900
+    account_id: str = ""
+    session_name: str = ""
+    login_file: str = ""
     base: str = "https://api.coze.com"
     proxy: str = ""
     any_bot: bool = True
+    voice_id: str = ""
     private: bool = False
+    recovery_calls: Count = 8
     upload_bytes: Bytes = 20 << 20
     max_turns: Annotated[int, Meta(ge=1)] = 100
     max_queue: Count = 100
@@ -71,7 +87,16 @@ class OpenUpstream(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, tag
     @property
     def secret(self) -> str:
         """What must not be seen by others."""
-        return self.token
+        return self.token or self.private_key
+
+    @property
+    def way(self) -> Way:
+        """The first of them that is set."""
+        if self.token:
+            return "token"
+        if self.key_id or self.private_key or self.private_key_file:
+            return "jwt"
+        return "login" if self.login_file else "none"
 
 
 Upstream = PlaygroundUpstream | OpenUpstream
@@ -91,13 +116,15 @@ def require_session(upstream: PlaygroundUpstream, *, bot: str, where: str) -> No
 
 
 def require_token(upstream: OpenUpstream, *, bot: str, bot_id: str, where: str) -> None:
-    """Raise `Misconfigured` unless there is a token, and the id of the bot."""
+    """Raise `Misconfigured` unless there is a token or another way to one, and the id of the bot."""
     token = upstream.token
-    if not token:
+    if upstream.way == "jwt":
+        require_key(upstream)
+    if upstream.way == "none":
         what = f"There is no token for the bot {bot!r}."
     elif token.lower().startswith("bearer "):
         what = f"The token for the bot {bot!r} is to be given without the word Bearer."
-    elif not can_be_token(token):
+    elif token and not can_be_token(token):
         what = f"The token for the bot {bot!r} holds characters that no token has."
     elif not (bot_id.isascii() and bot_id.isdigit()):
         raise Misconfigured(
@@ -116,6 +143,41 @@ def require_token(upstream: OpenUpstream, *, bot: str, bot_id: str, where: str) 
         "Coze Studio (API Authorization), and write it "
     )
     raise Misconfigured(what, hint=hint + where)
+
+
+def require_key(upstream: OpenUpstream) -> None:
+    """Raise `Misconfigured` unless there is all that signing needs."""
+    wanted = {
+        "client_id (COZE_JWT_OAUTH_CLIENT_ID), the id of the OAuth app": upstream.client_id,
+        "key_id (COZE_JWT_OAUTH_PUBLIC_KEY_ID), the fingerprint of its public key": upstream.key_id,
+        "private_key_file (COZE_JWT_OAUTH_PRIVATE_KEY_FILE_PATH), its private key": upstream.private_key,
+    }
+    missing = [name for name, value in wanted.items() if not value]
+    if missing:
+        raise Misconfigured(
+            f"To ask for tokens with a key, these are missing: {'; '.join(missing)}.",
+            hint="All three are on the page of the OAuth app, or came with it: docs/oauth.md has each step.",
+        )
+
+
+def credentials_of(upstream: OpenUpstream) -> Credentials:
+    """Where the tokens of an account come from.  Raises what `require_key` raises."""
+    match upstream.way:
+        case "jwt":
+            require_key(upstream)
+            return JwtCredentials(
+                client_id=upstream.client_id,
+                key_id=upstream.key_id,
+                private_key=Secret(upstream.private_key),
+                key_name=f"The file {upstream.private_key_file}" if upstream.private_key_file else "private_key",
+                life_s=upstream.token_life_s,
+                account_id=upstream.account_id,
+                session_name=upstream.session_name,
+            )
+        case "login":
+            return LoginCredentials(file=Path(upstream.login_file), client_id=upstream.client_id)
+        case _:
+            return Secret(upstream.token)
 
 
 def _number_in(address: str) -> str:

@@ -71,6 +71,57 @@ def chat(
 @CONFIG_OPTION
 @UPSTREAM_OPTION
 @VERBOSE_OPTION
+@click.argument("workflow")
+@click.option("--input", "inputs", multiple=True, help="A JSON object, key=value, or a text; several times.")
+@click.option("--file", "files", multiple=True, help="key=PATH: upload a file and give it under that name.")
+@click.option("--last", "is_last_only", is_flag=True, help="Print only what the last node gives, when it is whole.")
+@click.option("--resume", "event_id", default="", help="Go on with a run that asked, by the id of its question.")
+@click.option("--kind", default="question", show_default=True, help="Of which kind that question was.")
+@click.option("--answer", default="", help="The answer to it.")
+@click.option("--url", default="", help="Run it by a running `realcoze serve` at this address instead.")
+@click.option("--key", default="", envvar="REALCOZE_KEY", help="The key of that server.", show_envvar=True)
+@click.option("--demo", is_flag=True, help="Run one of an embedded Coze; no account is needed.")
+def run(
+    *,
+    toml: Path | None,
+    upstream: str | None,
+    verbose: int,
+    workflow: str,
+    inputs: tuple[str, ...],
+    files: tuple[str, ...],
+    is_last_only: bool,
+    event_id: str,
+    kind: str,
+    answer: str,
+    url: str,
+    key: str,
+    demo: bool,
+) -> None:
+    """Run WORKFLOW, by its id or a name of the settings; its questions are asked on the terminal."""
+    from realcoze.app import run as running
+    from realcoze.app.talk import Opening
+    from realcoze.domain.request import Resume
+
+    if url and demo:
+        raise click.UsageError("--url and --demo exclude each other.")
+    if event_id and (inputs or files):
+        raise click.UsageError("--resume takes --answer, and neither --input nor --file.")
+    if bool(answer) != bool(event_id):
+        raise click.UsageError("--resume and --answer belong together.")
+    opening = Opening(bot=workflow, url=url, key=key, demo=demo, steps=True)
+    resume = Resume(event_id=event_id, kind=kind) if event_id else None
+    order = running.Order(inputs=inputs, files=files, resume=resume, answer=answer, is_last_only=is_last_only)
+    _run(
+        lambda: running.run(opening, order, lambda: _settings(toml, realcoze_upstream=upstream)),
+        verbose,
+        quiet=["realcoze.upstreams"],
+    )
+
+
+@cli.command()
+@CONFIG_OPTION
+@UPSTREAM_OPTION
+@VERBOSE_OPTION
 @click.option("--host", default=None, help="Where to listen; 127.0.0.1. Another one wants REALCOZE_KEY.")
 @click.option("--port", type=click.IntRange(0, 65535), default=None, help="8080; 0 takes a free one.")
 def serve(*, toml: Path | None, upstream: str | None, verbose: int, host: str | None, port: int | None) -> None:
@@ -104,6 +155,38 @@ def bots(*, toml: Path | None, verbose: int, workspace: str) -> None:
     from realcoze.app import bots as listing
 
     _run(lambda: listing.list_bots(_settings(toml), workspace_id=workspace), verbose)
+
+
+@cli.command()
+@CONFIG_OPTION
+@VERBOSE_OPTION
+@click.option("--client-id", default="", help="The OAuth app to log in with; else client_id of the settings.")
+@click.option("--base", default=None, help="Where; else COZE_API_BASE, else https://api.coze.com.")
+@click.option("--pkce", is_flag=True, help="Come back from the browser to this machine, instead of by a code.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8085, show_default=True, help="Where to, with --pkce.")
+def login(*, toml: Path | None, verbose: int, client_id: str, base: str | None, pkce: bool, port: int) -> None:
+    """Log in to Coze as yourself; later runs that have no token use it."""
+    from realcoze.app import login as logging_in
+
+    async def work() -> int:
+        wish = logging_in.wish_of(_account(toml, base), client_id)
+        if pkce:
+            return await logging_in.log_in_by_browser(wish, port=port)
+        return await logging_in.log_in_by_device(wish)
+
+    _run(work, verbose)
+
+
+@cli.command()
+@CONFIG_OPTION
+@VERBOSE_OPTION
+@click.option("--client-id", default="", help="Only the login with this OAuth app.")
+@click.option("--base", default=None, help="Where; else COZE_API_BASE, else https://api.coze.com.")
+def logout(*, toml: Path | None, verbose: int, client_id: str, base: str | None) -> None:
+    """Forget what `realcoze login` has kept."""
+    from realcoze.app import login as logging_in
+
+    _run(lambda: logging_in.log_out(_account(toml, base), client_id=client_id), verbose)
 
 
 @cli.command()
@@ -188,6 +271,11 @@ def _settings(toml: Path | None, **overrides: object) -> "Settings":
     from realcoze.app.config import load_settings
 
     return load_settings(folder=Path.cwd(), environment=os.environ, toml=toml, overrides=overrides)
+
+
+def _account(toml: Path | None, base: str | None) -> "Settings":
+    """Settings with an account of the open API in them, even where nothing but its address is set."""
+    return _settings(toml, coze_api_base=base, coze_bot_id="")
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, int]], verbose: int, *, quiet: Iterable[str] = ()) -> None:

@@ -9,7 +9,7 @@ Described for its users in docs/settings.md.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,9 +27,12 @@ from realcoze.app.accounts import (
     require_token,
 )
 from realcoze.app.sources import check_mode, converted, read_names, read_secret, read_toml, shortened
+from realcoze.app.store import Store, history_of, no_conversations
 from realcoze.domain.ids import BotName
 from realcoze.errors import Misconfigured
+from realcoze.gateway.continuity import History
 from realcoze.gateway.route import ONLY_BOT
+from realcoze.upstreams.coze_open.login import FILE_NAME, LoginFile
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +40,15 @@ TOML_NAME = "realcoze.toml"
 SEED_UPSTREAM = "playground"
 """The upstream that the names of the Node program speak of."""
 
-_OPEN_NAMES = frozenset({"coze_api_token", "coze_api_token_file", "coze_bot_id"})
+_KEY_NAMES = {
+    "coze_jwt_oauth_client_id": "client_id",
+    "coze_jwt_oauth_public_key_id": "key_id",
+    "coze_jwt_oauth_private_key": "private_key",
+    "coze_jwt_oauth_private_key_file_path": "private_key_file",
+}
+"""What the official SDK's examples call the settings of an OAuth app."""
+
+_OPEN_NAMES = frozenset({"coze_api_token", "coze_api_token_file", "coze_bot_id", "coze_workflow_id", *_KEY_NAMES})
 """Who gives one of them has an account there; its address alone makes none."""
 
 OPEN_UPSTREAM = "coze"
@@ -71,17 +82,32 @@ class Server(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Bot(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`[bots.NAME]`: a name that callers use, the account it is on, and its config.json or its id there."""
+    """`[bots.NAME]`: a name that callers use, the account it is on, and its config.json or its id there.
+
+    With `workflow_id` or `chatflow_id` it is one of these, run in the name of `bot_id` or `app_id`.
+    """
 
     upstream: str = SEED_UPSTREAM
     config: str = "./config.json"
     bot_id: str = ""
+    workflow_id: str = ""
+    chatflow_id: str = ""
+    app_id: str = ""
+    input: str = "input"
+    private: bool | None = None
+    history: History = "replay"
+
+    @property
+    def known_as(self) -> str:
+        """The id of what answers."""
+        return self.workflow_id or self.chatflow_id or self.bot_id
 
 
 class _File(msgspec.Struct, kw_only=True):
     """All of realcoze.toml."""
 
     server: Server = msgspec.field(default_factory=Server)
+    store: Store = msgspec.field(default_factory=Store)
     upstreams: dict[str, Upstream] = {}
     bots: dict[str, Bot] = {}
     temp_path: str = ""
@@ -91,6 +117,7 @@ class _Tables(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Its outermost level, the tables yet to be read."""
 
     server: dict[str, Any] = {}
+    store: dict[str, Any] = {}
     upstreams: dict[str, Any] = {}
     bots: dict[str, Any] = {}
     temp_path: str = ""
@@ -109,6 +136,7 @@ class Settings:
     catches_all: bool
     state_dir: Path
     folder: Path = Path()
+    store: Store = field(default_factory=Store)
 
 
 def load_settings(
@@ -126,13 +154,17 @@ def load_settings(
     path = toml or _toml(folder, names)
     file = _read(path) if path else _File()
     _apply(file, names, folder)
+    state_dir = _state_dir(file.temp_path, folder, environment)
     _read_tokens(file, path.parent if path else folder)
+    _find_logins(file, path.parent if path else folder, state_dir)
     catches_all = not file.bots
     chosen = names.get("realcoze_upstream", "")
     if chosen and chosen not in file.upstreams:
         raise _unknown_upstream("The chosen upstream", chosen, file)
     if catches_all:
         file.bots = _only_bot(file, names, chosen)
+        for bot in file.bots.values():
+            bot.history = history_of(names.get("realcoze_history") or "replay")
     base = path.parent if path else folder
     bots = {
         BotName(name): _resolved(name, bot, file, folder if catches_all else base) for name, bot in file.bots.items()
@@ -142,8 +174,9 @@ def load_settings(
         upstreams=file.upstreams,
         bots={name: bot for name, bot in bots.items() if chosen in ("", bot.upstream)},
         catches_all=catches_all,
-        state_dir=_state_dir(file.temp_path, folder, environment),
+        state_dir=state_dir,
         folder=folder,
+        store=file.store,
     )
 
 
@@ -157,11 +190,33 @@ def require_bots(settings: Settings) -> None:
         if isinstance(upstream, OpenUpstream):
             is_named = bot.upstream == OPEN_UPSTREAM
             where = "into the file .env: COZE_API_TOKEN=VALUE" if is_named else f'{table}token = "VALUE"'
-            require_token(upstream, bot=name, bot_id=bot.bot_id, where=where)
+            require_token(upstream, bot=name, bot_id=bot.known_as, where=where)
+            _check_ids(name, bot)
+            _check_history(name, bot, upstream)
         else:
             is_named = bot.upstream == SEED_UPSTREAM
             where = "into the file .env: session_id=VALUE" if is_named else f'{table}session_id = "VALUE"'
             require_session(upstream, bot=name, where=where)
+            if bot.history == "continue":
+                raise no_conversations(name, "the playground keeps no conversations")
+
+
+def _check_ids(name: str, bot: Bot) -> None:
+    """Raise `Misconfigured` for ids that exclude each other."""
+    if bot.workflow_id and bot.chatflow_id:
+        raise Misconfigured(f"The bot {name!r} is a workflow and a chatflow at once.", hint="Leave one of the two out.")
+    if bot.bot_id and bot.app_id:
+        raise Misconfigured(f"The bot {name!r} has a bot_id and an app_id.", hint="Coze takes one of the two.")
+
+
+def _check_history(name: str, bot: Bot, upstream: OpenUpstream) -> None:
+    """Raise `Misconfigured` for a bot that goes on where there is nothing to go on with."""
+    if bot.history == "replay":
+        return
+    if bot.workflow_id:
+        raise no_conversations(name, "a workflow has no conversations; a chatflow has")
+    if upstream.private if bot.private is None else bot.private:
+        raise no_conversations(name, "private = true asks Coze to keep nothing to go on with")
 
 
 def _toml(folder: Path, names: Mapping[str, str]) -> Path | None:
@@ -175,10 +230,12 @@ def _read(path: Path) -> _File:
     tables = converted(read_toml(path), _Tables, path=path, at="$")
     file = _File(
         server=converted(tables.server, Server, path=path, at="$.server"),
+        store=converted(tables.store, Store, path=path, at="$.store"),
         upstreams={name: _upstream(table, path, f"$.upstreams.{name}") for name, table in tables.upstreams.items()},
         bots={name: converted(table, Bot, path=path, at=f"$.bots.{name}") for name, table in tables.bots.items()},
         temp_path=str(path.parent / tables.temp_path) if tables.temp_path else "",
     )
+    file.store.path = str(path.parent / Path(file.store.path).expanduser()) if file.store.path else ""
     check_mode(path, [file.server.key, *(upstream.secret for upstream in file.upstreams.values())])
     return file
 
@@ -208,15 +265,36 @@ def _apply(file: _File, names: Mapping[str, str], folder: Path) -> None:
         if "coze_api_token_file" in names:
             coze.token, coze.token_file = "", str(folder / names["coze_api_token_file"])
         coze.token = names.get("coze_api_token", coze.token).strip()
+        for name, field in _KEY_NAMES.items():
+            setattr(coze, field, names.get(name, getattr(coze, field)).strip())
+        if names.get("coze_jwt_oauth_private_key_file_path"):
+            coze.private_key_file = str(folder / coze.private_key_file)
         coze.base = names.get("coze_api_base", "").strip() or coze.base
         coze.proxy = names.get("proxy", coze.proxy)
 
 
 def _read_tokens(file: _File, base: Path) -> None:
-    """Fill in the tokens that stand in files of their own."""
+    """Fill in the tokens and keys that stand in files of their own."""
     for upstream in file.upstreams.values():
-        if isinstance(upstream, OpenUpstream) and upstream.token_file and not upstream.token:
-            upstream.token = read_secret(base / Path(upstream.token_file).expanduser())
+        if isinstance(upstream, OpenUpstream):
+            if upstream.token_file and not upstream.token:
+                upstream.token = read_secret(base / Path(upstream.token_file).expanduser(), what="a token")
+            if upstream.private_key_file and not upstream.private_key:
+                key = base / Path(upstream.private_key_file).expanduser()
+                upstream.private_key = read_secret(key, what="a private key")
+            # A line of .env holds no line breaks; the SDK's examples write them so.
+            upstream.private_key = upstream.private_key.replace("\\n", "\n")
+
+
+def _find_logins(file: _File, base: Path, state_dir: Path) -> None:
+    """Where nothing else says who an account is, somebody may have logged in there."""
+    for upstream in file.upstreams.values():
+        if not isinstance(upstream, OpenUpstream):
+            continue
+        if upstream.login_file:
+            upstream.login_file = str(base / Path(upstream.login_file).expanduser())
+        elif upstream.way == "none" and LoginFile(state_dir / FILE_NAME).find(upstream.base, upstream.client_id):
+            upstream.login_file = str(state_dir / FILE_NAME)
 
 
 def _taken(name: str, kind: str) -> Misconfigured:
@@ -245,16 +323,26 @@ def _only_bot(file: _File, names: Mapping[str, str], chosen: str) -> dict[str, B
         )
     name = chosen or both[0]
     if isinstance(file.upstreams[name], OpenUpstream):
-        return {ONLY_BOT: Bot(upstream=name, bot_id=names.get("coze_bot_id", ""))}
+        bot_id = names.get("coze_bot_id", "")
+        return {
+            ONLY_BOT: Bot(upstream=name, bot_id=bot_id, workflow_id="" if bot_id else names.get("coze_workflow_id", ""))
+        }
     return {ONLY_BOT: Bot(upstream=name, config=names.get("bot_config_path", "./config.json"))}
 
 
 def _resolved(name: str, bot: Bot, file: _File, base: Path) -> Bot:
-    # Who gives the bot's id need not say that it is on the open API.
-    upstream = OPEN_UPSTREAM if bot.bot_id and bot.upstream == SEED_UPSTREAM else bot.upstream
+    # Who gives an id need not say that it is on the open API.
+    upstream = OPEN_UPSTREAM if bot.known_as and bot.upstream == SEED_UPSTREAM else bot.upstream
     if upstream not in file.upstreams:
         raise _unknown_upstream(f"bots.{name}.upstream", upstream, file)
-    return Bot(upstream=upstream, config=str(base / bot.config), bot_id=bot.bot_id.strip())
+    return msgspec.structs.replace(
+        bot,
+        upstream=upstream,
+        config=str(base / bot.config),
+        bot_id=bot.bot_id.strip(),
+        workflow_id=bot.workflow_id.strip(),
+        chatflow_id=bot.chatflow_id.strip(),
+    )
 
 
 def _unknown_upstream(what: str, name: str, file: _File) -> Misconfigured:

@@ -12,7 +12,7 @@ from itertools import groupby
 
 import click
 
-from realcoze.app.accounts import OpenUpstream, Upstream
+from realcoze.app.accounts import OpenUpstream, Upstream, Way
 from realcoze.app.config import Bot, Settings, require_bots
 from realcoze.app.wiring import open_settings
 from realcoze.domain.ids import BotName
@@ -28,6 +28,12 @@ SCOPES: Mapping[Scope, str] = {
     "chat": "to talk",
     "cancelChat": "to stop an answer that nobody waits for",
     "uploadFile": "to show pictures and files",
+}
+WAYS: Mapping[Way, str] = {
+    "token": "a token of the settings",  # nosec B105
+    "jwt": "an OAuth app with a key of its own (JWT); its tokens are renewed",
+    "login": "somebody who logged in with `realcoze login`; the tokens are renewed",
+    "none": "nobody",
 }
 CLOCK_HINT = "Set this machine's clock; certificates and tokens are judged by it."
 OTHER_BASE_HINT = "Look at the base address: https://api.coze.com, https://api.coze.cn, or http://HOST:8888 for Studio."
@@ -112,6 +118,7 @@ async def _account(upstream: OpenUpstream, bots: dict[BotName, Bot], ask: Ask) -
         except RealcozeError as error:
             yield _failed("the account", error)
             return
+        yield Finding(what=f"who we are to Coze: {WAYS[upstream.way]}", is_well=True)
         async for finding in _checks(coze.calls, bots):
             yield finding
             if finding.is_last:

@@ -11,16 +11,17 @@ from typing import Literal
 import click
 import msgspec
 
-from realcoze.app.accounts import PlaygroundUpstream
-from realcoze.app.config import SEED_UPSTREAM, Bot, Server, Settings
+from realcoze.app.accounts import OpenUpstream, PlaygroundUpstream
+from realcoze.app.config import OPEN_UPSTREAM, SEED_UPSTREAM, Bot, Server, Settings
 from realcoze.app.invocation import our_command
 from realcoze.app.signals import STOP, told
 from realcoze.app.wiring import House, open_house
 from realcoze.domain.ids import BotName
 from realcoze.emulator import fault
-from realcoze.emulator.account import API_TOKEN, BOTS, SESSION_ID, bot_config
+from realcoze.emulator.account import API_TOKEN, BOTS, CHATFLOW, SESSION_ID, WORKFLOWS, bot_config
 from realcoze.emulator.delivery import FrameForm
 from realcoze.emulator.open_api import fault as open_fault
+from realcoze.emulator.open_api.secretary import NAME as SECRETARY
 from realcoze.emulator.open_api.settings import PLANS, OpenSettings, Personality
 from realcoze.emulator.playground import PlaygroundSettings
 from realcoze.emulator.server import Emulator, emulating
@@ -28,6 +29,9 @@ from realcoze.errors import Misconfigured
 
 Api = Literal["playground", "open", "studio"]
 """Which of Coze's APIs written settings speak; `studio` also makes the open API that of Coze Studio."""
+
+BEAT_S = 5.0
+"""How long its silent workflow says nothing at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +51,15 @@ async def emulate(wish: Wish) -> int:
     """Serve until stopped; says how to reach it."""
     settings = PlaygroundSettings(session_id=SESSION_ID, seed=wish.seed, pace=wish.pace, frame_form=wish.frames)
     personality: Personality = "studio" if wish.api == "studio" else "coze"
-    open_api = OpenSettings(personality=personality, seed=wish.seed, pace=wish.pace, **PLANS[wish.plan])
+    open_api = OpenSettings(personality=personality, seed=wish.seed, pace=wish.pace, beat_s=BEAT_S, **PLANS[wish.plan])
     with told(*STOP) as signals:
         async with emulating(settings, open_api, port=wish.port) as emulator:
             click.echo(f"A Coze of our own at {emulator.base}, until Ctrl-C. Its bots:")
             for bot in BOTS:
                 click.echo(f"  {bot.name:9} {bot.about}")
+            click.echo("Its workflows and its chatflow, on the open API:")
+            for flow in (*WORKFLOWS, CHATFLOW):
+                click.echo(f"  {flow.name:9} {flow.workflow_id}  {flow.about}")
             if wish.folder is None:
                 click.echo("Add --write FOLDER to get the settings that reach it.")
             else:
@@ -79,15 +86,24 @@ def describe_faults() -> str:
 
 @asynccontextmanager
 async def emulated_settings(emulator: Emulator, server: Server | None = None) -> AsyncIterator[Settings]:
-    """Settings with all bots of an emulator; their files live as long as the block."""
+    """Settings with all bots of an emulator; their files live as long as the block.
+
+    They are on the playground, but for the one that wants tools: that is of the open API, as the workflows are.
+    """
     with tempfile.TemporaryDirectory(prefix="realcoze-") as name:
         folder = Path(name)
         for bot in BOTS:
             _write_bot(folder, bot.name)
+        bots = {BotName(bot.name): Bot(config=str(folder / f"{bot.name}.json")) for bot in BOTS}
+        secretary = next(bot for bot in BOTS if bot.name == SECRETARY)
+        bots[BotName(SECRETARY)] = Bot(upstream=OPEN_UPSTREAM, bot_id=secretary.bot_id)
         yield Settings(
             server=server or Server(),
-            upstreams={SEED_UPSTREAM: PlaygroundUpstream(session_id=SESSION_ID, base=emulator.base)},
-            bots={BotName(bot.name): Bot(config=str(folder / f"{bot.name}.json")) for bot in BOTS},
+            upstreams={
+                SEED_UPSTREAM: PlaygroundUpstream(session_id=SESSION_ID, base=emulator.base),
+                OPEN_UPSTREAM: OpenUpstream(token=API_TOKEN, base=emulator.base),
+            },
+            bots=bots,
             catches_all=False,
             state_dir=folder / "state",
         )

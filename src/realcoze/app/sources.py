@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_SECRETS = ("session_id", "realcoze_key", "coze_api_token")
+_SECRETS = ("session_id", "realcoze_key", "coze_api_token", "coze_jwt_oauth_private_key")
 _ALIASES = {"tmp_path": "temp_path"}
 """The Node program's example said one, its code read the other."""
 
@@ -54,12 +54,12 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise Misconfigured(f"{path} is no TOML: {error}.") from error
 
 
-def read_secret(path: Path) -> str:
-    """A secret from a file that holds nothing else.  Raises `Misconfigured`."""
+def read_secret(path: Path, *, what: str) -> str:
+    """A secret from a file that holds nothing else; `what` is for the error.  Raises `Misconfigured`."""
     try:
         secret = path.read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"The file of a token, {path}, cannot be read: {error}.") from error
+        raise Misconfigured(f"The file of {what}, {path}, cannot be read: {error}.") from error
     check_mode(path, [secret])
     return secret
 

@@ -38,7 +38,7 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Partner:
+class Partner:
     """Whom we talk to; `state_dir` is where what was typed is kept."""
 
     gateway: Gateway
@@ -54,33 +54,34 @@ async def talk(opening: Opening, settings: Callable[[], Settings]) -> int:
 
 async def _talk(opening: Opening, settings: Callable[[], Settings]) -> int:
     bot = BotName(opening.bot)
-    async with _partner(opening, settings) as partner:
+    async with partner(opening, settings) as found:
         if sys.stdin.isatty() and sys.stdout.isatty():
             # A pipe needs none of it, and it takes a third of the start.
             from realcoze.faces.terminal.chat import Chat  # noqa: PLC0415
 
             return await Chat(
-                partner.gateway,
+                found.gateway,
                 bot=bot,
-                greeting=partner.greeting,
-                upload_bytes=partner.upload_bytes,
+                greeting=found.greeting,
+                upload_bytes=found.upload_bytes,
                 show_steps=opening.steps,
-                history_file=partner.state_dir / "typed" if partner.state_dir else None,
+                history_file=found.state_dir / "typed" if found.state_dir else None,
             ).run()
         question = read_question(await _piped())
-        if bot and partner.gateway.find(bot) != bot:
-            click.echo(partner.greeting, err=True)
-        return await answer_pipe(partner.gateway, question, bot=bot, out=sys.stdout, err=sys.stderr)
+        if bot and found.gateway.find(bot) != bot:
+            click.echo(found.greeting, err=True)
+        return await answer_pipe(found.gateway, question, bot=bot, out=sys.stdout, err=sys.stderr)
 
 
 @asynccontextmanager
-async def _partner(opening: Opening, settings: Callable[[], Settings]) -> AsyncIterator[_Partner]:
+async def partner(opening: Opening, settings: Callable[[], Settings]) -> AsyncIterator[Partner]:
+    """Whom the command line means, for as long as the block lasts.  Raises a `RealcozeError`."""
     bot = BotName(opening.bot)
     if opening.url:
         async with open_native(opening.url, key=Secret(opening.key)) as upstream:
             # The server knows its bots, and what it takes.
             greeting = f"Talking to {bot or 'the first bot'} at {opening.url}."
-            yield _Partner(gateway=Gateway(Onward(upstream)), greeting=greeting, upload_bytes=MOST_UPLOAD)
+            yield Partner(gateway=Gateway(Onward(upstream)), greeting=greeting, upload_bytes=MOST_UPLOAD)
     elif opening.demo:
         async with emulated_house() as (house, made):
             yield _to_house(house, bot, made)
@@ -90,11 +91,11 @@ async def _partner(opening: Opening, settings: Callable[[], Settings]) -> AsyncI
             yield replace(_to_house(house, bot, loaded), state_dir=loaded.state_dir)
 
 
-def _to_house(house: House, bot: BotName, settings: Settings) -> _Partner:
+def _to_house(house: House, bot: BotName, settings: Settings) -> Partner:
     greeting = _greeting(bot, house.gateway)
     ours = settings.bots.get(bot) or next(iter(settings.bots.values()))
     upload_bytes = settings.upstreams[ours.upstream].upload_bytes
-    return _Partner(gateway=house.gateway, greeting=greeting, upload_bytes=upload_bytes)
+    return Partner(gateway=house.gateway, greeting=greeting, upload_bytes=upload_bytes)
 
 
 def _greeting(bot: BotName, gateway: Gateway) -> str:

@@ -13,9 +13,10 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from realcoze.app import config
-from realcoze.app.accounts import OpenUpstream, PlaygroundUpstream, Upstream
+from realcoze.app.accounts import OpenUpstream, PlaygroundUpstream, Upstream, credentials_of
 from realcoze.app.config import Settings
 from realcoze.app.server import is_loopback
+from realcoze.app.store import open_continuity
 from realcoze.dialects.coze_playground.execute import BotConfig, decode_config
 from realcoze.domain.ids import BotName
 from realcoze.domain.ports import Chats
@@ -28,11 +29,13 @@ from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
 from realcoze.gateway.route import Routes
 from realcoze.upstreams.coze_open.settings import Deadlines as OpenDeadlines
-from realcoze.upstreams.coze_open.settings import OpenSettings, Target
+from realcoze.upstreams.coze_open.settings import Kind, OpenSettings, Target
 from realcoze.upstreams.coze_open.upstream import CozeOpen, open_coze
 from realcoze.upstreams.coze_playground.settings import Deadlines, PlaygroundSettings
 from realcoze.upstreams.coze_playground.upstream import Playground, open_playground
 from realcoze.upstreams.credentials import Secret
+
+THERE_IS = "GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health and the websocket /ws"
 
 Health = Callable[[], Mapping[str, object]]
 
@@ -60,7 +63,9 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
                 upstreams[name] = await stack.enter_async_context(_opened(upstream, bots, settings.state_dir))
         chats: dict[BotName, Chats] = {bot: upstreams[b.upstream] for bot, b in settings.bots.items()}
         any_bot = next((upstream for upstream in upstreams.values() if _takes_any_bot(upstream)), None)
-        gateway = Gateway(Routes(chats, catches_all=settings.catches_all, any_bot=any_bot))
+        histories = {bot: b.history for bot, b in settings.bots.items()}
+        continuity = await stack.enter_async_context(open_continuity(settings.store, histories, settings.state_dir))
+        gateway = Gateway(Routes(chats, catches_all=settings.catches_all, any_bot=any_bot), continuity=continuity)
         yield House(gateway, lambda: {name: upstream.health() for name, upstream in upstreams.items()})
 
 
@@ -113,7 +118,7 @@ def _http_refusal(request: HttpRequest, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     code = {404: "no_such_path", 405: "method_not_allowed", 426: "upgrade_required"}.get(status, "bad_http")
     asked = f"{request.scope.get('method', 'websocket')[:20]} {request.scope['path'][:80]!r}"
-    message = f"There is no {asked} here, but GET /, POST /, POST /upload, GET /health and the websocket /ws."
+    message = f"There is no {asked} here, but {THERE_IS}."
     response = refuse_at_door(Refused(status, code, message))
     if status == 426:
         response.headers.update({"upgrade": "websocket", "connection": "upgrade"})  # RFC 9110, 7.8 and 15.5.22
@@ -141,16 +146,31 @@ def _defect(_request: HttpRequest, _error: Exception) -> Response:
 def open_settings(upstream: OpenUpstream, bots: Mapping[BotName, config.Bot]) -> OpenSettings:
     """An account of the open API with these bots of it."""
     return OpenSettings(
-        token=Secret(upstream.token),
-        bots={name: Target(id=bot.bot_id, saves_history=not upstream.private) for name, bot in bots.items()},
+        token=credentials_of(upstream),
+        voice_id=upstream.voice_id,
+        bots={name: _target(bot, upstream) for name, bot in bots.items()},
         base=upstream.base,
         proxy=upstream.proxy or None,
         takes_any_bot=upstream.any_bot,
         saves_history=not upstream.private,
+        recovery_calls=upstream.recovery_calls,
         upload_bytes=upstream.upload_bytes,
         max_turns=upstream.max_turns,
         max_queue=upstream.max_queue,
         deadlines=OpenDeadlines(first_event=upstream.first_event_s, idle=upstream.idle_s, queue=upstream.queue_s),
+    )
+
+
+def _target(bot: config.Bot, upstream: OpenUpstream) -> Target:
+    is_private = upstream.private if bot.private is None else bot.private
+    kind: Kind = "workflow" if bot.workflow_id else "chatflow" if bot.chatflow_id else "bot"
+    return Target(
+        id=bot.known_as,
+        kind=kind,
+        bot_id="" if kind == "bot" else bot.bot_id,
+        app_id=bot.app_id,
+        input_name=bot.input,
+        saves_history=not is_private,
     )
 
 

@@ -7,6 +7,7 @@ The text of one message is the sum of its `TextDelta`s; a `TextReplaced` starts 
 its own text; `AnswerDone` repeats the whole, and it is what the sum made.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -90,6 +91,17 @@ class Interrupt:
     event_id: str
     kind: str
     data: Mapping[str, Json]
+
+    @property
+    def question(self) -> str:
+        """What is asked, for people, as far as the workflow says it; may be empty.
+
+        What is no sentence, such as the fields that an input node wants, is told as JSON.
+        """
+        for name in ("question", "data", "node_title"):
+            if asked := self.data.get(name):
+                return asked if isinstance(asked, str) else json.dumps(asked, ensure_ascii=False)
+        return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

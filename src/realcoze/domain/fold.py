@@ -31,7 +31,7 @@ BETWEEN_MESSAGES = "\n\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """One whole turn.  `text` is the answer, its messages in the order they began."""
+    """One whole turn.  `text` is the answer, its messages in the order they began, or else what the bot asks."""
 
     text: str
     reasoning: str = ""
@@ -64,9 +64,10 @@ class Fold:
 
     @property
     def text(self) -> str:
-        """The answer so far."""
+        """The answer so far.  A turn that ends with a question and no word has the question for its answer."""
         texts = ("".join(pieces) for pieces in self._messages.values())
-        return BETWEEN_MESSAGES.join(text for text in texts if text)
+        text = BETWEEN_MESSAGES.join(text for text in texts if text)
+        return self._end.interrupt.question if not text and isinstance(self._end, InputRequested) else text
 
     def feed(self, event: Event) -> None:
         """Take one event; what a reply has no place for is passed over."""

@@ -24,3 +24,11 @@ class Message:
 def say(role: Role, text: str) -> Message:
     """A message that is only text."""
     return Message(role=role, parts=(Text(text=text),))
+
+
+def split_at_answer(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
+    """What a bot has answered already, up to its last message, and what is new."""
+    for count in range(len(messages), 0, -1):
+        if messages[count - 1].role == "assistant":
+            return messages[:count], messages[count:]
+    return (), messages

@@ -69,10 +69,10 @@ class Sound:
 class Speaks(Protocol):
     """An upstream that can read a text aloud."""
 
-    async def speak(self, text: str, *, voice: str, format: str, speed: float) -> Sound:  # noqa: A002 - the field's word
-        """The text, spoken.
+    async def speak(self, text: str, bot: BotName, *, voice: str, format: str, speed: float) -> Sound:  # noqa: A002 - the field's word
+        """The text, spoken, on the account of this bot.
 
-        `voice` is the upstream's id of a voice, `format` one of wav, pcm, ogg_opus and mp3, `speed` a
+        `voice` is the upstream's id of a voice, or empty, `format` one of wav, pcm, ogg_opus and mp3, `speed` a
         factor.  Raises a `RealcozeError`.
         """
 
@@ -81,7 +81,7 @@ class Speaks(Protocol):
 class Transcribes(Protocol):
     """An upstream that can write down what is spoken."""
 
-    async def transcribe(self, data: bytes, name: str) -> str:
+    async def transcribe(self, data: bytes, name: str, bot: BotName) -> str:
         """The text of a recording; `name` may be empty.  Raises a `RealcozeError`."""
 
 

@@ -33,8 +33,30 @@ BOTS = (
     EmulatedBot("slow", "7300000000000000004", "thinks aloud, one word at a time", "You take your time.", pace=0.1),
     EmulatedBot("echo", "7300000000000000005", "says exactly what it was told", "You repeat."),
     EmulatedBot("pictures", "7300000000000000006", "describes the pictures and files it is shown", "You look."),
+    EmulatedBot("secretary", "7300000000000000007", "has its caller set reminders", "You remind."),
 )
 BOT_OF_ID: Mapping[str, EmulatedBot] = {bot.bot_id: bot for bot in BOTS}
+
+
+@dataclass(frozen=True, slots=True)
+class EmulatedWorkflow:
+    """`about` is a line for people."""
+
+    name: str
+    workflow_id: str
+    about: str
+
+
+WORKFLOWS = (
+    EmulatedWorkflow("poem", "7500000000000000001", "writes a poem about its input, node by node"),
+    EmulatedWorkflow("quiz", "7500000000000000002", "asks two questions, or as many as `questions` says, and counts"),
+    EmulatedWorkflow("form", "7500000000000000003", "wants the fields of a form filled in"),
+    EmulatedWorkflow("broken", "7500000000000000004", "fails in the middle"),
+    EmulatedWorkflow("quiet", "7500000000000000005", "says nothing for long, and then one word"),
+    EmulatedWorkflow("files", "7500000000000000006", "describes what it is given as image, file and audio"),
+)
+CHATFLOW = EmulatedWorkflow("guide", "7500000000000000011", "is talked with like a bot; told to ask, it asks back")
+WORKFLOW_OF_ID: Mapping[str, EmulatedWorkflow] = {each.workflow_id: each for each in (*WORKFLOWS, CHATFLOW)}
 
 
 def bot_config(bot: EmulatedBot) -> dict[str, Any]:

@@ -215,13 +215,21 @@ def _pictures(scene: Scene) -> Said:
     return [], "\n\n".join(_seen(part, scene.find_file) for part in shown), []
 
 
+def _secretary(scene: Scene) -> Said:
+    asked = without_mark(scene.history[-1].text)
+    if _CHINESE.search(asked):
+        return [], "我可以提醒你，比如说：“六点提醒我浇花”。", ["六点提醒我浇花"]
+    return [], "I can set reminders. Say: “Remind me at 18:00 to water the flowers”.", ["Remind me at 18:00 to eat"]
+
+
 def _seen(part: MediaPart, find_file: FindFile) -> str:
     if part.url:
         return f"I see that there is something at <{part.url}>, and do not open links."
-    return _described(part.key, find_file(part.key))
+    return described(part.key, find_file(part.key))
 
 
-def _described(key: str, data: bytes | None) -> str:
+def described(key: str, data: bytes | None) -> str:
+    """What an uploaded file is, by its bytes."""
     if data is None:
         return f"I cannot see `{key}`: it was never uploaded to the end."
     media = media_of(data)
@@ -247,6 +255,7 @@ _SAY: dict[str, Callable[[Scene], Said]] = {
     "slow": _slow,
     "pictures": _pictures,
     "echo": _echo,
+    "secretary": _secretary,
 }
 
 _ARTICLE = """\

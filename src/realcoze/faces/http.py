@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from realcoze.domain.ids import RequestId
 from realcoze.domain.media import size_in_words
+from realcoze.domain.request import Thread
 from realcoze.errors import BadRequest, TooLarge
 from realcoze.tasks import background_tasks
 
@@ -41,10 +42,15 @@ FORM_PIECE_BYTES = 64 << 10
 
 PREFLIGHT = {
     "access-control-allow-methods": "GET, POST",
-    "access-control-allow-headers": "authorization, content-type, x-api-key",
+    "access-control-allow-headers": "authorization, content-type, x-api-key, x-conversation-id, x-openwebui-chat-id",
     "access-control-max-age": "600",
 }
 """What a page of an allowed origin may do, as its browser asks beforehand."""
+
+THREAD_HEADERS = {"x-conversation-id": False, "x-openwebui-chat-id": True}
+"""How a client names a conversation, and whether it always sends the whole history with it."""
+
+THREAD_CHARACTERS = 200
 
 EXPOSED = "x-request-id, retry-after"
 """The headers of an answer that such a page may read beside the usual ones."""
@@ -73,6 +79,16 @@ def presented_keys(headers: Headers) -> list[str]:
         scheme, _, key = value.partition(" ")
         keys.append(key.strip() if scheme.lower() == "bearer" else "")
     return keys
+
+
+def thread_of(headers: Headers) -> Thread | None:
+    """The conversation that a request belongs to by its client's name for it.  Raises `BadRequest`."""
+    for name, is_whole in THREAD_HEADERS.items():
+        if thread_id := headers.get(name, ""):
+            if len(thread_id) > THREAD_CHARACTERS:
+                raise BadRequest(f"The header {name} has more than {THREAD_CHARACTERS} characters.")
+            return Thread(id=thread_id, is_whole=is_whole)
+    return None
 
 
 def declared_bytes(request: HttpRequest, *, most: int) -> int:

@@ -1,8 +1,9 @@
-"""Our own HTTP API: `POST /`, `POST /upload` and `GET /health`.  Its users read docs/native-api.md."""
+"""Our own HTTP API: `POST /`, files and speech, and `GET /health`.  Its users read docs/native-api.md."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol, TypeVar
 
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
@@ -15,6 +16,7 @@ from realcoze.dialects.native.records import NdjsonEncoder, SseEncoder
 from realcoze.dialects.native.reply import encode_reply
 from realcoze.dialects.native.request import Question, decode_request
 from realcoze.dialects.native.snapshots import SnapshotEncoder, encode_flat_error
+from realcoze.dialects.native.speech import decode_speech, encode_text
 from realcoze.dialects.native.upload import encode_uploaded
 from realcoze.domain.ids import BotName, RequestId
 from realcoze.errors import RealcozeError
@@ -25,6 +27,7 @@ from realcoze.faces.http import (
     presented_keys,
     read_body,
     read_file,
+    thread_of,
     unless_left,
 )
 from realcoze.faces.room import Room
@@ -38,6 +41,16 @@ UPLOADING_BYTES = 128 << 20
 """Files on their way at once, by their declared size; in memory each is there up to three times."""
 
 Health = Callable[[], Mapping[str, object]]
+
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class WithFile(Protocol[T_co]):
+    """Something that the gateway does with a file."""
+
+    def __call__(self, data: bytes, name: str, *, bot: BotName) -> Awaitable[T_co]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +81,8 @@ class NativeFace:
         return [
             Route("/", self._post, methods=["POST"]),
             Route("/upload", self._upload, methods=["POST"]),
+            Route("/speech", self._speech, methods=["POST"]),
+            Route("/transcription", self._transcription, methods=["POST"]),
             Route("/health", self._get_health, methods=["GET"]),
         ]
 
@@ -75,9 +90,10 @@ class NativeFace:
         request_id = new_request_id()
         refuse = partial(_refuse_flat if _is_flat(request) else refuse_error, request_id)
         try:
-            self._access.authenticate(presented_keys(request.headers))
+            caller, thread = self._access.authenticate(presented_keys(request.headers)), thread_of(request.headers)
             subscribe = request.query_params.get("subscribe", "")
             question = decode_request(await read_body(request), subscribe=subscribe)
+            question = replace(question, request=replace(question.request, caller=caller, thread=thread))
             if not (question.is_streamed or _is_streamed(request)):
                 return await self._whole(request, question, request_id)
         except ClientDisconnect:
@@ -102,19 +118,53 @@ class NativeFace:
 
     async def _upload(self, request: HttpRequest) -> Response:
         """A file in the body, or as the field `file` of a form; its key for a history entry."""
+
+        async def work(request_id: RequestId) -> Response:
+            part = await self._with_file(request, self._gateway.upload)
+            return Response(encode_uploaded(part), media_type=JSON, headers={"x-request-id": request_id})
+
+        return await self._answered(request, work)
+
+    async def _speech(self, request: HttpRequest) -> Response:
+        """A text, spoken."""
+
+        async def work(request_id: RequestId) -> Response:
+            asked = decode_speech(await read_body(request))
+            speaking = self._gateway.speak(
+                asked.text, bot=asked.bot, voice=asked.voice, format=asked.format, speed=asked.speed
+            )
+            sound = await unless_left(request.receive, speaking)
+            return Response(sound.data, media_type=sound.content_type, headers={"x-request-id": request_id})
+
+        return await self._answered(request, work)
+
+    async def _transcription(self, request: HttpRequest) -> Response:
+        """What a recording says, which comes as a file does."""
+
+        async def work(request_id: RequestId) -> Response:
+            text = await self._with_file(request, self._gateway.transcribe)
+            return Response(encode_text(text), media_type=JSON, headers={"x-request-id": request_id})
+
+        return await self._answered(request, work)
+
+    async def _answered(self, request: HttpRequest, work: Callable[[RequestId], Awaitable[Response]]) -> Response:
+        """What `work` comes to for a caller who may ask."""
         request_id = new_request_id()
         try:
             self._access.authenticate(presented_keys(request.headers))
-            with self._room.place(declared_bytes(request, most=self._upload_bytes)):
-                data, name = await read_file(request, max_bytes=self._upload_bytes)
-                bot = BotName(request.query_params.get("bot", ""))
-                name = request.query_params.get("name", name)
-                part = await unless_left(request.receive, self._gateway.upload(data, name, bot=bot))
+            return await work(request_id)
         except ClientDisconnect:
             return _nobody()
         except RealcozeError as error:
             return refuse_error(request_id, error)
-        return Response(encode_uploaded(part), media_type=JSON, headers={"x-request-id": request_id})
+
+    async def _with_file(self, request: HttpRequest, work: WithFile[T]) -> T:
+        """Read the file of a request, with its name and the bot that it is for, and do something with it."""
+        with self._room.place(declared_bytes(request, most=self._upload_bytes)):
+            data, name = await read_file(request, max_bytes=self._upload_bytes)
+            bot = BotName(request.query_params.get("bot", ""))
+            name = request.query_params.get("name", name)
+            return await unless_left(request.receive, work(data, name, bot=bot))
 
     async def _get_health(self, _request: HttpRequest) -> Response:
         return JSONResponse(

@@ -15,7 +15,8 @@ from starlette.routing import BaseRoute, Route
 FOLDER = Path(__file__).parent / "web"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data: blob: https: http:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "img-src 'self' data: blob: https: http:; media-src blob:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types dompurify"
 )
 _TYPES = {
@@ -38,6 +39,8 @@ FILES = (
     "markdown.js",
     "messages.js",
     "server.js",
+    "sound.js",
+    "wanted.js",
     "words.js",
     "vendor/markdown-it.min.js",
     "vendor/purify.min.js",

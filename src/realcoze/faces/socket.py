@@ -9,6 +9,7 @@ is read.
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import assert_never
 
 import anyio
@@ -28,10 +29,11 @@ from realcoze.dialects.native.socket import (
 )
 from realcoze.domain.event import ENDS, Event, Step, TextDelta, TextReplaced
 from realcoze.domain.fold import Fold
-from realcoze.domain.ids import RequestId
+from realcoze.domain.ids import CallerId, RequestId
 from realcoze.domain.ports import Flow
+from realcoze.domain.request import Thread
 from realcoze.errors import BadRequest, Overloaded, RealcozeError
-from realcoze.faces.http import new_request_id, presented_keys
+from realcoze.faces.http import new_request_id, presented_keys, thread_of
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
 
@@ -66,22 +68,27 @@ class SocketFace:
         offered: list[str] = socket.scope.get("subprotocols", [])
         keys = [name.removeprefix(KEY_PREFIX) for name in offered if name.startswith(KEY_PREFIX)]
         try:
-            self._access.authenticate([*presented_keys(socket.headers), *keys])
+            caller = self._access.authenticate([*presented_keys(socket.headers), *keys])
+            thread = thread_of(socket.headers)
         except RealcozeError as error:
             await socket.send_denial_response(self._refuse(new_request_id(), error))
             return
         ours = [name for name in offered if name == PROTOCOL or name.startswith(KEY_PREFIX)]
         await socket.accept(subprotocol=PROTOCOL if PROTOCOL in ours else next(iter(ours), None))
-        await _Conversations(socket, self._gateway, self._stall_s).run()
+        await _Conversations(socket, self._gateway, self._stall_s, caller, thread).run()
 
 
 class _Conversations:
-    """All turns of one socket."""
+    """All turns of one socket, of one caller, and in the thread that its handshake named."""
 
-    def __init__(self, socket: WebSocket, gateway: Gateway, stall_s: float) -> None:
+    def __init__(
+        self, socket: WebSocket, gateway: Gateway, stall_s: float, caller: CallerId, thread: Thread | None
+    ) -> None:
         self._socket = socket
         self._gateway = gateway
         self._stall_s = stall_s
+        self._caller = caller
+        self._thread = thread
         self._lanes: dict[str, _Lane] = {}
         self._outbox = _Outbox()
 
@@ -126,8 +133,9 @@ class _Conversations:
                 assert_never(message)
 
     async def _converse(self, lane: "_Lane") -> None:
+        request = replace(lane.ask.question.request, caller=self._caller, thread=self._thread)
         with lane.scope:
-            await self._gateway.relay(lane.ask.question.request, lane, request_id=lane.request_id)
+            await self._gateway.relay(request, lane, request_id=lane.request_id)
         lane.has_returned = True
         if lane.is_deaf:
             self._forget(lane)

@@ -4,10 +4,14 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 
+from realcoze.domain.ids import CallerId
 from realcoze.errors import Misconfigured, Unauthorized
 
 KEY_CHARACTERS = 16
 """A shorter key is refused as a setting."""
+
+CALLER_CHARACTERS = 16
+"""Of a key's digest, enough to tell callers apart."""
 
 _HINT = "Send it as `Authorization: Bearer KEY` or as `x-api-key: KEY`."
 
@@ -29,13 +33,13 @@ class Access:
         """No key is needed."""
         return not self._digests
 
-    def authenticate(self, presented: Iterable[str]) -> None:
-        """Accept what a request carried, or raise `Unauthorized`.
+    def authenticate(self, presented: Iterable[str]) -> CallerId:
+        """Accept what a request carried, and name its caller, or raise `Unauthorized`.
 
         All keys that it carried must be the same one: a good key beside a bad one is a bad request.
         """
         if self.is_open:
-            return
+            return CallerId("")
         given = set(presented)
         if not given:
             raise Unauthorized("This server wants a key.", hint=_HINT)
@@ -44,6 +48,7 @@ class Access:
         digest = _digest(given.pop())
         if not any(hmac.compare_digest(digest, known) for known in self._digests):
             raise Unauthorized("The key is not known here.", hint=_HINT)
+        return CallerId(digest.hex()[:CALLER_CHARACTERS])
 
 
 def _digest(key: str) -> bytes:

@@ -16,10 +16,11 @@ from realcoze.domain.content import MediaPart
 from realcoze.domain.event import ENDS, Event, TurnFailed
 from realcoze.domain.fold import Fold, Reply
 from realcoze.domain.ids import BotName, RequestId
-from realcoze.domain.ports import Flow, Sink, Uploads
+from realcoze.domain.ports import Flow, Sink, Sound, Speaks, Transcribes, Uploads
 from realcoze.domain.request import Request
 from realcoze.domain.turn import TurnLife
 from realcoze.errors import BadRequest, Internal, RealcozeError
+from realcoze.gateway.continued import Continuity
 from realcoze.gateway.route import Onward, Routes
 from realcoze.tasks import background_tasks
 
@@ -34,10 +35,14 @@ NO_END = "no end"
 
 
 class Gateway:
-    """The middle of everything; faces know it and nothing below it."""
+    """The middle of everything; faces know it and nothing below it.
 
-    def __init__(self, routes: Routes | Onward) -> None:
+    Without `continuity` each turn stands for itself.
+    """
+
+    def __init__(self, routes: Routes | Onward, *, continuity: Continuity | None = None) -> None:
         self._routes = routes
+        self._continuity = continuity
 
     @property
     def bots(self) -> tuple[BotName, ...]:
@@ -58,7 +63,11 @@ class Gateway:
         bot = request.bot
         try:
             bot, chats = self._routes.route(request.bot)
-            await chats.converse(replace(request, bot=bot), guard)
+            request = replace(request, bot=bot)
+            if self._continuity is None:
+                await chats.converse(request, guard)
+            else:
+                await self._continuity.converse(request, chats, guard)
         except RealcozeError as error:
             guard.fail(error)
         except Exception:
@@ -85,6 +94,28 @@ class Gateway:
         if not isinstance(upstream, Uploads):
             raise BadRequest("This bot's upstream takes no files.", code="not_supported_by_upstream")
         return await upstream.upload(data, name, bot)
+
+    async def speak(
+        self,
+        text: str,
+        *,
+        bot: BotName = BotName(""),
+        voice: str = "",
+        format: str = "mp3",  # noqa: A002 - the field's word
+        speed: float = 1.0,
+    ) -> Sound:
+        """A text, spoken by a voice of a bot's account.  Raises a `RealcozeError`."""
+        bot, upstream = self._routes.route(bot)
+        if not isinstance(upstream, Speaks):
+            raise BadRequest("This bot's upstream does not speak.", code="not_supported_by_upstream")
+        return await upstream.speak(text, bot, voice=voice, format=format, speed=speed)
+
+    async def transcribe(self, data: bytes, name: str, *, bot: BotName = BotName("")) -> str:
+        """What is said in a recording.  Raises a `RealcozeError`."""
+        bot, upstream = self._routes.route(bot)
+        if not isinstance(upstream, Transcribes):
+            raise BadRequest("This bot's upstream takes no recordings.", code="not_supported_by_upstream")
+        return await upstream.transcribe(data, name, bot)
 
     @asynccontextmanager
     async def say(self, request: Request) -> AsyncIterator["TurnStream"]:

@@ -4,11 +4,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from realcoze.domain.ids import ANY_BOT, BotName
+from realcoze.domain.ids import ANY_BOT, CHATFLOW, WORKFLOW, BotName
 from realcoze.domain.ports import Chats
 from realcoze.errors import NotFound
 
-_ANY_BOT = re.compile(rf"{ANY_BOT}[0-9]{{1,20}}")
+_BEGINNINGS = (ANY_BOT, WORKFLOW, CHATFLOW)
+_ANY_BOT = re.compile(rf"(?:{'|'.join(_BEGINNINGS)})[0-9]{{1,20}}")
 _BARE_ID = re.compile(r"[0-9]{15,20}")
 
 ONLY_BOT = BotName("coze")
@@ -35,7 +36,7 @@ class Routes:
         if self.any_bot is not None and name not in self.bots:
             if _ANY_BOT.fullmatch(name):
                 return name, self.any_bot
-            if _BARE_ID.fullmatch(name) or name.startswith(ANY_BOT):
+            if _BARE_ID.fullmatch(name) or name.startswith(_BEGINNINGS):
                 raise NotFound(f"There is no bot {name[:80]!r}.", code="model_not_found", hint=_how_to_write(name))
         if self.catches_all or not name:
             first = next(iter(self.bots))
@@ -51,6 +52,9 @@ class Routes:
 def _how_to_write(name: BotName) -> str:
     if name.startswith(ANY_BOT):
         return f"After {ANY_BOT} comes the bot's id, the number behind /bot/ in the address of its page."
+    for beginning in (WORKFLOW, CHATFLOW):
+        if name.startswith(beginning):
+            return f"After {beginning} comes an id, the number behind workflow_id= in the address of its page."
     return f"To name a bot by its id, write {ANY_BOT}{name}."
 
 

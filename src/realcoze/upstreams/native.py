@@ -1,4 +1,4 @@
-"""Conversations through a running `realcoze serve`: the ports `Chats` and `Uploads` over our own HTTP API.
+"""A running `realcoze serve`: the ports `Chats`, `Uploads`, `Speaks` and `Transcribes` over our own HTTP API.
 
 What the terminal uses with `--url`, and the demo to talk to itself over real HTTP.
 """
@@ -10,19 +10,22 @@ from urllib.parse import urlencode, urlsplit
 from realcoze.dialects.native.failure import decode_error
 from realcoze.dialects.native.records import NdjsonEncoder, RecordDecoder
 from realcoze.dialects.native.request import REPLY_TYPES, encode_request, encode_subscribe
+from realcoze.dialects.native.speech import Speech, decode_text, encode_speech
 from realcoze.dialects.native.upload import decode_uploaded
 from realcoze.domain.content import MediaPart
 from realcoze.domain.event import ENDS
 from realcoze.domain.ids import BotName
-from realcoze.domain.ports import Sink
+from realcoze.domain.ports import Sink, Sound
 from realcoze.domain.request import Request
 from realcoze.errors import Misconfigured, RealcozeError, Unauthorized, UpstreamFault
 from realcoze.framing.json_stream import JsonStreamDecoder
-from realcoze.transports.http import HttpClient, Valve, open_http
+from realcoze.transports.http import Answer, HttpClient, Valve, open_http
 from realcoze.upstreams.credentials import Secret
 
 ERROR_BYTES = 64 << 10
 """How much of a refusal is read."""
+
+SOUND_BYTES = 64 << 20
 
 
 class NativeUpstream:
@@ -58,16 +61,39 @@ class NativeUpstream:
 
     async def upload(self, data: bytes, name: str, bot: BotName) -> MediaPart:
         """See `Uploads`."""
+        return decode_uploaded((await self._with_file("upload", data, name, bot)).body)
+
+    async def speak(self, text: str, bot: BotName, *, voice: str, format: str, speed: float) -> Sound:  # noqa: A002 - the field's word
+        """See `Speaks`."""
+        body = encode_speech(Speech(text=text, bot=bot, voice=voice, format=format, speed=speed))
         answer = await self._http.call(
             "POST",
-            f"{self._url}/upload?{urlencode({'name': name, 'bot': bot})}",
+            f"{self._url}/speech",
+            headers=self._headers(),
+            body=body,
+            reply_s=self._idle_s,
+            max_bytes=SOUND_BYTES,
+        )
+        if answer.status != 200:
+            raise _refusal(answer.status, answer.body)
+        return Sound(data=answer.body, content_type=answer.headers.get("content-type", ""))
+
+    async def transcribe(self, data: bytes, name: str, bot: BotName) -> str:
+        """See `Transcribes`."""
+        return decode_text((await self._with_file("transcription", data, name, bot)).body)
+
+    async def _with_file(self, path: str, data: bytes, name: str, bot: BotName) -> Answer:
+        """The answer to a file.  Raises what the server refused it with."""
+        answer = await self._http.call(
+            "POST",
+            f"{self._url}/{path}?{urlencode({'name': name, 'bot': bot})}",
             headers={**self._headers(), "Content-Type": "application/octet-stream"},
             body=data,
             reply_s=self._idle_s,
         )
         if answer.status != 200:
             raise _refusal(answer.status, answer.body)
-        return decode_uploaded(answer.body)
+        return answer
 
     def _address(self, request: Request) -> str:
         subscribe = encode_subscribe(frozenset(REPLY_TYPES)) if request.wants.steps else ""

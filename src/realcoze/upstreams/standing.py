@@ -3,7 +3,7 @@
 An ended session stays ended, and so does a token that Coze does not know: nothing is sent until the
 program is started with a new one.  A block (risk control, region, a demand for signatures) keeps the
 account quiet for a minute, because asking on is what gets accounts banned; and so does a 401 that does
-not come from Coze itself.
+not come from Coze itself, or one of an account whose tokens are renewed.
 """
 
 from copy import copy
@@ -14,9 +14,13 @@ BLOCK_S = 60.0
 
 
 class Standing:
-    """One account's.  `now` is in seconds of a clock that does not go back."""
+    """One account's.  `now` is in seconds of a clock that does not go back.
 
-    def __init__(self) -> None:
+    `can_end` unless the account gets new tokens by itself.
+    """
+
+    def __init__(self, *, can_end: bool = True) -> None:
+        self._can_end = can_end
         self._denial: UpstreamDenied | None = None
         self._until: float | None = None
 
@@ -40,7 +44,7 @@ class Standing:
         """
         if not isinstance(error, UpstreamDenied):
             return
-        is_final = error.code == "upstream_auth" and error.upstream_code is not None
+        is_final = self._can_end and error.code == "upstream_auth" and error.upstream_code is not None
         if self._standing(now) is None or is_final:
             self._denial = copy(error)
             self._until = None if is_final else now + BLOCK_S

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from codec_properties import PROPERTIES, bytes_near, texts
 from realcoze.dialects.coze_open.content import beside_their_text, decode_content, encode_content, shown
-from realcoze.domain.content import File, Image, Part, Text
+from realcoze.domain.content import Audio, File, Image, Part, Text
 from realcoze.domain.message import Message, Role, say
 from realcoze.errors import BadRequest
 
@@ -61,7 +61,7 @@ def test_an_object_string_is_read_with_all_its_items() -> None:
         Image(key="7380234567890"),
         Image(url="https://example.com/a.png"),
         File(key="7380234567890123456"),
-        File(key="739"),
+        Audio(key="739"),
         Text(text=""),
     )
 

@@ -1,9 +1,9 @@
 import msgspec
 import pytest
 
-from realcoze.dialects.coze_open.ending import CANCELLED, calls_of, failure_of, reported, usage_of
+from realcoze.dialects.coze_open.ending import CANCELLED, debug_url_in, demand_of, failure_of, reported, usage_of
 from realcoze.dialects.coze_open.objects import Chat
-from realcoze.domain.event import ToolCall, Usage
+from realcoze.domain.event import InputRequested, Interrupt, ToolCall, ToolCallsRequested, Usage
 from realcoze.errors import BadRequest, Busy, RealcozeError, Truncated, UpstreamFailed
 
 CHAT = msgspec.json.Decoder(Chat)
@@ -87,18 +87,34 @@ def test_usage_is_told_where_it_was_counted(usage: bytes, expected: list[Usage])
     assert usage_of(CHAT.decode(b'{"usage":%b}' % usage)) == expected
 
 
-def test_the_calls_of_a_required_action_are_read() -> None:
+def test_a_chat_that_waits_for_tools_names_all_its_calls() -> None:
     chat = CHAT.decode(
         b'{"required_action":{"type":"submit_tool_outputs","submit_tool_outputs":{"tool_calls":['
         b'{"id":"BUJJ","type":"function","function":{"name":"add_reminder","arguments":"{\\"time\\":\\"18:00\\"}"}},'
         b'{"id":7,"type":"reply_message","function":null},'
         b'{"id":null,"type":null,"function":{"name":null,"arguments":null}}]}}}'
     )
-    assert calls_of(chat) == (
-        ToolCall(call_id="BUJJ", name="add_reminder", arguments='{"time":"18:00"}'),
-        ToolCall(call_id="7", name="", arguments=""),
-        ToolCall(call_id="", name="", arguments=""),
+    assert demand_of(chat) == ToolCallsRequested(
+        calls=(
+            ToolCall(call_id="BUJJ", name="add_reminder", arguments='{"time":"18:00"}'),
+            ToolCall(call_id="7", name="", arguments=""),
+            ToolCall(call_id="", name="", arguments=""),
+        )
     )
+
+
+@pytest.mark.parametrize(
+    ("function", "data"),
+    [
+        (b"null", {}),
+        (b'{"name":"ask","arguments":""}', {}),
+        (b'{"name":"ask","arguments":"Which city?"}', {"question": "Which city?"}),
+    ],
+)
+def test_a_single_call_that_asks_for_words_is_a_question(function: bytes, data: dict[str, str]) -> None:
+    calls = b'[{"id":"q1","type":"reply_message","function":%b}]' % function
+    chat = CHAT.decode(b'{"required_action":{"submit_tool_outputs":{"tool_calls":%b}}}' % calls)
+    assert demand_of(chat) == InputRequested(interrupt=Interrupt(event_id="q1", kind="reply_message", data=data))
 
 
 @pytest.mark.parametrize(
@@ -111,5 +127,20 @@ def test_the_calls_of_a_required_action_are_read() -> None:
         b'{"type":"","submit_tool_outputs":{"tool_calls":[]}}',
     ],
 )
-def test_a_required_action_that_is_empty_has_no_calls(action: bytes) -> None:
-    assert calls_of(CHAT.decode(b'{"required_action":%b}' % action)) == ()
+def test_a_required_action_without_calls_waits_for_the_next_message(action: bytes) -> None:
+    chat = CHAT.decode(b'{"required_action":%b}' % action)
+    assert demand_of(chat) == InputRequested(interrupt=Interrupt(event_id="", kind="message", data={}))
+
+
+@pytest.mark.parametrize(
+    ("data", "url"),
+    [
+        ('{"debug_url":"https://www.coze.cn/work_flow?execute_id=1"}', "https://www.coze.cn/work_flow?execute_id=1"),
+        ('{"debug_url":null}', ""),
+        ("{}", ""),
+        ('"[DONE]"', ""),
+        ("", ""),
+    ],
+)
+def test_the_address_of_a_run_is_found_where_there_is_one(data: str, url: str) -> None:
+    assert debug_url_in(data) == url

@@ -5,17 +5,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from codec_properties import PROPERTIES, Outcome, assert_cut_anywhere, assert_refused_only_as, bytes_near, outcome
+from realcoze.dialects.coze_open.objects import Chat, Message
 from realcoze.dialects.coze_open.stream import ChatStreamDecoder
 from realcoze.domain.event import (
     ENDS,
     AnswerDone,
     AudioDelta,
     Event,
+    InputRequested,
     ReasoningDelta,
     Step,
     Suggestion,
@@ -365,11 +368,10 @@ def test_a_turn_is_the_same_in_every_framing(how: str) -> None:
 
 def test_the_turn_is_held_back_until_the_end_of_the_stream_because_sound_may_follow() -> None:
     raw = ChatStreamDecoder()
-    assert (raw.is_complete, raw.wants_rest) == (False, True)
+    before = raw.is_complete
     raw.feed(HI.removesuffix(DONE))
-    assert (raw.is_complete, raw.wants_rest) == (True, True)
+    assert (before, raw.is_complete) == (False, True)
     assert raw.feed(DONE) == [TurnDone()]
-    assert (raw.is_complete, raw.wants_rest) == (True, False)
     assert raw.finish() == []
     assert (raw.chat_id, raw.conversation_id, raw.strays) == ("c", "v", 0)
 
@@ -899,3 +901,136 @@ def test_a_stream_is_the_same_however_it_is_cut(stream: bytes, lost: int) -> Non
 def test_any_bytes_give_events_or_one_documented_error(stream: bytes) -> None:
     assert_cut_anywhere(lambda: Comparable(ChatStreamDecoder(max_event_bytes=200)), stream)
     assert_refused_only_as(ChatStreamDecoder(max_event_bytes=200), [stream], TRUNCATED, UNREADABLE, TOO_LARGE)
+
+
+KEPT_CHAT = json.dumps({"id": "c", "conversation_id": "v", "status": "completed", "usage": {"token_count": 3}}).encode()
+THOUGHT = "Let me see."
+FIRST, SECOND = "It is 21 °C in Paris.", "Take a book."
+
+
+def kept(kind: str, content: str, name: str, **more: Any) -> dict[str, Any]:
+    return {"id": name, "chat_id": "c", "type": kind, "content": content, "content_type": "text", **more}
+
+
+KEPT = [
+    kept("function_call", '{"name":"weather","arguments":{}}', "s1"),
+    kept("tool_response", '{"temp":21}', "s2"),
+    kept("answer", FIRST, "m", reasoning_content=THOUGHT),
+    kept("answer", SECOND, "n"),
+    kept("verbose", '{"msg_type":"generate_answer_finish","data":"{}"}', "s3"),
+    kept("follow_up", "And tomorrow?", "f1"),
+    kept("follow_up", "And in Rome?", "f2"),
+]
+RICH = b"".join(
+    [
+        chat(CREATED),
+        chat(IN_PROGRESS),
+        *(message(MESSAGE, each["content"], type=each["type"], id=each["id"]) for each in KEPT[:2]),
+        message(DELTA, "", reasoning_content="Let me "),
+        message(DELTA, "", reasoning_content="see."),
+        *(message(DELTA, word) for word in ("It is ", "21 °C ", "in ", "Paris.")),
+        message(MESSAGE, FIRST, reasoning_content=THOUGHT),
+        *(message(DELTA, word, id="n") for word in ("Take ", "a ", "book.")),
+        message(MESSAGE, SECOND, id="n"),
+        *(message(MESSAGE, each["content"], type=each["type"], id=each["id"]) for each in KEPT[4:]),
+        chat(COMPLETED, status="completed", usage={"token_count": 3}),
+        DONE,
+    ]
+)
+
+
+def recovered_from(piece: bytes, kept_messages: Sequence[Mapping[str, Any]] = KEPT) -> list[Event]:
+    """The events of a stream of which only a piece came, and of what Coze has kept."""
+    decoder = ChatStreamDecoder()
+    events = decoder.feed(piece)
+    try:
+        events += decoder.finish()
+    except Truncated:
+        told = msgspec.json.decode(json.dumps(kept_messages), type=list[Message])
+        events += decoder.recover(msgspec.json.decode(KEPT_CHAT, type=Chat), told)
+    return events
+
+
+def summed(events: Sequence[Event]) -> Reply:
+    fold = Fold()
+    for event in events:
+        fold.feed(event)
+    return fold.finish()
+
+
+def text_of_deltas(events: Sequence[Event]) -> str:
+    """What a caller that can only append has got."""
+    return "".join(event.text for event in events if isinstance(event, TextDelta))
+
+
+def test_a_stream_that_breaks_off_anywhere_is_ended_with_what_coze_has_kept_and_nothing_comes_twice() -> None:
+    whole = ChatStreamDecoder().feed(RICH)
+    begun = RICH.index(b"\n\n") + 2
+    for at in range(begun, len(RICH)):
+        events = recovered_from(RICH[:at])
+        assert text_of_deltas(events) == FIRST + SECOND, RICH[:at][-80:]
+        assert summed(events) == summed(whole), RICH[:at][-80:]
+
+
+def test_an_answer_that_is_kept_under_another_id_is_the_same_answer() -> None:
+    at = RICH.index(b"in ")
+    renamed = [{**each, "id": f"kept-{each['id']}"} for each in KEPT[2:]]
+    events = recovered_from(RICH[:at], renamed)
+    assert text_of_deltas(events) == FIRST + SECOND
+    assert summed(events).reasoning == THOUGHT
+
+
+def test_an_answer_that_is_not_among_what_is_kept_stays_broken_off() -> None:
+    at = RICH.index(b"in ")
+    for told in ([], KEPT[3:]):
+        with pytest.raises(Truncated, match="not among"):
+            recovered_from(RICH[:at], told)
+
+
+def test_an_answer_that_coze_has_kept_otherwise_takes_the_place_of_what_came() -> None:
+    at = RICH.index(b"in ")
+    events = recovered_from(RICH[:at], [kept("answer", "Something else.", "m")])
+    assert TextReplaced(message_id=M, text="Something else.") in events
+    assert summed(events).text == "Something else."
+
+
+@pytest.mark.parametrize(
+    ("status", "end"),
+    [
+        ({"status": "failed", "last_error": {"code": 4016, "msg": "x"}}, TurnFailed),
+        ({"status": "canceled"}, TurnFailed),
+        ({"status": "expired"}, TurnFailed),
+        ({"status": "requires_action"}, InputRequested),
+        ({"status": "completed"}, TurnDone),
+    ],
+)
+def test_a_chat_that_ended_otherwise_ends_so(status: dict[str, Any], end: type[Event]) -> None:
+    decoder = ChatStreamDecoder()
+    decoder.feed(chat(CREATED) + message(DELTA, "It is "))
+    told = msgspec.convert([kept("answer", FIRST, "m")], list[Message])
+    events = decoder.recover(msgspec.convert({"id": "c", **status}, Chat), told)
+    assert text_of_deltas(events) == FIRST.removeprefix("It is ")
+    assert [type(event) for event in events if isinstance(event, ENDS)] == [end]
+
+
+def test_where_sound_came_a_list_of_messages_says_too_little() -> None:
+    decoder = ChatStreamDecoder()
+    decoder.feed(chat(CREATED))
+    assert not decoder.has_sound
+    decoder.feed(message(AUDIO, "AAAA"))
+    assert decoder.has_sound
+
+
+def test_pings_are_signs_of_life_and_no_news() -> None:
+    decoder = ChatStreamDecoder()
+    assert decoder.feed(chat(CREATED) + b"event:ping\ndata:{}\n\n" * 3) == [STARTED]
+    assert decoder.beats == 3
+
+
+@pytest.mark.parametrize("name", ["done", "error"])
+def test_the_address_of_a_run_is_kept_for_the_log_and_told_to_nobody(name: str) -> None:
+    decoder = ChatStreamDecoder()
+    data = b'{"code":"720701013","msg":"failed","debug_url":"https://example.org/work_flow"}'
+    events = decoder.feed(HI.removesuffix(DONE) + b"event:%b\ndata:%b\n\n" % (name.encode(), data))
+    assert decoder.debug_url == "https://example.org/work_flow"
+    assert "example.org" not in repr(events)

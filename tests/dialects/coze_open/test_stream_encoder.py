@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,13 @@ from hypothesis import strategies as st
 from codec_properties import PROPERTIES, assert_carried, texts
 from realcoze.dialects.coze_open.objects import Chat, WireUsage
 from realcoze.dialects.coze_open.stream import ChatStreamDecoder
-from realcoze.dialects.coze_open.stream_encoder import ChatIds, ChatStreamEncoder, StudioStreamEncoder, encode_line
+from realcoze.dialects.coze_open.stream_encoder import (
+    ChatIds,
+    ChatStreamEncoder,
+    StudioStreamEncoder,
+    encode_line,
+    encode_spaced,
+)
 from realcoze.domain.event import (
     AnswerDone,
     AudioDelta,
@@ -208,6 +215,38 @@ def test_tools_of_the_caller_end_the_stream() -> None:
     assert encoder.finish() == b""
 
 
+def test_a_question_that_is_answered_like_a_tool_is_a_call_without_a_function() -> None:
+    asked = Interrupt(event_id="e", kind="reply_message", data={})
+    action = {
+        "type": "submit_tool_outputs",
+        "submit_tool_outputs": {"tool_calls": [{"id": "e", "type": "reply_message", "function": None}]},
+    }
+    assert written(coze(), InputRequested(interrupt=asked)) == [
+        ("conversation.chat.requires_action", chat("requires_action", required_action=action)),
+        DONE,
+    ]
+
+
+def test_any_other_question_has_no_call_and_the_next_chat_answers_it() -> None:
+    asked = Interrupt(event_id="", kind="message", data={})
+    assert written(coze(), InputRequested(interrupt=asked)) == [
+        ("conversation.chat.requires_action", chat("requires_action")),
+        DONE,
+    ]
+    assert_carried(
+        ChatStreamDecoder(), [coze().feed(InputRequested(interrupt=asked))], [InputRequested(interrupt=asked)]
+    )
+
+
+def test_a_chat_without_a_bot_names_none() -> None:
+    encoder = ChatStreamEncoder(replace(IDS, bot_id=""), fresh_ids())
+    assert all("bot_id" not in data for _, data in written(encoder, STARTED, delta("Hi")))
+
+
+def test_an_event_has_a_space_after_its_colons_where_workflows_want_it() -> None:
+    assert encode_spaced("a", {"b": "\u2028"}) == b'event: a\ndata: {"b":"\\u2028"}\n\n'
+
+
 @pytest.mark.parametrize(
     ("error", "last"),
     [
@@ -242,7 +281,6 @@ def test_what_is_not_known_goes_as_it_came_and_cannot_break_out_of_its_event(eve
     [
         Usage(input=1, output=2, total=3),
         TextReplaced(message_id=M, text="Hi"),
-        InputRequested(interrupt=Interrupt(event_id="e", kind="question", data={})),
     ],
 )
 def test_what_the_wire_has_no_word_for_is_not_written(event: Event) -> None:
@@ -373,7 +411,7 @@ ends: st.SearchStrategy[Pieces] = st.one_of(
     ),
     st.builds(
         lambda calls: [ToolCallsRequested(calls=tuple(calls))],
-        st.lists(st.builds(ToolCall, call_id=texts, name=texts, arguments=texts), max_size=2),
+        st.lists(st.builds(ToolCall, call_id=texts, name=texts, arguments=texts), min_size=1, max_size=2),
     ),
 )
 

@@ -70,6 +70,13 @@ RECORDS: list[tuple[Event, dict[str, Any]]] = [
         InputRequested(interrupt=Interrupt(event_id="e", kind="question", data={"q": [1]})),
         {"type": "input_required", "interrupt": {"event_id": "e", "kind": "question", "data": {"q": [1]}}},
     ),
+    (
+        InputRequested(interrupt=Interrupt(event_id="e", kind="input", data={"question": "Where?"})),
+        {
+            "type": "input_required",
+            "interrupt": {"event_id": "e", "kind": "input", "data": {"question": "Where?"}, "question": "Where?"},
+        },
+    ),
     (TurnDone(), {"type": "done"}),
     (
         TurnFailed(error=Overloaded("Full.", hint="Wait.", retry_after_s=2)),

@@ -15,9 +15,9 @@ from realcoze.dialects.native.request import (
 )
 from realcoze.domain.content import File, Image
 from realcoze.domain.event import StepKind
-from realcoze.domain.ids import BotName, ConversationId, UserId
+from realcoze.domain.ids import BotName, ChatId, ConversationId, UserId
 from realcoze.domain.message import Message, say
-from realcoze.domain.request import Request, Wants
+from realcoze.domain.request import Request, Resume, ToolResult, Wants
 from realcoze.errors import BadRequest
 
 HI = (say("user", "Hi"),)
@@ -41,12 +41,14 @@ def test_the_object_says_everything_that_the_array_cannot() -> None:
         "messages": [{"role": 2, "content": "Hi"}],
         "bot": "memory",
         "conversation_id": "7338",
+        "chat_id": "7339",
         "user": "anna",
         "custom_variables": {"a": "1"},
         "parameters": {"b": [1, None]},
         "meta_data": {"c": "2"},
         "extra_params": {"d": "3"},
         "shortcut_command": {"command_id": "4"},
+        "resume": {"event_id": "5", "kind": "question"},
         "of_tomorrow": True,
     }
     question = decode_request(json.dumps(body).encode())
@@ -54,15 +56,26 @@ def test_the_object_says_everything_that_the_array_cannot() -> None:
         messages=HI,
         bot=BotName("memory"),
         conversation_id=ConversationId("7338"),
+        chat_id=ChatId("7339"),
         user_id=UserId("anna"),
         custom_variables={"a": "1"},
         parameters={"b": [1, None]},
         meta_data={"c": "2"},
         extra_params={"d": "3"},
         shortcut_command={"command_id": "4"},
+        resume=Resume(event_id="5", kind="question"),
         wants=EVERYTHING,
     )
     assert not question.is_plain
+
+
+def test_results_of_tools_need_no_messages_and_may_have_any() -> None:
+    results = b'"tool_results":[{"call_id":"c1","output":"warm"}]'
+    asked = decode_request(b'{"chat_id":"7",' + results + b"}").request
+    assert (asked.messages, asked.chat_id) == ((), "7")
+    assert asked.tool_results == (ToolResult(call_id="c1", output="warm"),)
+    history = b'{"messages":[{"role":2,"content":"Hi"},{"role":1,"content":"Wait."}],'
+    assert decode_request(history + results + b"}").request.messages == (*HI, say("assistant", "Wait."))
 
 
 def test_the_body_may_ask_for_a_stream() -> None:
@@ -114,7 +127,10 @@ def test_half_an_emoji_in_a_question_is_replaced() -> None:
         (b'[{"role":2,"content":"Hi","x":' + b"[" * 100_000, "nested too deeply"),
         (b'{"messages":[],"parameters":{"a":' + b"[" * 100_000, "nested too deeply"),
         (b'{"messages":"Hi"}', "Expected `array`"),
-        (b"{}", "missing required field `messages`"),
+        (b"{}", "last entry of the history must be the user's"),
+        (b'{"tool_results":[]}', "last entry of the history must be the user's"),
+        (b'{"tool_results":[{"call_id":"1"}]}', "missing required field `output`"),
+        (b'{"messages":[],"resume":{"event_id":"1"}}', "missing required field `kind`"),
         (b'[{"role":"user","content":"Hi"}]', "Expected `int`"),
         (b'[{"content":"Hi"}]', "missing required field `role`"),
         (b'[{"role":2,"content":7}]', "cannot be read"),
@@ -126,7 +142,7 @@ def test_half_an_emoji_in_a_question_is_replaced() -> None:
         (b'{"messages":[]}', "last entry of the history must be the user's"),
         (b'[{"role":2,"content":"Hi"},{"role":1,"content":"Hello"}]', "last entry of the history must be the user's"),
     ],
-    ids=range(19),
+    ids=range(22),
 )
 def test_a_body_that_cannot_be_answered_is_refused_with_the_reason(body: bytes, why: str) -> None:
     with pytest.raises(BadRequest, match=why) as refused:
@@ -204,6 +220,9 @@ requests = st.builds(
     ),
     bot=texts.map(BotName),
     conversation_id=st.none() | texts.filter(bool).map(ConversationId),
+    chat_id=st.none() | texts.filter(bool).map(ChatId),
+    tool_results=st.lists(st.builds(ToolResult, call_id=texts, output=texts), max_size=2).map(tuple),
+    resume=st.none() | st.builds(Resume, event_id=texts, kind=texts),
     user_id=st.none() | texts.filter(bool).map(UserId),
     custom_variables=names,
     parameters=st.dictionaries(texts, json_values, max_size=2),

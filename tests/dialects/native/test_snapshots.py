@@ -157,15 +157,17 @@ def test_a_failure_from_outside_ends_the_stream_at_once() -> None:
     assert (made.is_closed, made.has_failed, made.deadline()) == (True, True, None)
 
 
-@pytest.mark.parametrize(
-    "asked",
-    [
-        ToolCallsRequested(calls=()),
-        InputRequested(interrupt=Interrupt(event_id="e", kind="question", data={})),
-    ],
-)
-def test_a_bot_that_asks_back_ends_the_stream_with_another_way_to_read_it(asked: Event) -> None:
-    made = fed([delta("Which?"), asked])
+@pytest.mark.parametrize(("said", "shown"), [((), "Which city?"), (("Where?",), "Where?")])
+def test_a_question_is_an_answer_to_a_reader_that_answers_with_its_next_turn(said: tuple[str, ...], shown: str) -> None:
+    asked = InputRequested(interrupt=Interrupt(event_id="e", kind="question", data={"question": "Which city?"}))
+    made = fed([*map(delta, said), asked])
+    (written,) = sent(made)
+    assert json.loads(written) == {"content": shown, "continue": False, "reply_type": 1}
+    assert (made.is_closed, made.has_failed) == (True, False)
+
+
+def test_a_bot_that_wants_a_tool_ends_the_stream_with_another_way_to_read_it() -> None:
+    made = fed([delta("Which?"), ToolCallsRequested(calls=())])
     (written,) = sent(made)
     assert "application/x-ndjson" in json.loads(written)["error"]
     assert json.loads(written)["content"] == "Which?"

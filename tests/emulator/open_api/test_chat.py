@@ -1,6 +1,7 @@
 """Chats of the emulated open API, called by a plain HTTP client."""
 
 import json
+from typing import Any
 
 import aiohttp
 import anyio
@@ -257,3 +258,62 @@ async def test_the_rest_of_a_chat_can_be_had_whole() -> None:
         begun = (await coze.post("/v3/chat/submit_tool_outputs", outputs, **query)).json["data"]
         assert (begun["id"], begun["status"]) == (query["chat_id"], "in_progress")
         assert await finished(coze, query) == "completed"
+
+
+async def test_the_secretary_has_tools_run_and_tells_what_they_gave() -> None:
+    path = "/v3/chat/submit_tool_outputs"
+    async with open_coze() as coze:
+        asking = await coze.chat("Weather and reminder, please", "secretary")
+        chat = asking.events[-2][1]
+        calls = chat["required_action"]["submit_tool_outputs"]["tool_calls"]
+        query = {"conversation_id": chat["conversation_id"], "chat_id": chat["id"]}
+        assert [call["function"]["name"] for call in calls] == ["add_reminder", "get_weather"]
+        one, two = ({"tool_call_id": call["id"], "output": call["function"]["name"]} for call in calls)
+        assert (await coze.post(path, {"tool_outputs": [one], "stream": True}, **query)).json["code"] == 4000
+        answer = await coze.post(path, {"tool_outputs": [two, one], "stream": True}, **query)
+        assert len(coze.server.seen.submissions) == 1
+        assert (await coze.post(path, {"tool_outputs": [two, one]}, **query)).json["code"] == 4000
+        assert "The tool says" in str((await coze.get("/v3/chat/message/list", **query)).json["data"])
+    assert answer.names[0] == "conversation.chat.in_progress"
+    assert answer.said == "The tool says: add_reminder; get_weather"
+
+
+async def test_the_secretarys_question_is_answered_like_a_tool() -> None:
+    async with open_coze() as coze:
+        asking = await coze.chat("ask me", "secretary")
+        chat = asking.events[-2][1]
+        (call,) = chat["required_action"]["submit_tool_outputs"]["tool_calls"]
+        outputs = {"tool_outputs": [{"tool_call_id": call["id"], "output": "Ada"}], "stream": True}
+        query = {"conversation_id": chat["conversation_id"], "chat_id": chat["id"]}
+        answer = await coze.post("/v3/chat/submit_tool_outputs", outputs, **query)
+        listed = (await coze.get("/v3/chat/message/list", **query)).json["data"]
+        again = await coze.chat("do you remember?", "memory", query["conversation_id"])
+    assert asking.said == "What shall I call you?"
+    assert [message["content"] for message in listed if message["type"] == "answer"] == [asking.said, answer.said]
+    assert "ask me" in again.said
+    assert (call["type"], call["function"]) == ("reply_message", None)
+    assert answer.said == "You said: Ada"
+
+
+async def test_a_tool_needs_a_chat_that_is_saved() -> None:
+    async with open_coze() as coze:
+        refused = await coze.chat("remind me", "secretary", auto_save_history=False)
+        talked = await coze.chat("hello", "secretary", auto_save_history=False)
+    assert refused.json["code"] == 5000
+    assert talked.said.startswith("I can set reminders.")
+
+
+async def test_a_result_may_ask_for_a_fault_and_a_refused_one_can_be_handed_in_again() -> None:
+    path = "/v3/chat/submit_tool_outputs"
+    async with open_coze() as coze:
+        chat = (await coze.chat("remind me", "secretary")).events[-2][1]
+        (call,) = chat["required_action"]["submit_tool_outputs"]["tool_calls"]
+        query = {"conversation_id": chat["conversation_id"], "chat_id": chat["id"]}
+
+        def handed(output: str) -> dict[str, Any]:
+            return {"tool_outputs": [{"tool_call_id": call["id"], "output": output}], "stream": True}
+
+        assert (await coze.post(path, handed("x [[fault event]]"), **query)).names == ["error"]
+        short = await coze.post(path, handed("x [[fault eof value=40]]"), **query)
+        assert await finished(coze, query) == "completed"
+    assert len(short.text) == 40

@@ -33,6 +33,23 @@ def test_a_connection_ends_after_so_many_deltas(name: str, step: Step, after: in
     assert steps(name, after) == [*WHOLE[:at], step]
 
 
+@pytest.mark.parametrize(
+    ("name", "step"), [("eof", End()), ("cut", Cut()), ("reset", Reset()), ("deaf", Rest()), ("garbage", Garble())]
+)
+def test_a_connection_ends_after_so_many_bytes(name: str, step: Step) -> None:
+    whole = b"".join(block.data for block in BLOCKS)
+    for count in range(len(whole) + 2):
+        *written, last = steps(name, value=str(count))
+        assert last == step
+        assert b"".join(each.data for each in written if isinstance(each, Write)) == whole[:count]
+    assert steps(name, value="0") == [step]
+
+
+def test_messages_of_a_workflow_are_counted_too() -> None:
+    blocks = tuple(Block(name, b"x", 0) for name in ("PING", "Message", "Message", "Done"))
+    assert [place_of(blocks, after) for after in (0, 1, 50)] == [1, 2, 2]
+
+
 @pytest.mark.parametrize(("name", "step"), [("torn", End()), ("half", Rest())])
 def test_half_an_event_comes(name: str, step: Step) -> None:
     half = BLOCKS[2].data[: len(BLOCKS[2].data) // 2]

@@ -8,6 +8,7 @@ from realcoze.emulator.open_api.fault import (
     CHAT_FAULTS,
     STREAM_FAULTS,
     TURN_FAULTS,
+    WORKFLOW_FAULTS,
     number,
     raw_answer,
     seconds,
@@ -25,6 +26,10 @@ def test_every_fault_can_be_asked_for(name: str) -> None:
 def test_every_fault_is_described_for_people() -> None:
     assert len(CHAT_FAULTS) == len(CALL_FAULTS) + len(TURN_FAULTS) + len(STREAM_FAULTS)
     assert all(about and not about.endswith(".") for about in CHAT_FAULTS.values())
+
+
+def test_the_faults_of_workflows_are_among_those_of_chats() -> None:
+    assert set(CHAT_FAULTS) > WORKFLOW_FAULTS > set(CALL_FAULTS)
 
 
 @pytest.mark.parametrize("name", ["stall", "silent", "broken", "rewrite"])

@@ -1,5 +1,6 @@
 import json
 import signal
+import wave
 from io import StringIO
 from pathlib import Path
 
@@ -9,15 +10,17 @@ from rich.console import Console
 
 from commands import BOT_NAMES, settled
 from houses import served
+from native_server import Bot, Turn, serving
 from pictures import PDF, jpeg, png
 from pty_terminal import ALT_ENTER, CTRL_C, CTRL_D, ENTER, UP, in_terminal
 from realcoze.dialects.coze_playground.upload import crc32_hex
 from realcoze.domain.content import File, Image
-from realcoze.emulator.account import API_TOKEN, BOTS
+from realcoze.domain.event import AudioDelta, InputRequested, Interrupt, ToolCall, ToolCallsRequested
+from realcoze.domain.request import Resume, ToolResult
 from realcoze.emulator.script import _ARTICLE
 from realcoze.faces.terminal.command import HELP
 from realcoze.faces.terminal.markdown import Answer
-from servers import PATIENCE_S, Coze, emulated, raw_server
+from servers import PATIENCE_S, Coze, emulated, files, raw_server
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -56,19 +59,146 @@ def said(coze: Coze) -> list[tuple[str, str]]:
     return [(message.role, message.text) for message in coze.server.seen.executions[-1].messages()]
 
 
-async def test_a_bot_that_waits_for_a_tool_is_told(coze: Coze, tmp_path: Path) -> None:
-    async with in_terminal(
-        "chat", cwd=tmp_path, columns=120,
-        COZE_API_TOKEN=API_TOKEN, COZE_API_BASE=coze.base, COZE_BOT_ID=BOTS[0].bot_id,
-    ) as session:  # fmt: skip
+def wanting(turn_text: str = "") -> Bot:
+    """Wants two tools, then asks back in a question of its own or in `turn_text`, then answers."""
+
+    async def script(turn: Turn) -> None:
+        turn.start()
+        if turn.request.tool_results:
+            if turn_text:
+                turn.say(turn_text)
+            question = Interrupt(event_id="5", kind="question", data={"question": "Where are you?"})
+            turn.feed(InputRequested(interrupt=question))
+        elif turn.request.resume is not None:
+            turn.say(f"Noon in {turn.request.messages[-1].text}.")
+            turn.done()
+        else:
+            turn.say("Let me see.")
+            calls = (
+                ToolCall(call_id="c1", name="clock", arguments='{"zone": "CET"}'),
+                ToolCall(call_id="c2", name="note\x1b", arguments="{}"),
+            )
+            turn.feed(ToolCallsRequested(calls=calls))
+
+    return Bot(script)
+
+
+async def test_the_person_gives_the_results_of_tools_and_answers_the_question(tmp_path: Path) -> None:
+    bot = wanting()
+    async with (
+        serving(bot) as server,
+        in_terminal("chat", "--url", server.url, cwd=tmp_path, columns=100) as session,
+    ):
         terminal = session.terminal
         await terminal.until_asks(1)
-        terminal.say("[[fault requires]]")
+        terminal.say("What time is it?")
+        await terminal.until_shows("Let me see.", '→ clock {"zone": "CET"}', "Result of clock, or Enter for “done”>")
+        terminal.say("12:00")
+        await terminal.until_shows("→ note {}", "Result of note, or Enter for “done”>")
+        terminal.say("")
         await terminal.until_asks(2)
-        await terminal.until_shows(
-            "[The bot waits for the result of a tool (take_picture), which the terminal cannot run yet.]"
-        )
+        await terminal.until_shows("Where are you?", "[the next line is your answer; /reset gives it up]")
+        assert terminal.text.count("Where are you?") == 1
+        terminal.say("Rome")
+        await terminal.until_asks(3)
+        await terminal.until_shows("Me> Rome", "Noon in Rome.")
+        terminal.say("Thanks")
+        await terminal.until_shows("Me> Thanks", "Let me see.", "Result of clock")
+        terminal.type(CTRL_C)
+        await terminal.until_asks(4)
+        await terminal.until_shows("Me> Thanks", "[given up]")
         terminal.say(":q")
+        assert await session.ended() == 0
+    first, results, answer, last = (turn.request for turn in bot.turns)
+    assert results.tool_results == (
+        ToolResult(call_id="c1", output="12:00"),
+        ToolResult(call_id="c2", output="done"),
+    )
+    assert (results.messages, results.chat_id, results.conversation_id) == ((), "chat-1", "conversation-1")
+    assert (answer.resume, answer.chat_id) == (Resume(event_id="5", kind="question"), "chat-1")
+    assert [message.text for message in answer.messages] == [
+        "What time is it?", "Let me see.\n\nWhere are you?", "Rome",
+    ]  # fmt: skip
+    assert last.resume is first.resume is None
+    assert [message.text for message in last.messages[-3:]] == ["Rome", "Noon in Rome.", "Thanks"]
+
+
+async def test_a_question_that_the_answer_does_not_say_is_shown_below_it_and_can_be_given_up(tmp_path: Path) -> None:
+    bot = wanting("One more thing.")
+    async with serving(bot) as server, in_terminal("chat", "--url", server.url, cwd=tmp_path) as session:
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        terminal.say("What time is it?")
+        await terminal.until_shows("Result of clock")
+        terminal.type(ENTER)
+        await terminal.until_shows("Result of note")
+        terminal.type(ENTER)
+        await terminal.until_shows("One more thing.", "Where are you?", "[the next line")
+        await terminal.until_asks(2)
+        terminal.say("/reset")
+        await terminal.until_asks(3)
+        terminal.say("Hello")
+        await terminal.until_shows("Me> Hello", "Result of clock")
+        terminal.type(CTRL_D)
+        await terminal.until_asks(4)
+        terminal.say(":q")
+        assert await session.ended() == 0
+    assert bot.turns[2].request.resume is None
+    assert [message.text for message in bot.turns[2].request.messages] == ["Hello"]
+
+
+async def test_the_embedded_coze_wants_a_tool_asks_and_speaks(tmp_path: Path) -> None:
+    with wave.open(str(tmp_path / "voice.wav"), "wb") as sound:
+        sound.setparams((1, 2, 24_000, 0, "NONE", ""))
+        sound.writeframes(bytes(4800))
+    async with in_terminal("chat", "--demo", "--bot", "secretary", cwd=tmp_path, columns=100, lines=60) as session:
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        terminal.say("Remind me at 5pm to make tea")
+        await terminal.until_shows('→ add_reminder {"time":"5pm"', "Result of add_reminder")
+        terminal.say("It is noted.")
+        await terminal.until_asks(2)
+        await terminal.until_shows("The tool says: It is noted.")
+        terminal.say("/file voice.wav")
+        await terminal.until_shows("Attached voice.wav: audio/wav")
+        await terminal.until_asks(3)
+        terminal.say("What do you hear?")
+        await terminal.until_shows("What do you hear?", "Saved ", " s of speech to answer-")
+        await terminal.until_asks(4)
+        terminal.say("/bot workflow/7500000000000000002")
+        await terminal.until_asks(5)
+        terminal.say("Begin")
+        await terminal.until_shows("Which planet is the largest?", "[the next line is your answer")
+        await terminal.until_asks(6)
+        terminal.say("Jupiter")
+        await terminal.until_asks(7)
+        terminal.say("8")
+        await terminal.until_shows("2 of 2 answers are right.")
+        await terminal.until_asks(8)
+        terminal.say(":q")
+        assert await session.ended() == 0
+
+
+async def test_what_is_spoken_is_saved_beside_each_other(tmp_path: Path) -> None:
+    async def script(turn: Turn) -> None:
+        turn.start()
+        turn.say("Listen.")
+        turn.feed(AudioDelta(audio=bytes(24_000), format="pcm"), AudioDelta(audio=bytes(24_000), format="pcm"))
+        turn.done()
+
+    async with (
+        serving(Bot(script)) as server,
+        in_terminal("chat", "--url", server.url, cwd=tmp_path, columns=100) as session,
+    ):
+        terminal = session.terminal
+        for number in (1, 2):
+            await terminal.until_asks(number)
+            terminal.say("Speak")
+        await terminal.until_asks(3)
+        await terminal.until_shows("Listen.", "Saved 1.0 s of speech to answer-", "Listen.", "Saved 1.0 s of speech to")
+        terminal.say(":q")
+        assert await session.ended() == 0
+    assert len(files(tmp_path, "answer-*.wav")) == 2
 
 
 async def test_a_conversation_without_an_account(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 import pytest
 
 from realcoze import errors
+from realcoze.domain.event import Interrupt, ToolCall
 from realcoze.errors import RealcozeError
-from realcoze.faces.terminal.exits import BROKE_OFF, exit_code, explain
+from realcoze.faces.terminal.exits import BROKE_OFF, exit_code, explain, explain_calls, explain_question
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,12 @@ def test_failures_are_told_apart(error: RealcozeError, code: int) -> None:
 )
 def test_a_failure_is_a_sentence_and_what_to_do(message: str, hint: str | None, said: str) -> None:
     assert explain(errors.UpstreamFailed(message, hint=hint)) == said
+
+
+def test_what_a_bot_waits_for_is_a_sentence_with_a_way_to_go_on() -> None:
+    calls = [ToolCall(call_id=name, name=name, arguments="{}") for name in ("clock", "note\x1b")]
+    assert explain_calls(calls).startswith("The bot waits for the result of a tool (clock, note). `realcoze chat`")
+    asked = Interrupt(event_id="1", kind="question", data={"question": "Which\ncity?"})
+    assert explain_question(asked).startswith("The bot's workflow asks: Which city? `realcoze chat`")
+    silent = Interrupt(event_id="1", kind="plugin", data={})
+    assert explain_question(silent).startswith("The bot's workflow asks for something. `realcoze chat`")

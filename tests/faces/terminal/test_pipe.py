@@ -83,13 +83,18 @@ async def test_a_failure_in_the_middle_has_a_code_of_its_own() -> None:
 
 async def test_a_bot_that_waits_is_no_answer() -> None:
     tool = ToolCallsRequested(calls=(ToolCall(call_id="1", name="take\x1b_picture", arguments="{}"),))
-    said = "realcoze: The bot waits for the result of a tool (take_picture), which the terminal cannot run yet.\n"
+    said = (
+        "realcoze: The bot waits for the result of a tool (take_picture). `realcoze chat` on a terminal asks you "
+        "for it; from Python a function of yours is called.\n"
+    )
     assert await piped([tool]) == (4, "", said)
     assert await piped([text("Wait."), tool]) == (4, "Wait.\n", said)
-    asked = InputRequested(interrupt=Interrupt(event_id="1", kind="question", data={}))
+    asked = InputRequested(interrupt=Interrupt(event_id="1", kind="question", data={"question": "Which\ncity?"}))
     assert await piped([asked]) == (
-        4, "", "realcoze: The bot's workflow asks for something, which the terminal cannot answer yet.\n"
-    )  # fmt: skip
+        4,
+        "",
+        "realcoze: The bot's workflow asks: Which city? `realcoze chat` on a terminal takes your answer.\n",
+    )
 
 
 async def test_bytes_are_kept_but_for_a_terminal() -> None:

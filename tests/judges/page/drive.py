@@ -19,6 +19,7 @@ import hostile
 import looks
 import talking
 import userscript
+import waiting
 from hands import Seen, new_context
 from playwright.sync_api import Browser, sync_playwright
 
@@ -28,7 +29,7 @@ FLAGS = [
 ]  # fmt: skip
 SCENARIOS = {
     each.__name__: each
-    for each in (*talking.SCENARIOS, *looks.SCENARIOS, *hostile.SCENARIOS, *userscript.SCENARIOS)
+    for each in (*talking.SCENARIOS, *looks.SCENARIOS, *hostile.SCENARIOS, *userscript.SCENARIOS, *waiting.SCENARIOS)
 }  # fmt: skip
 
 

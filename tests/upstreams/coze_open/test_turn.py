@@ -1,9 +1,11 @@
 import anyio
 import pytest
 
+from realcoze.dialects.coze_open.stream import ChatStreamDecoder
 from realcoze.domain.event import TextDelta
 from realcoze.errors import Busy, NotFound, Truncated, UpstreamDenied, UpstreamFailed
 from realcoze.transports.http import Valve
+from realcoze.upstreams.coze_open.asking import Asking
 from realcoze.upstreams.coze_open.settings import Deadlines
 from realcoze.upstreams.coze_open.turn import REFUSAL_BYTES, Turn
 from servers import PATIENCE_S, Gathered
@@ -14,13 +16,14 @@ CREATED = b'event:conversation.chat.created\ndata:{"id":"1","conversation_id":"2
 DELTA = b'event:conversation.message.delta\ndata:{"id":"3","type":"answer","content":"Hi"}\n\n'
 COMPLETED = b'event:conversation.chat.completed\ndata:{"id":"1","conversation_id":"2"}\n\n'
 DONE = b'event:done\ndata:"[DONE]"\n\n'
+ASKED = Asking(target="/v3/chat", body=b"", new_decoder=ChatStreamDecoder)
 ERROR = b'event:error\ndata:{"code":4016,"msg":"busy"}\n\n'
 
 
 def turn(sink: Gathered, **waits: float) -> Turn:
     valve = Valve()
     sink.open(valve)
-    return Turn(sink, valve, Deadlines(**waits), lambda _: None)
+    return Turn(ASKED, sink, valve, Deadlines(**waits), lambda _: None)
 
 
 async def test_a_stream_becomes_events_as_it_comes() -> None:

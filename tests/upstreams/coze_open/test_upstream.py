@@ -34,6 +34,7 @@ from realcoze.upstreams.credentials import Secret
 from servers import (
     PATIENCE_S,
     QUICK_OPEN,
+    TARGETS,
     Coze,
     Gathered,
     ask,
@@ -158,7 +159,7 @@ async def test_a_new_conversation_is_waited_for_too() -> None:
 
 
 async def test_a_stream_that_ended_too_soon_is_stopped_at_coze() -> None:
-    async with emulated(as_("coze", pace=20)) as coze, reached_openly(coze.base) as upstream:
+    async with emulated(as_("coze", pace=20)) as coze, reached_openly(coze.base, recovery_calls=0) as upstream:
         assert isinstance(await outcome(upstream, asking("one two three four [[fault eof after=2]]")), Truncated)
         assert coze.open_api.seen.count(CANCEL) == 1
 
@@ -235,7 +236,7 @@ async def test_what_was_not_executed_is_asked_once_more(mark: str, monkeypatch: 
     ],
 )
 async def test_what_may_have_been_executed_is_asked_once(mark: str, kind: type[RealcozeError]) -> None:
-    async with emulated() as coze, reached_openly(coze.base) as upstream:
+    async with emulated() as coze, reached_openly(coze.base, recovery_calls=0) as upstream:
         found = await outcome(upstream, asking(f"one two three four [[fault {mark}]]"))
         assert type(found) is kind, found
         assert coze.open_api.seen.count(CHAT) == 1
@@ -253,7 +254,8 @@ async def test_retries_are_paid_from_a_budget() -> None:
 @pytest.mark.parametrize(("mark", "said"), [("silent", "nothing for"), ("deaf after=2", "nothing more for")])
 async def test_a_turn_that_falls_silent_is_given_up(mark: str, said: str) -> None:
     deadlines = replace(QUICK_OPEN, first_event=0.1, idle=0.1)
-    async with emulated() as coze, reached_openly(coze.base, deadlines=deadlines) as upstream:
+    told: dict[str, Any] = {"deadlines": deadlines, "recovery_calls": 0}
+    async with emulated() as coze, reached_openly(coze.base, **told) as upstream:
         found = await outcome(upstream, asking(f"one two three four [[fault {mark}]]"))
         assert isinstance(found, UpstreamTimeout)
         assert said in found.message
@@ -319,11 +321,15 @@ async def test_a_token_that_may_not_cancel_costs_one_warning(
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
-async def test_a_private_bot_keeps_nothing_at_coze() -> None:
-    async with emulated(as_("coze", pace=20)) as coze, reached_openly(coze.base, saves_history=False) as upstream:
-        await leave_in_the_middle(upstream, asking("one two three four"))
-        assert coze.open_api.seen.chats[0].auto_save_history is False
-        assert coze.open_api.seen.count(CANCEL) == 0
+async def test_a_private_bot_keeps_nothing_at_coze_and_is_neither_stopped_nor_asked_for() -> None:
+    private = {BotName("echo"): replace(TARGETS[BotName("echo")], saves_history=False)}
+    told: dict[str, Any] = {"bots": private, "saves_history": False}
+    async with emulated(as_("coze", pace=20)) as coze, reached_openly(coze.base, **told) as upstream:
+        for bot in ("echo", f"bot-{TARGETS[BotName('echo')].id}"):
+            await leave_in_the_middle(upstream, asking("one two three four", bot))
+        assert isinstance(await outcome(upstream, asking("one two three [[fault eof after=2]]")), Truncated)
+        assert [chat.auto_save_history for chat in coze.open_api.seen.chats] == [False, False, False]
+        assert {call.path for call in coze.open_api.seen.calls} == {CHAT}
 
 
 @pytest.mark.parametrize("bot", ["nobody", "bot-", ""])

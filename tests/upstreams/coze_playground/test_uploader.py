@@ -15,7 +15,7 @@ from aiohttp import web
 
 from pictures import PDF, png
 from proxies import proxying
-from realcoze.domain.content import File, Image
+from realcoze.domain.content import File, Image, MediaPart
 from realcoze.domain.ids import BotName
 from realcoze.domain.message import Message
 from realcoze.domain.request import Request
@@ -30,12 +30,12 @@ BOT = BotName("pictures")
 PNG = png(3, 2)
 
 
-async def upload(playground: Playground, data: bytes = PNG, name: str = "") -> Image | File:
+async def upload(playground: Playground, data: bytes = PNG, name: str = "") -> MediaPart:
     with anyio.fail_after(PATIENCE_S):
         return await playground.upload(data, name, BOT)
 
 
-async def asked_about(playground: Playground, *parts: Image | File) -> str:
+async def asked_about(playground: Playground, *parts: MediaPart) -> str:
     request = Request(messages=(Message(role="user", parts=parts),), bot=BOT)
     return (await ask(playground, request)).text
 
@@ -162,7 +162,7 @@ class Service:
         return [step for step, _ in self.calls]
 
 
-async def uploaded_to(service: Service, folder: Path) -> Image | File:
+async def uploaded_to(service: Service, folder: Path) -> MediaPart:
     async with (
         web_server(*service.routes) as service.host,
         open_playground(to_reach(f"http://{service.host}", folder)) as playground,

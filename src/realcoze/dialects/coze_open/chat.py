@@ -56,7 +56,7 @@ class ChatCall(msgspec.Struct, omit_defaults=True):
 
     def messages(self) -> tuple[said.Message, ...]:
         """The history.  Raises `BadRequest`."""
-        return tuple(_decode(message) for message in self.additional_messages or ())
+        return tuple(decode_message(message) for message in self.additional_messages or ())
 
 
 class CancelCall(msgspec.Struct):
@@ -97,7 +97,7 @@ def encode_chat(request: Request, *, bot_id: str, user_id: str, saves_history: b
             bot_id=bot_id,
             user_id=user_id,
             stream=True,
-            additional_messages=[_encode(message) for message in messages],
+            additional_messages=[encode_message(message) for message in messages],
             auto_save_history=saves_history,
             custom_variables=dict(request.custom_variables) or None,
             parameters=dict(request.parameters) or None,
@@ -160,6 +160,19 @@ def ids_of(chat: Chat) -> tuple[ChatId, ConversationId]:
     return ChatId(text_of(chat.id)), ConversationId(text_of(chat.conversation_id))
 
 
+def encode_message(message: said.Message) -> EnterMessage:
+    """One message of the history as a call has it."""
+    content, content_type = encode_content(message.parts)
+    kind = "question" if message.role == "user" else "answer"
+    return EnterMessage(role=message.role, content=content, content_type=content_type, type=kind)
+
+
+def decode_message(message: EnterMessage) -> said.Message:
+    """The same, read.  Raises `BadRequest`."""
+    parts = decode_content(message.content or "", message.content_type or "text")
+    return said.Message(role="assistant" if message.role == "assistant" else "user", parts=parts)
+
+
 def _check(request: Request, count: int) -> None:
     if count > MOST_MESSAGES:
         raise BadRequest(
@@ -174,14 +187,3 @@ def _check(request: Request, count: int) -> None:
             raise BadRequest(
                 f"meta_data: a key has 1 to {MOST_KEY} characters, a value 1 to {MOST_VALUE}; {key[:80]!r} has not."
             )
-
-
-def _encode(message: said.Message) -> EnterMessage:
-    content, content_type = encode_content(message.parts)
-    kind = "question" if message.role == "user" else "answer"
-    return EnterMessage(role=message.role, content=content, content_type=content_type, type=kind)
-
-
-def _decode(message: EnterMessage) -> said.Message:
-    parts = decode_content(message.content or "", message.content_type or "text")
-    return said.Message(role="assistant" if message.role == "assistant" else "user", parts=parts)

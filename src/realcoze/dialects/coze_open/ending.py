@@ -1,18 +1,22 @@
-"""How a chat ended: its error, its usage, the tools that it waits for.
+"""How a chat ended: its error, its usage, the tools or the words that it waits for.
 
-Source: docs/protocol/openapi-v3.md §5.2, §6.2, §6.8; docs/protocol/studio-web.md §5.3.
+Source: docs/protocol/openapi-v3.md §5.2, §6.2, §6.8, §10; docs/protocol/studio-web.md §5.3, §5.5.
 """
 
 import msgspec
 
 from realcoze.dialects.coze_open.failure import cancelled, refusal
-from realcoze.dialects.coze_open.objects import Chat, Number, Word, number_of, text_of
+from realcoze.dialects.coze_open.objects import Chat, Number, WireToolCall, Word, number_of, text_of
 from realcoze.dialects.json_text import read_if_json
-from realcoze.domain.event import ToolCall, Usage
+from realcoze.domain.event import InputRequested, Interrupt, ToolCall, ToolCallsRequested, Usage
 from realcoze.errors import RealcozeError, UpstreamFailed
 
 CANCELLED = frozenset({"canceled", "cancelled", "expired", "deleted"})
 """The statuses of a chat that somebody or something stopped, in all spellings."""
+
+
+ENDED = CANCELLED | {"completed", "failed", "requires_action", "required_action"}
+"""The statuses of a chat that nothing more will come of by itself."""
 
 
 class _Error(msgspec.Struct):
@@ -20,7 +24,15 @@ class _Error(msgspec.Struct):
     msg: Word = ""
 
 
+class _Run(msgspec.Struct):
+    debug_url: Word = None
+
+
+REPLY_MESSAGE, NEXT_MESSAGE = "reply_message", "message"
+"""Kinds of questions: answered like a tool, and by the next chat of the conversation."""
+
 _ERROR = msgspec.json.Decoder(_Error)
+_RUN = msgspec.json.Decoder(_Run)
 
 
 def reported(data: str) -> RealcozeError:
@@ -59,17 +71,35 @@ def usage_of(chat: Chat) -> list[Usage]:
     return [Usage(input=input_, output=output, total=total)] if total else []
 
 
-def calls_of(chat: Chat) -> tuple[ToolCall, ...]:
-    """The tools of the caller that the bot wants run; one without a `function` asks for words."""
+def demand_of(chat: Chat) -> ToolCallsRequested | InputRequested:
+    """What a chat that requires action waits for: tools of the caller, or words of the user.
+
+    A question of a workflow is a single call that is no function, answered like a tool; Studio sends no
+    call at all for one, and takes the next chat of the conversation for the answer.
+    """
     action = chat.required_action
     outputs = action.submit_tool_outputs if action else None
-    return tuple(
-        ToolCall(
-            call_id=text_of(call.id),
-            name=(call.function.name if call.function else "") or "",
-            arguments=(call.function.arguments if call.function else "") or "",
-        )
-        for call in (outputs.tool_calls if outputs else None) or ()
+    calls = (outputs.tool_calls if outputs else None) or ()
+    if not calls:
+        return InputRequested(interrupt=Interrupt(event_id="", kind=NEXT_MESSAGE, data={}))
+    first = _call(calls[0])
+    if len(calls) == 1 and calls[0].type == REPLY_MESSAGE:
+        data = {"question": first.arguments} if first.arguments else {}
+        return InputRequested(interrupt=Interrupt(event_id=first.call_id, kind=REPLY_MESSAGE, data=data))
+    return ToolCallsRequested(calls=tuple(map(_call, calls)))
+
+
+def debug_url_in(data: str) -> str:
+    """The address of a run in the data of an event; empty where there is none."""
+    found = read_if_json(data, _RUN)
+    return (found.debug_url if found else None) or ""
+
+
+def _call(call: WireToolCall) -> ToolCall:
+    return ToolCall(
+        call_id=text_of(call.id),
+        name=(call.function.name if call.function else "") or "",
+        arguments=(call.function.arguments if call.function else "") or "",
     )
 
 

@@ -47,6 +47,9 @@ MONEY_HINT = "The account has no credits left. Coze's console shows what it has;
 
 GONE_HINT = "It is not there, or not this token's. Begin a new conversation."
 
+NO_TOKEN, NO_PERMISSION = "upstream_auth", "upstream_forbidden"
+"""What it is called when the token is not known, and when it may not do what was asked."""
+
 MOST_RETRY_AFTER_S = 120
 RETRY_AFTER_S = 1.0
 """Where a server that cannot answer now does not say how long to wait."""
@@ -78,7 +81,7 @@ MODEL_FAILED = 4013
 _ROWS: tuple[tuple[tuple[int, ...], _Row], ...] = (
     (
         (
-            *(4000, 4003, 4004, 4005, 4007, 4104, 4201, 4300, 4301, 4303, 4304, 6003, 6039, 400),
+            *(3010, 4000, 4003, 4004, 4005, 4007, 4104, 4201, 4300, 4301, 4303, 4304, 6003, 6039, 400),
             *(100000000, 103000000, 103200005, 104000000, 104000002, 104000003, 104000005, 104000006, 104000007),
             *(720702001, 720702002, 720712014),
         ),
@@ -97,8 +100,8 @@ _ROWS: tuple[tuple[tuple[int, ...], _Row], ...] = (
     ((CROWDED,), _Row(Overloaded)),
     ((4008, 702082008, 702082010), _Row(QuotaExhausted, hint=DAILY_HINT)),
     ((4011, 4019, 4022, 4027, 4028, 702082020, 702095072), _Row(QuotaExhausted, hint=MONEY_HINT)),
-    ((4100, 700012006, 401), _Row(UpstreamDenied, "upstream_auth", LOGIN_HINT)),
-    ((4101, 103000001, 403), _Row(UpstreamDenied, "upstream_forbidden", SCOPE_HINT)),
+    ((4100, 700012006, 401), _Row(UpstreamDenied, NO_TOKEN, LOGIN_HINT)),
+    ((4101, 103000001, 403), _Row(UpstreamDenied, NO_PERMISSION, SCOPE_HINT)),
     ((4102, 700012014, 700012015, 702240010), _Row(UpstreamDenied, "upstream_blocked", TRAFFIC_HINT)),
     ((6023, 720702085), _Row(UpstreamTimeout)),
 )
@@ -135,9 +138,9 @@ def without_envelope(status: int, *, retry_after_s: float | None = None, logid: 
     """The error of an answer that is no envelope; its body is never shown."""
     said = f"Coze answered HTTP {status} without its usual envelope."
     if status == 401:
-        return UpstreamDenied(said, code="upstream_auth", hint=LOGIN_HINT, logid=logid)
+        return UpstreamDenied(said, code=NO_TOKEN, hint=LOGIN_HINT, logid=logid)
     if status == 403:
-        return UpstreamDenied(said, code="upstream_forbidden", hint=SCOPE_HINT, logid=logid)
+        return UpstreamDenied(said, code=NO_PERMISSION, hint=SCOPE_HINT, logid=logid)
     if status == 413:
         return TooLarge(said, logid=logid)
     if status == 429:

@@ -6,6 +6,8 @@ before it; the marker of the end only ends it, and what was said after an error 
 The text of a message is what its `completed` says.  When that goes on from what the deltas made, the
 rest is sent; when it is another text, it replaces theirs.  Coze's control messages never become text.
 
+When a stream breaks off, `recover` goes on with what Coze tells of the chat when it is asked.
+
 Above: the upstream.  Below: `steps.py` and `content.py` for what stands in one message, `ending.py`
 for what stands in the last event.  The way back: `stream_encoder.py`.
 
@@ -13,13 +15,14 @@ Source: docs/protocol/openapi-v3.md §6; docs/protocol/studio-web.md §5.3.
 """
 
 import base64
+from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
 
 from realcoze.dialects.coze_open.chat import ids_of
 from realcoze.dialects.coze_open.content import shown
-from realcoze.dialects.coze_open.ending import CANCELLED, calls_of, failure_of, reported, usage_of
+from realcoze.dialects.coze_open.ending import CANCELLED, debug_url_in, demand_of, failure_of, reported, usage_of
 from realcoze.dialects.coze_open.objects import Chat, Message, text_of
 from realcoze.dialects.coze_open.steps import STEPS, StepReader
 from realcoze.dialects.json_text import NotJson, read_json
@@ -27,6 +30,7 @@ from realcoze.domain.event import (
     AnswerDone,
     AudioDelta,
     Event,
+    InputRequested,
     ReasoningDelta,
     Step,
     Suggestion,
@@ -50,15 +54,21 @@ MESSAGE = "conversation.message.completed"
 AUDIO = "conversation.audio.delta"
 COMPLETED = "conversation.chat.completed"
 FAILED = "conversation.chat.failed"
-REQUIRES_ACTION = frozenset({"conversation.chat.requires_action", "conversation.chat.required_action"})
+_ABOUT_CHAT = "conversation.chat."
+REQUIRES_ACTION = frozenset({f"{_ABOUT_CHAT}requires_action", f"{_ABOUT_CHAT}required_action"})
 ERROR = "error"
 ENDS = frozenset({"done", "conversation.stream.done"})
 SILENT = frozenset({"ping", "PING"})
 
 _CHAT_EVENTS = frozenset({CREATED, IN_PROGRESS, COMPLETED, FAILED}) | REQUIRES_ACTION
-_CHAT_EVENTS |= {f"conversation.chat.{status}" for status in CANCELLED}
+_CHAT_EVENTS |= {f"{_ABOUT_CHAT}{status}" for status in CANCELLED}
 
 T = TypeVar("T")
+
+Told = frozenset[tuple[str, str]]
+"""Messages by their type and id."""
+
+NOTHING_TOLD: Told = frozenset()
 
 _CHAT = msgspec.json.Decoder(Chat)
 _MESSAGE = msgspec.json.Decoder(Message)
@@ -68,26 +78,40 @@ _ANYTHING = msgspec.json.Decoder()
 class ChatStreamDecoder:
     """`feed` gives the events of one turn; `finish` raises `Truncated` when its end never came.
 
-    Raises `UpstreamFailed` for a known event that cannot be read, or for too much of anything.
-    `wants_rest` turns false when nothing that matters can come any more.
+    Raises `UpstreamFailed` for a known event that cannot be read, or for too much of anything.  `told` are
+    the messages that a turn before this one has told of the same chat.
     """
 
-    def __init__(self, *, max_event_bytes: int = EVENT_BYTES, max_answer_bytes: int = STREAM_BYTES) -> None:
+    def __init__(
+        self,
+        *,
+        told: Told = NOTHING_TOLD,
+        max_event_bytes: int = EVENT_BYTES,
+        max_answer_bytes: int = STREAM_BYTES,
+    ) -> None:
         self._sse = SseDecoder(max_event_bytes=max_event_bytes)
         self._room = max_answer_bytes
         self._max = max_answer_bytes
         self._sent: dict[MessageId, list[str]] = {}
         self._thought: dict[MessageId, list[str]] = {}
         self._answers: set[MessageId] = set()
-        self._whole: set[tuple[str, str]] = set()
+        self._whole: set[tuple[str, str]] = set(told)
         self._steps = StepReader()
+        self._unsaid: list[Event] = []
+        """Of the last event before the stream broke off, which nobody has had yet."""
         self._is_started = False
-        self._end: TurnDone | ToolCallsRequested | None = None
+        self._end: TurnDone | ToolCallsRequested | InputRequested | None = None
         self._is_over = False
         self.chat_id = ChatId("")
         self.conversation_id = ConversationId("")
         self.has_chat = False
         """Coze has spoken of a chat: whatever becomes of it, it was begun."""
+        self.has_sound = False
+        """A piece of sound came; no list of messages holds what follows it."""
+        self.beats = 0
+        """Signs of life that are no news."""
+        self.debug_url = ""
+        """Where a run of a workflow can be looked at; for the log, never for a caller."""
         self.strays = 0
         """Events out of place so far: of another chat, or after their message or the turn was over."""
 
@@ -97,9 +121,9 @@ class ChatStreamDecoder:
         return self._end is not None or self._is_over
 
     @property
-    def wants_rest(self) -> bool:
-        """More bytes can still mean something."""
-        return not self._is_over
+    def told(self) -> Told:
+        """The messages of which something was told so far."""
+        return frozenset({*self._whole, *(("answer", message_id) for message_id in self._sent)})
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that end within `chunk`."""
@@ -124,9 +148,36 @@ class ChatStreamDecoder:
         if self._is_over:
             return events
         if self._end is None:
+            self._unsaid = events
             raise Truncated("The stream ended before the answer was complete.")
         self._is_over = True
         return [*events, self._end]
+
+    def recover(self, chat: Chat, messages: Iterable[Message]) -> list[Event]:
+        """What the stream did not tell of a chat that has ended since; no character comes twice.
+
+        `messages` are all that the bot produced in it.  Raises `Truncated` where they do not hold what
+        the stream began.
+        """
+        events = self._unsaid
+        for message in messages:
+            known = self._as_streamed(message)
+            if (known.type or "answer", text_of(known.id)) not in self._whole:
+                self._message(known, events)
+        if self._sent and chat.status == "completed":
+            raise Truncated("The answer that the stream began is not among what Coze has kept of it.")
+        self._chat(f"{_ABOUT_CHAT}{chat.status}", chat, events)
+        if not self._is_over:
+            self._marker(events)
+        return events
+
+    def _as_streamed(self, message: Message) -> Message:
+        """A message under the id that its deltas had, should it be kept under another."""
+        begun = next(iter({**self._sent, **self._thought}), None)
+        if begun is None or (message.type or "answer") != "answer" or text_of(message.id) == begun:
+            return message
+        goes_on = (message.content or "").startswith("".join(self._sent.get(begun, ())))
+        return msgspec.structs.replace(message, id=begun) if goes_on else message
 
     def _take(self, event: ServerSentEvent, events: list[Event]) -> None:
         name = event.event
@@ -136,7 +187,7 @@ class ChatStreamDecoder:
         elif name == DELTA:
             self._delta(_read(event, _MESSAGE), events)
         elif name == MESSAGE:
-            self._message(_read(event, _MESSAGE), event, events)
+            self._message(_read(event, _MESSAGE), events)
         elif name in _CHAT_EVENTS:
             self._chat(name, _read(event, _CHAT), events)
         elif name == AUDIO:
@@ -144,8 +195,11 @@ class ChatStreamDecoder:
         elif name == ERROR:
             self._error(event.data, events)
         elif name in ENDS or (not name and event.data.strip('"') == "[DONE]"):
+            self.debug_url = debug_url_in(event.data)
             self._marker(events)
-        elif name not in SILENT:
+        elif name in SILENT:
+            self.beats += 1
+        else:
             events.append(Unknown(name=name[:100], raw=event.data[:2000]))
 
     def _chat(self, name: str, chat: Chat, events: list[Event]) -> None:
@@ -162,14 +216,15 @@ class ChatStreamDecoder:
         if self._end is not None:
             self.strays += 1
             return
-        status = (chat.status or "") if name == COMPLETED else name.rpartition(".")[2]
+        status = (chat.status or "") if name == COMPLETED else name.removeprefix(_ABOUT_CHAT)
         if (error := failure_of(chat, status)) is not None:
             self._fail(error, events)
             return
-        self._end = ToolCallsRequested(calls=calls_of(chat)) if name in REQUIRES_ACTION else TurnDone()
+        self._end = demand_of(chat) if name in REQUIRES_ACTION else TurnDone()
         events += usage_of(chat)
 
     def _error(self, data: str, events: list[Event]) -> None:
+        self.debug_url = debug_url_in(data)
         if self._end is not None:
             self.strays += 1
         else:
@@ -191,7 +246,7 @@ class ChatStreamDecoder:
             self._sent.setdefault(message_id, []).append(message.content)
             events.append(TextDelta(message_id=message_id, text=message.content))
 
-    def _message(self, message: Message, event: ServerSentEvent, events: list[Event]) -> None:
+    def _message(self, message: Message, events: list[Event]) -> None:
         if self._is_strange(ChatId(text_of(message.chat_id))):
             return
         kind, content = message.type or "answer", message.content or ""
@@ -204,7 +259,8 @@ class ChatStreamDecoder:
         elif kind in STEPS:
             events += self._steps.read(kind, content)
         elif kind != "question":
-            events.append(Unknown(name=f"message.{kind[:90]}", raw=event.data[:2000]))
+            raw = msgspec.json.encode(message).decode()
+            events.append(Unknown(name=f"message.{kind[:90]}", raw=raw[:2000]))
 
     def _answer(self, message: Message, events: list[Event]) -> None:
         message_id = self._answer_id(message)
@@ -246,6 +302,7 @@ class ChatStreamDecoder:
             sound = base64.b64decode(message.content or "", validate=True)
         except ValueError as error:
             raise UpstreamFailed("A piece of sound is no base64.", code="upstream_protocol") from error
+        self.has_sound = True
         events.append(AudioDelta(audio=sound, format="pcm"))
 
     def _marker(self, events: list[Event]) -> None:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, assert_never
 
 import msgspec
 
+from realcoze.dialects.coze_open.ending import REPLY_MESSAGE
 from realcoze.dialects.coze_open.objects import (
     Chat,
     Function,
@@ -41,12 +42,14 @@ from realcoze.domain.event import (
     AudioDelta,
     Event,
     InputRequested,
+    Interrupt,
     ReasoningDelta,
     Step,
     StepKind,
     Suggestion,
     TextDelta,
     TextReplaced,
+    ToolCall,
     ToolCallsRequested,
     TurnDone,
     TurnFailed,
@@ -57,6 +60,7 @@ from realcoze.domain.event import (
 from realcoze.domain.ids import MessageId
 from realcoze.errors import RealcozeError, Truncated
 
+_REQUIRES_ACTION = "conversation.chat.requires_action"
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 _BREAKS = re.compile(r"\r\n|\r|\n")
 _LINE_BREAKS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
@@ -68,13 +72,17 @@ _TYPES: dict[StepKind, str] = {"call": "function_call", "result": "tool_response
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatIds:
-    """What a chat's objects are called; `created_at` in Unix seconds."""
+    """What a chat's objects are called; `created_at` in Unix seconds.
+
+    One of a chatflow has no bot, and an address where its owner may look at the run.
+    """
 
     chat_id: str
     conversation_id: str
     bot_id: str
     section_id: str
     created_at: int
+    debug_url: str = ""
 
 
 class ChatStreamEncoder:
@@ -109,19 +117,21 @@ class ChatStreamEncoder:
                 return self._finish_answers() + self._whole("follow_up", event.text)
             case AudioDelta():
                 sound = base64.b64encode(event.audio).decode()
-                return encode_line(AUDIO, self._message("answer", sound, content_type="audio"))
+                return self._line(AUDIO, self._message("answer", sound, content_type="audio"))
             case Usage():
                 self.chat.usage = WireUsage(event.total, event.output, event.input)
                 return b""
             case TurnDone():
-                return self._finish_answers() + self._chat(COMPLETED, "completed") + self.end
+                return self._finish_answers() + self._chat(COMPLETED, "completed") + self._end()
             case ToolCallsRequested():
-                return self._require(event)
+                return self._require([_tool_call(call) for call in event.calls])
             case TurnFailed():
                 return self.fail(event.error)
             case Unknown():
                 return _as_it_came(event)
-            case TextReplaced() | InputRequested():
+            case InputRequested():
+                return self._ask(event.interrupt)
+            case TextReplaced():
                 return b""
             case _:
                 assert_never(event)
@@ -138,11 +148,17 @@ class ChatStreamEncoder:
         self.chat.failed_at = self._ids.created_at
         return self._chat(FAILED, "failed")
 
+    def _end(self) -> bytes:
+        return self.end
+
+    def _line(self, name: str, data: object) -> bytes:
+        return encode_line(name, data)
+
     def _new_chat(self) -> Chat:
         return Chat(
             id=self._ids.chat_id,
             conversation_id=self._ids.conversation_id,
-            bot_id=self._ids.bot_id,
+            bot_id=self._ids.bot_id or None,
             created_at=self._ids.created_at,
             last_error=LastError(0, ""),
             usage=WireUsage(0, 0, 0),
@@ -154,13 +170,13 @@ class ChatStreamEncoder:
         self.chat.status = status
         if name == COMPLETED:
             self.chat.completed_at = self._ids.created_at
-        return encode_line(name, self.chat)
+        return self._line(name, self.chat)
 
     def _message(self, kind: str, content: str, *, id: str = "", content_type: str = "text") -> Message:  # noqa: A002 - the wire's word
         return Message(
             id=id or next(self._next_ids),
             conversation_id=self._ids.conversation_id,
-            bot_id=self._ids.bot_id,
+            bot_id=self._ids.bot_id or None,
             chat_id=self._ids.chat_id,
             role="assistant",
             type=kind,
@@ -175,15 +191,15 @@ class ChatStreamEncoder:
     def _keep(self, message: Message) -> bytes:
         message.created_at = message.updated_at = self._ids.created_at
         self.messages.append(message)
-        return encode_line(MESSAGE, message)
+        return self._line(MESSAGE, message)
 
     def _delta(self, event: TextDelta | ReasoningDelta) -> bytes:
         if isinstance(event, TextDelta):
-            return encode_line(DELTA, self._message("answer", event.text, id=event.message_id))
+            return self._line(DELTA, self._message("answer", event.text, id=event.message_id))
         self._thoughts.setdefault(event.message_id, []).append(event.text)
         message = self._message("answer", "", id=event.message_id)
         message.reasoning_content = event.text
-        return encode_line(DELTA, message)
+        return self._line(DELTA, message)
 
     def _answer(self, event: AnswerDone) -> bytes:
         self._has_answer = True
@@ -210,10 +226,15 @@ class ChatStreamEncoder:
     def _finished(self) -> str:
         return _verbose(FINISHED, '{"finish_reason":0,"FinData":""}')
 
-    def _require(self, event: ToolCallsRequested) -> bytes:
-        calls = [WireToolCall(call.call_id, "function", Function(call.name, call.arguments)) for call in event.calls]
+    def _ask(self, interrupt: Interrupt) -> bytes:
+        """A question; its words came before as a message.  Only one that is answered like a tool has a call."""
+        if interrupt.kind != REPLY_MESSAGE:
+            return self._chat(_REQUIRES_ACTION, "requires_action") + self._end()
+        return self._require([WireToolCall(interrupt.event_id, REPLY_MESSAGE, None)])
+
+    def _require(self, calls: list[WireToolCall]) -> bytes:
         self.chat.required_action = RequiredAction("submit_tool_outputs", SubmitToolOutputs(calls))
-        return self._chat("conversation.chat.requires_action", "requires_action") + self.end
+        return self._chat(_REQUIRES_ACTION, "requires_action") + self._end()
 
 
 class StudioStreamEncoder(ChatStreamEncoder):
@@ -223,8 +244,8 @@ class StudioStreamEncoder(ChatStreamEncoder):
 
     def fail(self, error: RealcozeError) -> bytes:
         """An error while generating; the rest of the stream comes all the same, and only retrieve knows better."""
-        failure = encode_line(ERROR, {"code": error.upstream_code or 103200002, "msg": error.message})
-        rest = self._chat(COMPLETED, "completed") + self.end
+        failure = self._line(ERROR, {"code": error.upstream_code or 103200002, "msg": error.message})
+        rest = self._chat(COMPLETED, "completed") + self._end()
         self.chat.status = "failed"
         return failure + rest
 
@@ -249,7 +270,7 @@ class StudioStreamEncoder(ChatStreamEncoder):
 
     def _keep(self, message: Message) -> bytes:
         self.messages.append(message)
-        return encode_line(MESSAGE, message)
+        return self._line(MESSAGE, message)
 
     def _call(self, event: Step) -> str:
         called = {"id": "call_1", "type": "function", "function": {"name": event.title, "arguments": event.body}}
@@ -262,8 +283,20 @@ class StudioStreamEncoder(ChatStreamEncoder):
 
 def encode_line(name: str, data: object) -> bytes:
     """One event, without a space after its colons."""
-    text = msgspec.json.encode(data).decode().translate(_LINE_BREAKS)
-    return f"event:{name}\ndata:{text}\n\n".encode()
+    return f"event:{name}\ndata:{_json(data)}\n\n".encode()
+
+
+def encode_spaced(name: str, data: object) -> bytes:
+    """One event, with a space after its colons, as workflows have it."""
+    return f"event: {name}\ndata: {_json(data)}\n\n".encode()
+
+
+def _json(data: object) -> str:
+    return msgspec.json.encode(data).decode().translate(_LINE_BREAKS)
+
+
+def _tool_call(call: ToolCall) -> WireToolCall:
+    return WireToolCall(call.call_id, "function", Function(call.name, call.arguments))
 
 
 def _verbose(kind: str, data: str) -> str:

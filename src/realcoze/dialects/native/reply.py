@@ -36,10 +36,13 @@ class ToolCallBody(msgspec.Struct):
     arguments: str
 
 
-class InterruptBody(msgspec.Struct):
+class InterruptBody(msgspec.Struct, omit_defaults=True):
+    """`question` is what of `data` people are shown."""
+
     event_id: str
     kind: str
     data: dict[str, Any]
+    question: str = ""
 
 
 class _Reply(msgspec.Struct, rename={"is_continued": "continue"}, omit_defaults=True):
@@ -83,4 +86,4 @@ def usage_body(usage: Usage) -> UsageBody:
 
 
 def interrupt_body(interrupt: Interrupt) -> InterruptBody:
-    return InterruptBody(interrupt.event_id, interrupt.kind, dict(interrupt.data))
+    return InterruptBody(interrupt.event_id, interrupt.kind, dict(interrupt.data), interrupt.question)

@@ -11,9 +11,9 @@ import msgspec
 from realcoze.dialects.entries import Entry, decode_entries, encode_entries
 from realcoze.dialects.json_text import NotJson, read_json
 from realcoze.domain.event import StepKind
-from realcoze.domain.ids import BotName, ConversationId, UserId
+from realcoze.domain.ids import BotName, ChatId, ConversationId, UserId
 from realcoze.domain.message import Message
-from realcoze.domain.request import Request, ToolResult, Wants
+from realcoze.domain.request import Request, Resume, ToolResult, Wants
 from realcoze.errors import BadRequest
 
 REPLY_TYPES: dict[StepKind, int] = {"call": 3, "result": 4, "recall": 6, "other": 7}
@@ -29,12 +29,18 @@ class _ToolResult(msgspec.Struct):
     output: str
 
 
+class _Resume(msgspec.Struct):
+    event_id: str
+    kind: str
+
+
 class _Body(msgspec.Struct, omit_defaults=True):
     """The object form; fields that we do not know are passed over."""
 
-    messages: list[Entry]
+    messages: list[Entry] = []
     bot: str = ""
     conversation_id: str = ""
+    chat_id: str = ""
     user: str = ""
     custom_variables: dict[str, str] = {}
     parameters: dict[str, Any] = {}
@@ -42,6 +48,7 @@ class _Body(msgspec.Struct, omit_defaults=True):
     extra_params: dict[str, str] = {}
     shortcut_command: dict[str, Any] = {}
     tool_results: list[_ToolResult] = []
+    resume: _Resume | None = None
     reasoning: bool = False
     stream: bool = False
 
@@ -73,7 +80,7 @@ def decode_request(body: bytes, *, subscribe: str = "") -> Question:
     try:
         if is_plain:
             wants = Wants(steps=bool(steps))
-            request = Request(messages=_messages(read_json(text, _ARRAY)), wants=wants)
+            request = Request(messages=_messages(read_json(text, _ARRAY), _ARRAY_HINT), wants=wants)
         else:
             read = read_json(text, _OBJECT)
             request = _request(read, has_steps=bool(steps))
@@ -91,6 +98,7 @@ def encode_request(request: Request) -> bytes:
             messages=encode_entries(request.messages),
             bot=request.bot,
             conversation_id=request.conversation_id or "",
+            chat_id=request.chat_id or "",
             user=request.user_id or "",
             custom_variables=dict(request.custom_variables),
             parameters=dict(request.parameters),
@@ -98,6 +106,7 @@ def encode_request(request: Request) -> bytes:
             extra_params=dict(request.extra_params),
             shortcut_command=dict(request.shortcut_command),
             tool_results=[_ToolResult(each.call_id, each.output) for each in request.tool_results],
+            resume=_Resume(request.resume.event_id, request.resume.kind) if request.resume else None,
             reasoning=request.wants.reasoning,
         )
     )
@@ -121,9 +130,10 @@ def encode_subscribe(steps: frozenset[StepKind]) -> str:
 
 def _request(body: _Body, *, has_steps: bool) -> Request:
     return Request(
-        messages=_messages(body.messages),
+        messages=decode_entries(body.messages) if body.tool_results else _messages(body.messages, _OBJECT_HINT),
         bot=BotName(body.bot),
         conversation_id=ConversationId(body.conversation_id) if body.conversation_id else None,
+        chat_id=ChatId(body.chat_id) if body.chat_id else None,
         user_id=UserId(body.user) if body.user else None,
         custom_variables=body.custom_variables,
         parameters=body.parameters,
@@ -131,12 +141,13 @@ def _request(body: _Body, *, has_steps: bool) -> Request:
         extra_params=body.extra_params,
         shortcut_command=body.shortcut_command,
         tool_results=tuple(ToolResult(call_id=each.call_id, output=each.output) for each in body.tool_results),
+        resume=Resume(event_id=body.resume.event_id, kind=body.resume.kind) if body.resume else None,
         wants=Wants(suggestions=True, usage=True, reasoning=body.reasoning, steps=has_steps),
     )
 
 
-def _messages(entries: list[Entry]) -> tuple[Message, ...]:
+def _messages(entries: list[Entry], hint: str) -> tuple[Message, ...]:
     messages = decode_entries(entries)
     if not messages or messages[-1].role != "user":
-        raise BadRequest("The last entry of the history must be the user's (role 2).", hint=_ARRAY_HINT)
+        raise BadRequest("The last entry of the history must be the user's (role 2).", hint=hint)
     return messages

@@ -68,12 +68,13 @@ class SnapshotEncoder:
             case ev.Step():
                 if event.kind in self._wanted:
                     self._steps.append(event)
-            case ev.TurnDone():
+            case ev.TurnDone() | ev.InputRequested():
+                # Its reader answers a question as it answers anything: with its next turn.
                 self._is_done = True
             case ev.TurnFailed():
                 self._error = event.error
-            case ev.ToolCallsRequested() | ev.InputRequested():
-                self._error = BadRequest(f"The bot needs an answer to go on; {_OTHER_FRAMING}.")
+            case ev.ToolCallsRequested():
+                self._error = BadRequest(f"The bot waits for the result of a tool; {_OTHER_FRAMING}.")
             case (
                 ev.TurnStarted()
                 | ev.ReasoningDelta()

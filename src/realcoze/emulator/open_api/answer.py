@@ -3,6 +3,7 @@
 Source: docs/protocol/openapi-v3.md §6; docs/protocol/studio-web.md §5.3.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from realcoze.domain.event import AnswerDone, Event, ReasoningDelta, TextDelta, 
 from realcoze.domain.ids import ChatId, ConversationId, MessageId
 
 GAP = b"\n\n"
+_NAME = re.compile(rb"^event: ?(.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,8 @@ def split(data: bytes, messages: int) -> Iterator[Block]:
     """The blocks that one event became: none, one, or several."""
     for block in data.split(GAP):
         if block:
-            name = block.partition(b"\n")[0].removeprefix(b"event:").decode()
-            yield Block(name, block + GAP, messages)
+            named = _NAME.search(block)
+            yield Block(named.group(1).decode() if named else "", block + GAP, messages)
 
 
 def in_progress(begun: Chat) -> Chat:

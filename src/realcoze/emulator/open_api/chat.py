@@ -3,31 +3,33 @@
 Source: docs/protocol/openapi-v3.md §5, §6, §16; docs/protocol/studio-web.md §5.2 to §5.4.
 """
 
-import asyncio
-import time
-from email.utils import formatdate
+from functools import partial
 from random import Random
 
 from aiohttp import web
 
 from realcoze.dialects.coze_open import chat as calls
-from realcoze.dialects.coze_open.chat import ChatCall, EnterMessage
-from realcoze.dialects.coze_open.objects import Message, text_of
+from realcoze.dialects.coze_open.chat import ChatCall
+from realcoze.dialects.coze_open.objects import text_of
 from realcoze.dialects.coze_open.stream_encoder import ChatIds
+from realcoze.dialects.coze_open.submission import PATH as SUBMIT_PATH
+from realcoze.domain.event import InputRequested, ToolCallsRequested
 from realcoze.emulator.account import BOT_OF_ID, EmulatedBot
-from realcoze.emulator.delivery import Pace
-from realcoze.emulator.fault import Fault, find_fault
-from realcoze.emulator.open_api import submission as submissions
+from realcoze.emulator.fault import Fault, find_fault, without_mark
 from realcoze.emulator.open_api.answer import answer
-from realcoze.emulator.open_api.delivery import Rest, deliver, place_of
+from realcoze.emulator.open_api.delivery import place_of
 from realcoze.emulator.open_api.desk import LOGID, Desk
-from realcoze.emulator.open_api.fault import CHAT_FAULTS, raw_answer
+from realcoze.emulator.open_api.exchange import conclude, conversation_for, entered, free, now
+from realcoze.emulator.open_api.fault import CHAT_FAULTS
 from realcoze.emulator.open_api.personality import Refused, Reply
 from realcoze.emulator.open_api.retelling import retold, rewritten
 from realcoze.emulator.open_api.run import ChatRun
+from realcoze.emulator.open_api.secretary import demanding, told
+from realcoze.emulator.open_api.stage import Stage
 from realcoze.emulator.open_api.state import Conversation, spoken
-from realcoze.emulator.open_api.stream import EVENT_STREAM, Streamer
+from realcoze.emulator.open_api.submission import continued, handed, read_submission
 from realcoze.emulator.script import script
+from realcoze.emulator.sound import is_spoken_to, voiced
 from realcoze.emulator.wire import WireNote
 
 UNPUBLISHED = (
@@ -40,11 +42,9 @@ UNKNOWN = "Requested resource bot_id={} does not exist. Please check the relevan
 class OpenChats:
     """Routes for one aiohttp application."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, stage: Stage) -> None:
         self._desk = desk
-        self._playing: set[asyncio.Task[None]] = set()
-        self._closing = asyncio.Event()
-        self._streamer = Streamer(desk.seen, desk.note, self._closing)
+        self._stage = stage
 
     def routes(self) -> list[web.RouteDef]:
         guarded = self._desk.guarded
@@ -61,15 +61,8 @@ class OpenChats:
         return [
             web.post(calls.RETRIEVE_PATH, guarded(self._retrieve)),
             web.post(calls.MESSAGES_PATH, guarded(self._messages)),
-            web.post(submissions.PATH, guarded(self._submit)),
+            web.post(SUBMIT_PATH, guarded(self._submit)),
         ]
-
-    async def close(self) -> None:
-        """End the chats, and the streams that rest."""
-        self._closing.set()
-        for task in self._playing:
-            task.cancel()
-        await asyncio.gather(*self._playing, return_exceptions=True)
 
     async def _chat(self, request: web.Request) -> Reply | web.StreamResponse:
         personality, logid = self._desk.personality, request[LOGID]
@@ -91,30 +84,15 @@ class OpenChats:
         if not call.additional_messages:
             raise Refused(4000, "additional_messages is empty")
         fault = find_fault(call.messages()[-1].text, CHAT_FAULTS)
-        if fault is not None and (early := await self._instead(request, fault)) is not None:
+        if (early := await self._stage.instead(request, fault)) is not None:
             return early
-        conversation = self._conversation_for(request.query.get("conversation_id", ""), bot, is_saved=is_saved)
+        asked_for = request.query.get("conversation_id", "")
+        conversation = conversation_for(self._desk, asked_for, bot_id=bot.bot_id, is_saved=is_saved)
         run = self._started(call, bot, conversation, fault, is_saved=is_saved)
         self._desk.note(WireNote("call", f"chat with {bot.name}", 0, run.id))
         if not is_streamed:
             return self._desk.personality.chat_begun(run.chat, request[LOGID])
-        steps = [Rest()] if fault and fault.name == "silent" else list(deliver(run.answer.blocks, fault))
-        return await self._streamer.stream(request, run, steps, self._headers(request, fault))
-
-    def _headers(self, request: web.Request, fault: Fault | None) -> dict[str, str]:
-        content_type = "text/plain" if fault and fault.name == "mime" else f"{EVENT_STREAM}; charset=utf-8"
-        named = {self._desk.personality.logid_header: request[LOGID]}
-        return {"Content-Type": content_type, "Cache-Control": "no-cache", **named}
-
-    async def _instead(self, request: web.Request, fault: Fault) -> web.StreamResponse | None:
-        """The answer to a call that a fault keeps from becoming a chat."""
-        if fault.name == "stall":
-            await self._closing.wait()
-        raw = raw_answer(fault, http_date=formatdate(time.time() + 30, usegmt=True))
-        if raw is None:
-            return None
-        headers = {**raw.headers, self._desk.personality.logid_header: request[LOGID]}
-        return web.Response(status=raw.status, body=raw.body, content_type=raw.content_type, headers=headers)
+        return await self._stage.stream(request, run, run.answer.blocks, fault)
 
     def _bot(self, bot_id: str) -> EmulatedBot:
         if bot_id not in BOT_OF_ID:
@@ -122,21 +100,6 @@ class OpenChats:
         if bot_id in self._desk.settings.unpublished:
             raise Refused(4015, UNPUBLISHED.format(bot_id))
         return BOT_OF_ID[bot_id]
-
-    def _conversation_for(self, conversation_id: str, bot: EmulatedBot, *, is_saved: bool) -> Conversation:
-        """The one that was asked for, or a new one."""
-        state, personality = self._desk.state, self._desk.personality
-        if conversation_id in state.conversations:
-            conversation = state.conversations[conversation_id]
-            if conversation.running is not None and personality.runs_one_chat_at_a_time:
-                raise Refused(4016, "Conversation occupied: another chat is running in it.")
-            return conversation
-        if conversation_id and not personality.makes_unknown_conversations:
-            raise Refused(4002, f"invalid conversation {conversation_id[:40]}: not found")
-        conversation = state.new_conversation(_now(), bot_id=bot.bot_id)
-        if is_saved:
-            state.keep_conversation(conversation)
-        return conversation
 
     def _started(
         self, call: ChatCall, bot: EmulatedBot, conversation: Conversation, fault: Fault | None, *, is_saved: bool
@@ -147,57 +110,62 @@ class OpenChats:
             conversation_id=conversation.id,
             bot_id=bot.bot_id,
             section_id=conversation.section_id,
-            created_at=_now(),
+            created_at=now(),
         )
-        asked = [_entered(message, ids, next(state.ids)) for message in call.additional_messages or ()]
+        asked = [entered(message, ids, next(state.ids)) for message in call.additional_messages or ()]
         history = [*conversation.context(), *map(spoken, asked)]
         random = Random(f"{settings.seed}:{bot.name}:{len(history)}:{history[-1].text}")  # noqa: S311 - chance that must repeat itself
         events = script(bot.name, history, random, fault=fault, find_file=state.find_file)
-        encoded = answer(retold(events, fault), self._desk.personality.encoder, ids, state.ids)
-        told = rewritten(encoded, fault)
+        if is_spoken_to(history):
+            events = tuple(voiced(events))
+        wanted = list(demanding(bot.name, history, events, f"call_{ids.chat_id}"))
+        if not is_saved and isinstance(wanted[-1], ToolCallsRequested | InputRequested):
+            raise Refused(5000, "A bot with a local plugin needs auto_save_history=true.")
+        encoded = answer(retold(wanted, fault), self._desk.personality.encoder, ids, state.ids)
+        said = rewritten(encoded, fault)
         is_stuck = fault is not None and fault.name == "stuck"
-        stuck_at = place_of(told.blocks, fault.after) if fault and is_stuck else None
-        run = ChatRun(told, stuck_at=stuck_at, meta_data=call.meta_data)
+        stuck_at = place_of(said.blocks, fault.after) if fault and is_stuck else None
+        run = ChatRun(said, stuck_at=stuck_at, meta_data=call.meta_data)
         conversation.running, conversation.updated_at = run, ids.created_at
-        run.when_over = lambda ended: _conclude(conversation, ended, is_saved=is_saved)
+        run.when_over = partial(conclude if is_saved else free, conversation)
         if is_saved:
             for message in asked:
                 conversation.add(message)
             state.keep_chat(run)
-        self._play(run, bot)
+        self._stage.play(run.play(self._stage.pace(bot.pace)))
         return run
-
-    def _play(self, run: ChatRun, bot: EmulatedBot) -> None:
-        loop = asyncio.get_running_loop()
-        pace = Pace(self._desk.settings.pace * bot.pace, loop.time()) if self._desk.settings.pace else None
-        task = loop.create_task(run.play(pace))
-        self._playing.add(task)
-        task.add_done_callback(self._playing.discard)
 
     async def _submit(self, request: web.Request) -> Reply | web.StreamResponse:
         """The chat goes on with what the caller's tools gave."""
         state, personality = self._desk.state, self._desk.personality
         before = self._run(request.query.get("conversation_id", ""), request.query.get("chat_id", ""))
-        submission = submissions.read_submission(await request.read(), before.chat)
+        submission = read_submission(await request.read(), before.chat)
+        self._desk.seen.submissions.append(submission)
+        fault = find_fault(" ".join(output.output for output in submission.tool_outputs), CHAT_FAULTS)
+        if (early := await self._stage.instead(request, fault)) is not None:
+            return early
         conversation = self._desk.conversation(before.conversation_id)
-        bot = BOT_OF_ID[text_of(before.answer.begun.bot_id)]
+        bot = BOT_OF_ID.get(text_of(before.answer.begun.bot_id))
         ids = ChatIds(
             chat_id=before.id,
             conversation_id=conversation.id,
-            bot_id=bot.bot_id,
+            bot_id=bot.bot_id if bot else "",
             section_id=conversation.section_id,
-            created_at=_now(),
+            created_at=now(),
         )
-        run = ChatRun(submissions.continued(submission.tool_outputs, personality.encoder, ids, state.ids))
-        run.when_over = lambda ended: _conclude(conversation, ended, is_saved=True)
+        text = told(handed(submission, before.chat))
+        fault = find_fault(text, CHAT_FAULTS)
+        rest = continued(text, personality.encoder, ids, state.ids, fault)
+        stuck_at = place_of(rest.blocks, fault.after) if fault and fault.name == "stuck" else None
+        run = ChatRun(rest, stuck_at=stuck_at, before=before.messages)
+        run.when_over = partial(conclude, conversation)
         conversation.running = run
         conversation.void.discard(run.id)
         state.keep_chat(run)
-        self._play(run, bot)
+        self._stage.play(run.play(self._stage.pace(bot.pace if bot else 1.0)))
         if not submission.stream:
             return personality.chat_begun(run.chat, request[LOGID])
-        steps = list(deliver(run.answer.blocks, None))
-        return await self._streamer.stream(request, run, steps, self._headers(request, None))
+        return await self._stage.stream(request, run, run.answer.blocks, fault)
 
     async def _retrieve(self, request: web.Request) -> Reply:
         run = self._run(request.query.get("conversation_id", ""), request.query.get("chat_id", ""))
@@ -224,38 +192,3 @@ class OpenChats:
         if run is None or run.conversation_id != conversation_id:
             raise Refused(4001, f"invalid chat {chat_id[:40]}: not found")
         return run
-
-
-def _entered(message: EnterMessage, ids: ChatIds, message_id: str) -> Message:
-    """A message that came with a chat, as it is kept."""
-    return Message(
-        id=message_id,
-        conversation_id=ids.conversation_id,
-        bot_id=ids.bot_id,
-        chat_id=ids.chat_id,
-        role=message.role,
-        type="answer" if message.role == "assistant" else "question",
-        content=message.content or "",
-        content_type=message.content_type or "text",
-        section_id=ids.section_id,
-        created_at=ids.created_at,
-        updated_at=ids.created_at,
-    )
-
-
-def _conclude(conversation: Conversation, run: ChatRun, *, is_saved: bool) -> None:
-    """Free the conversation; keep the answer of a chat that is complete."""
-    if conversation.running is run:
-        conversation.running = None
-    if not is_saved:
-        return
-    if run.cancelled_as or run.chat.status != "completed":
-        conversation.void.add(run.id)
-        return
-    for message in run.answer.messages:
-        if message.type == "answer":
-            conversation.add(message)
-
-
-def _now() -> int:
-    return int(time.time())

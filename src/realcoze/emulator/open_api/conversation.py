@@ -215,10 +215,10 @@ def listed(conversation: Conversation, wish: _MessagesWish) -> tuple[list[Messag
     return list(reversed(found[:limit] if wish.after_id else found[-limit:])), has_more
 
 
-def paging(request: web.Request, name: str) -> tuple[int, int]:
-    """Number (from 1) and size of a page.  Raises `Refused`."""
+def paging(request: web.Request, name: str, most: int = MOST_LISTED) -> tuple[int, int]:
+    """Number (from 1) and size of a page, `most` at a time.  Raises `Refused`."""
     number, size = request.query.get(name) or "1", request.query.get("page_size") or "20"
-    if not (number.isdecimal() and size.isdecimal() and int(number[:9]) > 0 and 0 < int(size[:9]) <= MOST_LISTED):
+    if not (number.isdecimal() and size.isdecimal() and int(number[:9]) > 0 and 0 < int(size[:9]) <= most):
         raise Refused(4000, f"{name} or page_size is out of range")
     return int(number[:9]), int(size)
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from realcoze.dialects.coze_open.stream import DELTA
+from realcoze.dialects.coze_open.workflow_stream import MESSAGE
 from realcoze.emulator.fault import Fault
 from realcoze.emulator.open_api.answer import Block
 from realcoze.emulator.open_api.disorder import disordered
-from realcoze.emulator.open_api.fault import seconds
+from realcoze.emulator.open_api.fault import number, seconds
 
 TRICKLE_S = 10.0
 
@@ -69,7 +70,7 @@ def deliver(blocks: Sequence[Block], fault: Fault | None) -> Iterator[Step]:
         return
     at = place_of(blocks, fault.after)
     if fault.name in _STOPS:
-        yield from _writes(blocks[:at])
+        yield from _first_bytes(blocks, number(fault, 0)) if fault.value else _writes(blocks[:at])
         yield _STOPS[fault.name]
     elif fault.name in _HALVES:
         yield from _writes(blocks[:at])
@@ -86,11 +87,22 @@ def deliver(blocks: Sequence[Block], fault: Fault | None) -> Iterator[Step]:
 
 
 def place_of(blocks: Sequence[Block], after: int) -> int:
-    """Where the delta stands that so many go before; where there are less, the last delta or the last block."""
-    deltas = [place for place, block in enumerate(blocks) if block.name == DELTA]
+    """Where the delta stands that so many go before; where there are less, the last delta or the last block.
+
+    Of a workflow each message counts as one.
+    """
+    deltas = [place for place, block in enumerate(blocks) if block.name in (DELTA, MESSAGE)]
     return deltas[min(after, len(deltas) - 1)] if deltas else len(blocks) - 1
 
 
 def _writes(blocks: Sequence[Block]) -> Iterator[Step]:
     for place, block in enumerate(blocks, start=1):
         yield Write(block.data, place)
+
+
+def _first_bytes(blocks: Sequence[Block], count: int) -> Iterator[Step]:
+    """So much of the stream, wherever that ends."""
+    for place, block in enumerate(blocks, start=1):
+        if count > 0:
+            yield Write(block.data[:count], place)
+        count -= len(block.data)

@@ -4,6 +4,7 @@ Source: docs/protocol/openapi-v3.md §2, §3; docs/protocol/studio-web.md §1, �
 """
 
 import hmac
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -56,6 +57,15 @@ class Desk:
 
         return guarded
 
+    def unguarded(self, handler: AiohttpHandler) -> AiohttpHandler:
+        """The handler behind nothing: who asks for a token has none yet."""
+
+        async def unguarded(request: web.Request) -> web.StreamResponse:
+            await self._record(request)
+            return await handler(request)
+
+        return unguarded
+
     def answered(self, reply: Reply, logid: str) -> web.Response:
         """The response, with its name."""
         headers = {self.personality.logid_header: logid}
@@ -102,7 +112,9 @@ class Desk:
         """Raises `Refused` for a wrong token and for a plan that is used up."""
         authorization = request.headers.get("Authorization", "")
         expected = f"Bearer {self.settings.token}"
-        if not hmac.compare_digest(authorization.encode(errors="replace"), expected.encode()):
+        is_given = hmac.compare_digest(authorization.encode(errors="replace"), expected.encode())
+        scheme, _, token = authorization.partition(" ")
+        if not is_given and not (scheme == "Bearer" and self.state.issued.is_good(token, time.time())):
             raise self.personality.unauthorized(authorization)
         if self.refusals:
             raise self.refusals.popleft()

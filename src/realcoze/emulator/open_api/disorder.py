@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 
 from realcoze.dialects.coze_open.stream import COMPLETED, DELTA, ENDS, ERROR, MESSAGE
+from realcoze.dialects.coze_open.workflow_stream import DONE
 from realcoze.emulator.fault import Fault
 from realcoze.emulator.open_api.answer import GAP, Block
 from realcoze.emulator.open_api.fault import number
@@ -202,7 +203,7 @@ _ORDERS: dict[str, Callable[[Sequence[Chunk], Sequence[Block], int, Fault], Iter
     "unknown": _unknown,
     "error": _error,
     "unfinished": _without(frozenset({COMPLETED})),
-    "undone": _without(ENDS),
+    "undone": _without(ENDS | DONE),
     "abrupt": _abrupt,
     "ending": _ending,
 }

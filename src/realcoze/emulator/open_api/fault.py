@@ -1,7 +1,7 @@
 """Faults of the open API on request, and the answers to calls that do not come to a chat; pure.
 
 The mark is that of `fault`; where a name is there too, it means the same.  `after` counts deltas of the
-answer that go well before the fault.
+answer that go well before the fault, and messages of a workflow's.
 
 Source: RFC 9110 §10.2.3 for Retry-After; docs/protocol/openapi-v3.md §3, §6, §18.
 """
@@ -46,11 +46,11 @@ TURN_FAULTS = {
     "large": "the answer holds a word of as many letters as `value` says (17 MiB)",
 }
 STREAM_FAULTS = {
-    "eof": "the stream ends after a delta as if it were whole",
+    "eof": "the stream ends after a delta, or after as many bytes as `value` says, as if it were whole",
     "torn": "the stream ends in the middle of an event",
-    "cut": "the connection is closed without the last chunk",
-    "reset": "the connection is reset",
-    "deaf": "the stream stays open and nothing comes any more",
+    "cut": "the connection is closed without the last chunk; `value` as for `eof`",
+    "reset": "the connection is reset; `value` as for `eof`",
+    "deaf": "the stream stays open and nothing comes any more; `value` as for `eof`",
     "half": "half an event comes, and then nothing any more",
     "trickle": "the rest comes byte by byte, `value` seconds apart (10)",
     "bytes": "all comes in chunks of one byte",
@@ -83,6 +83,25 @@ STREAM_FAULTS = {
 }
 CHAT_FAULTS = {**CALL_FAULTS, **TURN_FAULTS, **STREAM_FAULTS}
 """Name → what happens, for people."""
+
+WORKFLOW_FAULTS = frozenset(CALL_FAULTS) | {
+    *("failed", "stuck", "eof", "torn", "cut", "reset", "deaf", "half", "trickle", "bytes", "garbage"),
+    *(
+        "crlf",
+        "cr",
+        "bom",
+        "comments",
+        "tiny",
+        "drop",
+        "duplicate",
+        "truncated",
+        "unknown",
+        "error",
+        "undone",
+        "abrupt",
+    ),
+}
+"""Those that a workflow has too, in any of its parameters."""
 
 _REFUSALS = {
     "region": (200, 1, "Coze is unavailable due to regional restrictions"),

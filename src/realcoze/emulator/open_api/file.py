@@ -30,7 +30,7 @@ class OpenFiles:
         return [web.get(RETRIEVE_PATH, self._desk.guarded(self._retrieve))]
 
     async def _upload(self, request: web.Request) -> Reply:
-        name, data = await _the_file(request)
+        name, data = await the_file(request)
         file = self._desk.state.new_file(name, data, int(time.time()))
         self._desk.note(WireNote("upload", f"file {file.id}", len(data)))
         return self._desk.personality.file(file, request[LOGID])
@@ -42,7 +42,7 @@ class OpenFiles:
         return self._desk.personality.file(file, request[LOGID])
 
 
-async def _the_file(request: web.Request) -> tuple[str, bytes]:
+async def the_file(request: web.Request) -> tuple[str, bytes]:
     """Name and bytes of the one part of a form.  Raises `Refused`."""
     if not request.content_type.startswith("multipart/"):
         raise Refused(4300, "no file was uploaded")

@@ -8,16 +8,22 @@ from itertools import count
 
 from aiohttp import web
 
+from realcoze.emulator.open_api.audio import OpenAudio
 from realcoze.emulator.open_api.catalog import OpenCatalog
 from realcoze.emulator.open_api.chat import OpenChats
+from realcoze.emulator.open_api.chatflow import OpenChatflows
 from realcoze.emulator.open_api.conversation import OpenConversations
 from realcoze.emulator.open_api.desk import Desk
 from realcoze.emulator.open_api.file import OpenFiles
+from realcoze.emulator.open_api.oauth import OpenOAuth
 from realcoze.emulator.open_api.personality import CozeCom, Refused
 from realcoze.emulator.open_api.plan import Plan
 from realcoze.emulator.open_api.settings import OpenSeen, OpenSettings
+from realcoze.emulator.open_api.stage import Stage
 from realcoze.emulator.open_api.state import OpenState
 from realcoze.emulator.open_api.studio import Studio
+from realcoze.emulator.open_api.workflow import OpenWorkflows
+from realcoze.emulator.open_api.workflow_wording import CozeWording, StudioWording
 from realcoze.emulator.wire import Listener, ignore
 
 _FIRST_ID = 7_600_000_000_000_000_000
@@ -30,9 +36,20 @@ class OpenServer:
         self.settings = settings
         self.state = OpenState(map(str, count(_FIRST_ID + time.time_ns() // 1_000_000 * 1_000)))
         personality = Studio() if settings.personality == "studio" else CozeCom()
+        wording = StudioWording() if settings.personality == "studio" else CozeWording()
         self._desk = Desk(settings, personality, self.state, listener, Plan(settings, time.monotonic))
-        self._chats = OpenChats(self._desk)
-        self._others = (OpenConversations(self._desk), OpenFiles(self._desk), OpenCatalog(self._desk))
+        self._stage = Stage(self._desk)
+        self._chats = OpenChats(self._desk, self._stage)
+        self.oauth = OpenOAuth(self._desk)
+        self._others = (
+            OpenConversations(self._desk),
+            OpenFiles(self._desk),
+            OpenCatalog(self._desk),
+            OpenWorkflows(self._desk, self._stage, wording),
+            OpenChatflows(self._desk, self._stage, wording),
+            OpenAudio(self._desk),
+            self.oauth,
+        )
 
     @property
     def seen(self) -> OpenSeen:
@@ -51,5 +68,5 @@ class OpenServer:
         return [*routes, *(route for part in parts for route in part.more_routes())]
 
     async def close(self) -> None:
-        """End the chats, and the streams that rest."""
-        await self._chats.close()
+        """End the turns, and the streams that rest."""
+        await self._stage.close()

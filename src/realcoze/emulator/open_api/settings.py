@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal, TypedDict
 
 from realcoze.dialects.coze_open.chat import ChatCall
+from realcoze.dialects.coze_open.submission import Submission
+from realcoze.dialects.coze_open.workflow import ChatflowCall, ResumeCall, RunCall
 from realcoze.emulator.account import API_TOKEN
 
 Personality = Literal["coze", "studio"]
@@ -45,10 +47,22 @@ class OpenSettings:
     forbidden: frozenset[str] = frozenset()
     """Paths that the token has no permission for."""
 
+    token_life_s: int = 86_399
+    """The longest life of a token that is given out; people's get it whole."""
+
+    device_interval_s: int = 5
+    """How seldom a device may ask."""
+
     chats_per_s: int = 0
     uploads_per_s: int = 0
     calls_in_all: int = 0
     """After them every call is refused."""
+
+    beats: int = 3
+    """Signs of life of a workflow that has nothing to say."""
+
+    beat_s: float = 0.0
+    """The silence before each of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +92,18 @@ class OpenSeen:
 
     chats: deque[ChatCall] = field(default_factory=lambda: deque(maxlen=SEEN))
     """The calls that began a chat."""
+
+    submissions: deque[Submission] = field(default_factory=lambda: deque(maxlen=SEEN))
+    """Results of tools that were taken."""
+
+    runs: deque[RunCall] = field(default_factory=lambda: deque(maxlen=SEEN))
+    """The calls that ran a workflow, refused or not."""
+
+    resumes: deque[ResumeCall] = field(default_factory=lambda: deque(maxlen=SEEN))
+    """The calls that answered a workflow's question, refused or not."""
+
+    chatflows: deque[ChatflowCall] = field(default_factory=lambda: deque(maxlen=SEEN))
+    """The calls that talked with a chatflow, refused or not."""
 
     cancelled: deque[str] = field(default_factory=lambda: deque(maxlen=SEEN))
     """The id of each chat that was cancelled."""

@@ -11,6 +11,7 @@ from typing import TypeVar
 from realcoze.dialects.coze_open.content import decode_content
 from realcoze.dialects.coze_open.objects import Message
 from realcoze.domain import message as said
+from realcoze.emulator.open_api.issued import Issued
 from realcoze.emulator.open_api.run import ChatRun
 
 CONVERSATIONS = 2_000
@@ -38,6 +39,9 @@ class Conversation:
     messages: list[Message] = field(default_factory=list)
     running: ChatRun | None = None
     """The chat that runs in it, at most one."""
+
+    asked: bool = False
+    """Its last turn ended with a question that the next message answers."""
 
     void: set[str] = field(default_factory=set)
     """Chats that were cancelled: what was said in them is no context."""
@@ -73,6 +77,7 @@ class OpenState:
         self.conversations: OrderedDict[str, Conversation] = OrderedDict()
         self.chats: OrderedDict[str, ChatRun] = OrderedDict()
         self.files: OrderedDict[str, StoredFile] = OrderedDict()
+        self.issued = Issued()
 
     def new_conversation(self, now: int, *, bot_id: str = "") -> Conversation:
         """One that nobody can find yet; its first section has its name."""

@@ -7,13 +7,12 @@ import asyncio
 import socket
 import struct
 from collections.abc import Sequence
-from typing import assert_never, cast
+from typing import Protocol, assert_never, cast
 
 from aiohttp import web
 
 from realcoze.emulator.delivery import GARBAGE
 from realcoze.emulator.open_api.delivery import Cut, End, Garble, Reset, Rest, Step, Trickle, Write
-from realcoze.emulator.open_api.run import ChatRun
 from realcoze.emulator.open_api.settings import Ending, OpenSeen, SeenEnd
 from realcoze.emulator.wire import Listener, WireNote
 
@@ -22,6 +21,14 @@ READ_S = 0.05
 """Before a reset: what the reader's kernel holds when it comes, the reader never gets."""
 
 _NO_LINGER = struct.pack("ii", 1, 0)
+
+
+class Told(Protocol):
+    """A turn that comes to its blocks in time; its id names its streams."""
+
+    id: str
+
+    async def reached(self, count: int) -> None: ...
 
 
 class Streamer:
@@ -33,7 +40,7 @@ class Streamer:
         self._closing = closing
 
     async def stream(
-        self, request: web.Request, run: ChatRun, steps: Sequence[Step], headers: dict[str, str]
+        self, request: web.Request, run: Told, steps: Sequence[Step], headers: dict[str, str]
     ) -> web.StreamResponse:
         """Do all steps, as far as the reader stays."""
         response = web.StreamResponse(headers=headers)
@@ -52,7 +59,7 @@ class Streamer:
         return response
 
     async def _do(
-        self, response: web.StreamResponse, transport: asyncio.Transport, run: ChatRun, steps: Sequence[Step]
+        self, response: web.StreamResponse, transport: asyncio.Transport, run: Told, steps: Sequence[Step]
     ) -> Ending:
         for step in steps:
             match step:
@@ -87,6 +94,6 @@ class Streamer:
         await response.write_eof()
         return "whole"
 
-    async def _write(self, response: web.StreamResponse, run: ChatRun, data: bytes) -> None:
+    async def _write(self, response: web.StreamResponse, run: Told, data: bytes) -> None:
         await response.write(data)
         self._note(WireNote("event", "", len(data), run.id))

@@ -12,18 +12,21 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from realcoze.domain.event import Step
-from realcoze.domain.fold import Fold
+from realcoze.domain.event import AudioDelta, Interrupt, Step
+from realcoze.domain.fold import BETWEEN_MESSAGES, Fold, Reply
 from realcoze.domain.ids import BotName
 from realcoze.domain.message import Message, say
 from realcoze.domain.request import Request, Wants
+from realcoze.domain.resumption import with_answer, with_results
 from realcoze.errors import RealcozeError
 from realcoze.faces.terminal.attachment import Attachment, one_line, read_file, read_picture
 from realcoze.faces.terminal.command import HELP, Command, parse
-from realcoze.faces.terminal.exits import OK, explain, explain_waiting
+from realcoze.faces.terminal.exits import OK, explain
 from realcoze.faces.terminal.greeting import talking_to
-from realcoze.faces.terminal.keys import prompt_session, unechoed, unless_interrupted
+from realcoze.faces.terminal.keys import prompt_session, result_prompt, unechoed, unless_interrupted
 from realcoze.faces.terminal.printable import printable
+from realcoze.faces.terminal.recording import Recording
+from realcoze.faces.terminal.results import ask_results
 from realcoze.faces.terminal.screen import AnswerScreen
 from realcoze.faces.terminal.transcript import encode_transcript
 from realcoze.gateway.chat import Gateway
@@ -56,10 +59,13 @@ class Chat:
         self._show_steps = show_steps
         self._console = Console(highlight=False)
         self._prompt = prompt_session(history_file)
+        self._result_prompt = result_prompt()
         self._messages: list[Message] = []
         self._attached: dict[str, str] = {}
         """What was attached, by the key that its upload gave."""
         self._suggestions: list[str] = []
+        self._waiting: Reply | None = None
+        """The reply that asked something; the next line answers it."""
         self._saved: set[Path] = set()
 
     async def run(self) -> int:
@@ -110,6 +116,7 @@ class Chat:
                 self._messages.clear()
                 self._attached.clear()
                 self._suggestions.clear()
+                self._waiting = None
                 self._note("A new conversation.")
             case "steps":
                 self._show_steps = not self._show_steps
@@ -135,6 +142,7 @@ class Chat:
             self._bot = self._gateway.find(name)
         except RealcozeError as error:
             return explain(error)
+        self._waiting = None
         return printable(talking_to(self._bot, asked_for=name))
 
     async def _attach(self, typed: str, read: Callable[[str, int], Attachment]) -> None:
@@ -163,38 +171,73 @@ class Chat:
             bot=self._bot,
             wants=Wants(suggestions=True, steps=self._show_steps),
         )
+        if self._waiting is not None and self._waiting.interrupt is not None:
+            request = with_answer(request, self._waiting, self._waiting.interrupt)
         self._suggestions.clear()
-        self._console.print()
-        fold, was_stopped = await self._show(request)
-        if was_stopped:
-            self._note("[stopped]")
-        elif not self._finish(fold):
+        if (said := await self._converse(request)) is None:
             return
-        if fold.text:
-            self._messages += [say("user", question), say("assistant", fold.text)]
+        if text := BETWEEN_MESSAGES.join(said):
+            self._messages += [say("user", question), say("assistant", text)]
 
-    def _finish(self, fold: Fold) -> bool:
-        """Show what came with the answer; False when the turn failed, which then leaves no history."""
+    async def _converse(self, request: Request) -> list[str] | None:
+        """One turn, with as many rounds as the bot wants tools; its texts, or None when it failed."""
+        said: list[str] = []
+        next_request: Request | None = request
+        while next_request is not None:
+            self._console.print()
+            fold, recording, was_stopped = await self._show(next_request)
+            said += [fold.text] if fold.text else []
+            if saved := recording.save(Path.cwd()):
+                self._note(saved)
+            if was_stopped:
+                self._waiting = None
+                self._note("[stopped]")
+                break
+            if (reply := self._finish(fold)) is None:
+                return None
+            next_request = await self._after(reply, next_request)
+        return said
+
+    def _finish(self, fold: Fold) -> Reply | None:
+        """Show what came with the answer; None when the turn failed, which then leaves no history."""
         try:
             reply = fold.finish()
         except RealcozeError as error:
             mark = "[interrupted] " if fold.text else ""
             self._fail(f"{mark}{explain(error)}")
-            return False
-        if reply.tool_calls or reply.interrupt is not None:
-            self._note(f"[{explain_waiting(reply.tool_calls)}]")
-        elif not reply.text:
+            self._waiting = self._waiting if error.retryable else None
+            return None
+        self._waiting = reply if reply.interrupt is not None else None
+        if reply.interrupt is not None:
+            self._put(reply.interrupt, reply.text)
+        elif not reply.text and not reply.tool_calls:
             self._note("[the bot said nothing]")
         self._suggestions = [printable(text) for text in reply.suggestions]
         if self._suggestions:
             self._console.print()
         for number, text in enumerate(self._suggestions, start=1):
             self._note(f"/{number}  {text}")
-        return True
+        return reply
 
-    async def _show(self, request: Request) -> tuple[Fold, bool]:
+    def _put(self, interrupt: Interrupt, text: str) -> None:
+        """Show a question as far as the text has not, and how it is answered."""
+        if interrupt.question not in text:
+            self._console.print(Text(printable(interrupt.question)))
+        self._note("[the next line is your answer; /reset gives it up]")
+
+    async def _after(self, reply: Reply, request: Request) -> Request | None:
+        """The round that hands in what the bot waits for; None when it waits for nothing, or is given up."""
+        if not reply.tool_calls:
+            return None
+        results = await ask_results(reply.tool_calls, self._result_prompt, self._console)
+        if results is None:
+            self._note("[given up]")
+            return None
+        return with_results(request, reply, results)
+
+    async def _show(self, request: Request) -> tuple[Fold, Recording, bool]:
         """Show one answer while it comes; what came of it, and whether Ctrl-C stopped it."""
-        fold = Fold()
+        fold, recording = Fold(), Recording()
         with unechoed(), AnswerScreen(self._console) as screen:
 
             async def refresh() -> None:
@@ -207,12 +250,14 @@ class Chat:
                     tasks.start_soon(refresh)
                     async for event in turn:
                         fold.feed(event)
-                        if isinstance(event, Step) and self._show_steps:
+                        if isinstance(event, AudioDelta):
+                            recording.feed(event)
+                        elif isinstance(event, Step) and self._show_steps:
                             screen.step(event)
 
             is_whole = await unless_interrupted(follow)
             screen.finish(fold.text)
-        return fold, not is_whole
+        return fold, recording, not is_whole
 
     def _save(self, name: str) -> str:
         """Write the conversation to a file, never over one that is not ours; what is said about it."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from realcoze import errors
-from realcoze.domain.event import ToolCall
+from realcoze.domain.event import Interrupt, ToolCall
 from realcoze.errors import RealcozeError
 from realcoze.faces.terminal.printable import printable
 
@@ -11,7 +11,7 @@ OK = 0
 BROKE_OFF = 3
 """Text was printed, and it is not the whole answer."""
 WAITING = 4
-"""The bot waits for something that the terminal cannot give."""
+"""The bot waits for something that was not given."""
 STOPPED = 130
 """Ctrl-C."""
 READER_LEFT = 141
@@ -43,12 +43,20 @@ def exit_code(error: RealcozeError, *, has_text: bool = False) -> int:
     return next((code for kind, code in _CODES.items() if isinstance(error, kind)), 70)
 
 
-def explain_waiting(calls: Sequence[ToolCall]) -> str:
-    """What is said of a turn that ends with tools to run, or, without any, with a workflow's question."""
-    if not calls:
-        return "The bot's workflow asks for something, which the terminal cannot answer yet."
+def explain_calls(calls: Sequence[ToolCall]) -> str:
+    """What is said by a pipe of a turn that ends with tools to run."""
     names = ", ".join(call.name for call in calls)
-    return printable(f"The bot waits for the result of a tool ({names}), which the terminal cannot run yet.")
+    return printable(
+        f"The bot waits for the result of a tool ({names}). `realcoze chat` on a terminal asks you for it; "
+        "from Python a function of yours is called."
+    )
+
+
+def explain_question(interrupt: Interrupt) -> str:
+    """What is said by a pipe of a turn that ends with a question."""
+    asked = " ".join(interrupt.question.split())
+    question = f" asks: {asked}" if asked else " asks for something."
+    return printable(f"The bot's workflow{question} `realcoze chat` on a terminal takes your answer.")
 
 
 def explain(error: RealcozeError) -> str:

@@ -12,8 +12,9 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import HTML
-from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.history import DummyHistory, FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.output import create_output
 from prompt_toolkit.shortcuts import CompleteStyle
 
 from realcoze.tasks import background_tasks
@@ -33,6 +34,16 @@ def prompt_session(history_file: Path | None) -> PromptSession[str]:
         complete_while_typing=False,
         complete_style=CompleteStyle.READLINE_LIKE,
     )
+
+
+def result_prompt() -> PromptSession[str]:
+    """A prompt for what is no question: it remembers nothing, and completes nothing."""
+    return PromptSession(history=DummyHistory())
+
+
+def answer_prompt() -> PromptSession[str]:
+    """The same on standard error: standard output may be somebody's file."""
+    return PromptSession(history=DummyHistory(), output=create_output(stdout=sys.stderr))
 
 
 @contextmanager

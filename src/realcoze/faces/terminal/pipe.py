@@ -2,13 +2,13 @@
 
 from typing import TextIO
 
-from realcoze.domain.event import InputRequested, TextDelta, TextReplaced, ToolCall, ToolCallsRequested, TurnFailed
+from realcoze.domain.event import InputRequested, TextDelta, TextReplaced, ToolCallsRequested, TurnFailed
 from realcoze.domain.fold import BETWEEN_MESSAGES
 from realcoze.domain.ids import BotName, MessageId
 from realcoze.domain.message import say
 from realcoze.domain.request import Request
 from realcoze.errors import BadRequest
-from realcoze.faces.terminal.exits import OK, WAITING, exit_code, explain, explain_waiting
+from realcoze.faces.terminal.exits import OK, WAITING, exit_code, explain, explain_calls, explain_question
 from realcoze.faces.terminal.printable import printable
 from realcoze.gateway.chat import Gateway
 
@@ -35,7 +35,7 @@ async def answer_pipe(gateway: Gateway, question: str, *, bot: BotName, out: Tex
     """
     clean = printable if out.isatty() else str
     failure: TurnFailed | None = None
-    awaited: tuple[ToolCall, ...] | None = None
+    awaited = ""
     current: MessageId | None = None
     async with gateway.say(Request(messages=(say("user", question),), bot=bot)) as turn:
         async for event in turn:
@@ -48,13 +48,13 @@ async def answer_pipe(gateway: Gateway, question: str, *, bot: BotName, out: Tex
                 case TurnFailed():
                     failure = event
                 case ToolCallsRequested():
-                    awaited = event.calls
+                    awaited = explain_calls(event.calls)
                 case InputRequested():
-                    awaited = ()
+                    awaited = explain_question(event.interrupt)
     if current is not None:
         print(file=out, flush=True)
-    if awaited is not None:
-        print(f"realcoze: {explain_waiting(awaited)}", file=err)
+    if awaited:
+        print(f"realcoze: {awaited}", file=err)
         return WAITING
     return OK if failure is None else _failed(failure, err, has_text=current is not None)
 

@@ -11,7 +11,7 @@ import { exportConversation } from "./export.js";
 import { startFollowing, stayAtEnd, toEnd } from "./follow.js";
 import { forget, keep, keepOpened, keptConversations, newConversation, openedId, watchOtherTabs } from "./kept.js";
 import { nodeOf, spoken, update } from "./messages.js";
-import { botNames, converse } from "./server.js";
+import { botNames, converse, handIn } from "./server.js";
 import { say, speak } from "./words.js";
 
 const SHORTEST_PAUSE_MS = 40;
@@ -24,6 +24,7 @@ const messagesDo = {
   edit: (message) => { if (!isRunning()) edit(message); },
   retry: (message) => again(message),
   ask: (text) => ask({ text, attachments: [], replaces: null }),
+  hand: (message, results) => hand(message, results),
 };
 
 const isRunning = () => current !== null && runs.has(current.id);
@@ -39,6 +40,8 @@ function ask({ text, attachments, replaces }) {
     conversations.unshift(current);
     keepOpened(current.id);
   }
+  const waiting = current.messages.findLast((message) => message.state === "waiting");
+  if (waiting) giveUp(waiting);
   const place = current.messages.indexOf(replaces);
   if (place >= 0) current.messages.length = place;
   current.messages.push({ role: "user", text, attachments });
@@ -55,21 +58,41 @@ function again(message) {
   run(current);
 }
 
-async function run(conversation) {
+/** Lets an answer go on with the results that it waits for. */
+function hand(message, results) {
+  if (isRunning() || !current?.messages.includes(message)) return;
+  message.steps.push(...results.map(({ output }, place) => (
+    { kind: "result", title: message.calls[place].name, body: output })));
+  Object.assign(message, { state: "running", calls: null });
+  follow(current, message, (doing) => handIn(results, message, doing));
+}
+
+/** Somebody asks something else instead. */
+function giveUp(message) {
+  Object.assign(message, { state: "stopped", calls: null });
+  update(message);
+}
+
+function run(conversation) {
   const answer = { role: "bot", bot: $("bot").value, texts: [], steps: [], suggestions: [], state: "running", error: null };
+  conversation.bot = answer.bot;
+  conversation.messages.push(answer);
+  tellOfForeignFiles(conversation, answer.bot);
+  follow(conversation, answer, (doing) => converse(conversation, answer, doing));
+}
+
+/** Draws an answer while `asked({signal, changed})` writes into it. */
+async function follow(conversation, answer, asked) {
   const abort = new AbortController();
   const running = { conversation, answer, abort, isDue: false };
-  conversation.bot = answer.bot;
   conversation.changed = Date.now();
-  conversation.messages.push(answer);
   runs.set(conversation.id, running);
   conversations.sort((one, other) => other.changed - one.changed);
   keepOrTell(conversation);
   drawAll();
   toEnd();
-  tellOfForeignFiles(conversation, answer.bot);
 
-  await converse(conversation, answer, { signal: abort.signal, changed: () => drawSoon(running) });
+  await asked({ signal: abort.signal, changed: () => drawSoon(running) });
 
   runs.delete(conversation.id);
   update(answer);

@@ -1,9 +1,12 @@
 // Messages → elements.  Each message is drawn once; a running answer is brought up to date in place.
 //
-// `does` are the things that a reader can do with a message: edit(message), retry(message), ask(text).
+// `does` are the things that a reader can do with a message: edit(message), retry(message), ask(text),
+// hand(message, results).
 
 import { element, icon } from "./dom.js";
 import { copyButton, showMarkdown } from "./markdown.js";
+import { player } from "./sound.js";
+import { resultsForm } from "./wanted.js";
 import { say, sayCode } from "./words.js";
 
 const views = new WeakMap();  // a message → {node, update}
@@ -21,11 +24,12 @@ export function update(message) {
 /** What a screen reader is told when an answer has ended. */
 export function spoken(answer) {
   const text = (views.get(answer)?.node.querySelector(".text")?.textContent ?? "").slice(0, 1000);
-  return [text, ...endOf(answer)].filter(Boolean).join(" ");
+  return [text, answer.interrupt ? say("answerWanted") : "", ...endOf(answer)].filter(Boolean).join(" ");
 }
 
 /** Why an answer that is not whole ended: what it means for the reader, what happened, what to do. */
 export function endOf(answer) {
+  if (answer.state === "waiting") return [say("toolsWanted")];
   if (answer.state === "done" || answer.state === "running") return [];
   const hasText = answer.texts.length > 0;
   if (answer.state === "stopped") return [say(hasText ? "stopped" : "stoppedEarly")];
@@ -73,7 +77,7 @@ function answerView(message, does) {
   function update() {
     const isRunning = message.state === "running";
     node.setAttribute("aria-busy", String(isRunning));
-    node.classList.toggle("broken", !isRunning && message.state !== "done" && message.texts.length > 0);
+    node.classList.toggle("broken", ["stopped", "broken"].includes(message.state) && message.texts.length > 0);
     steps.update();
     while (texts.children.length > message.texts.length) texts.lastElementChild.remove();
     message.texts.forEach((text, place) => {
@@ -89,7 +93,10 @@ function answerView(message, does) {
 
 function footOf(message, does) {
   return [
-    message.state === "done" ? null : notice(message, does),
+    player(message),
+    message.state === "waiting" ? resultsForm(message.calls, (results) => does.hand(message, results)) : null,
+    message.state === "done" && message.interrupt ? element("p", { className: "asks" }, say("answerWanted")) : null,
+    message.state === "stopped" || message.state === "broken" ? notice(message, does) : null,
     message.texts.length
       ? element("div", { className: "tools" }, copyButton(() => message.texts.join("\n\n"))) : null,
     message.suggestions.length

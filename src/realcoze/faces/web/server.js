@@ -2,8 +2,11 @@
 
 import { $ } from "./dom.js";
 import { keepKey, keptKey } from "./kept.js";
+import { hear } from "./sound.js";
+import { resumption } from "./wanted.js";
 import { say } from "./words.js";
 
+const LISTS = { 6: "image_list", 9: "file_list", 11: "audio_list" };  // by contentType
 const LONGEST_STEP = 20_000;  // characters; a plugin may return a whole page, which nobody reads here
 
 /** The names of the bots; none when the server cannot be reached. */
@@ -25,8 +28,17 @@ export async function upload(file, bot, signal) {
  * Asks the bot of a conversation and writes what it says into `answer`, calling `changed` as it comes.
  * Never throws: `answer.state` and `answer.error` say how it ended.
  */
-export async function converse(conversation, answer, { signal, changed }) {
-  const body = JSON.stringify({ bot: answer.bot || undefined, messages: history(conversation.messages) });
+export async function converse({ messages }, answer, doing) {
+  await ask({ messages: history(messages), ...resumption(messages) }, answer, doing);
+}
+
+/** The same for an answer that waits for these results of tools: it goes on. */
+export async function handIn(results, answer, doing) {
+  await ask({ tool_results: results, ...answer.place }, answer, doing);
+}
+
+async function ask(question, answer, { signal, changed }) {
+  const body = JSON.stringify({ bot: answer.bot || undefined, ...question });
   try {
     const response = await call("/?stream=true&subscribe=3,4,6,7", { method: "POST", body, signal,
       headers: { Accept: "application/x-ndjson", "Content-Type": "application/json" } });
@@ -45,7 +57,7 @@ function history(messages) {
   const entries = [];
   for (const message of messages) {
     for (const file of message.attachments ?? []) {
-      const list = file.contentType === 6 ? "image_list" : "file_list";
+      const list = LISTS[file.contentType] ?? "file_list";
       entries.push({ role: 2, contentType: file.contentType, content: JSON.stringify({ [list]: [{ key: file.key }] }) });
     }
     const text = message.role === "user" ? message.text : message.texts.join("\n\n");
@@ -55,6 +67,7 @@ function history(messages) {
 }
 
 async function take(stream, answer, changed) {
+  const before = answer.texts;
   const texts = new Map();
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -64,7 +77,7 @@ async function take(stream, answer, changed) {
     const lines = (rest + value).split("\n");
     rest = lines.pop();
     for (const line of lines) if (line) read(JSON.parse(line), answer, texts);
-    answer.texts = [...texts.values()].filter(Boolean);
+    answer.texts = [...before, ...texts.values()].filter(Boolean);
     changed();
   }
 }
@@ -83,9 +96,22 @@ function read(record, answer, texts) {
     case "suggestion":
       answer.suggestions.push(record.text);
       break;
+    case "start":
+      answer.place = { chat_id: record.chat_id, conversation_id: record.conversation_id };
+      break;
+    case "audio":
+      hear(answer, record);
+      break;
     case "requires_action":
+      answer.calls = record.tool_calls;
+      answer.state = "waiting";
+      break;
     case "input_required":
-      answer.error = { code: record.type, message: say("moreWanted") };
+      answer.interrupt = record.interrupt;
+      if (![...texts.values()].some((text) => text.includes(record.interrupt.question ?? ""))) {
+        texts.set("", record.interrupt.question);
+      }
+      answer.state = "done";
       break;
     case "error":
       answer.error = record.error;

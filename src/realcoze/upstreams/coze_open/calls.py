@@ -6,15 +6,22 @@ Source: docs/protocol/openapi-v3.md §2, §5, §8, §9.
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from realcoze.dialects.coze_open import catalog, chat, files
+from realcoze.dialects.coze_open import audio, catalog, chat, files
 from realcoze.dialects.coze_open.catalog import Bot, ListedBot, User, Workspace
 from realcoze.dialects.coze_open.envelope import raise_refusal
+from realcoze.dialects.coze_open.failure import NO_TOKEN
+from realcoze.dialects.coze_open.objects import Chat, Message
 from realcoze.domain.ids import ChatId, ConversationId
-from realcoze.transports.http import Answer, HttpClient, Valve
+from realcoze.domain.ports import Sound
+from realcoze.errors import RealcozeError, UpstreamDenied
+from realcoze.transports.http import ANSWER_BYTES, HttpClient, Valve
 from realcoze.upstreams.coze_open.settings import OpenSettings
 from realcoze.upstreams.coze_open.tokens import Tokens
+from realcoze.upstreams.credentials import Secret
 
 USER_AGENT = "realcoze"
+SPEECH_BYTES = 64 << 20
+"""More than 1024 bytes of text make at a fifth of the speed, as a WAV: some ten minutes."""
 
 
 Scope = Literal["chat", "cancelChat", "uploadFile"]
@@ -33,15 +40,16 @@ class Calls:
 
     def __init__(self, settings: OpenSettings, http: HttpClient, tokens: Tokens) -> None:
         self._settings = settings
-        self._tokens = tokens
+        self.tokens = tokens
         self._base = settings.base.rstrip("/")
         self._http = http
 
-    async def stream_chat(
+    async def stream(
         self,
-        conversation_id: ConversationId | None,
+        target: str,
         body: bytes,
         *,
+        token: Secret,
         on_head: Callable[[int, Mapping[str, str]], None],
         on_bytes: Callable[[bytes], None],
         valve: Valve,
@@ -49,14 +57,23 @@ class Calls:
         """Run one turn and hand its stream on as it arrives; how long it may take is the caller's business."""
         await self._http.stream(
             "POST",
-            self._base + chat.chat_target(conversation_id),
-            headers={**await self._headers(), "Content-Type": "application/json"},
+            self._base + target,
+            headers=_headers(token, "application/json"),
             body=body,
             idle_s=None,
             on_head=on_head,
             on_bytes=on_bytes,
             valve=valve,
         )
+
+    async def chat(self, conversation_id: ConversationId, chat_id: ChatId) -> Chat:
+        """What has become of a turn."""
+        return chat.decode_chat_answer(*await self._get(chat.retrieve_target(conversation_id, chat_id)))
+
+    async def messages(self, conversation_id: ConversationId, chat_id: ChatId) -> list[Message]:
+        """All that the bot produced in a turn."""
+        target = chat.retrieve_target(conversation_id, chat_id, path=chat.MESSAGES_PATH)
+        return chat.decode_messages(*await self._get(target))
 
     async def cancel(self, conversation_id: ConversationId, chat_id: ChatId) -> None:
         """Stop a turn."""
@@ -68,6 +85,28 @@ class Calls:
         form, body = files.encode_upload(data, name, content_type, boundary=boundary)
         answer = await self._post(files.UPLOAD_PATH, body, content_type=form, reply_s=self._settings.deadlines.upload)
         return files.decode_uploaded(*answer)
+
+    async def speech(self, body: bytes) -> Sound:
+        """A text, spoken."""
+        answer = await self._call(
+            "POST",
+            audio.SPEECH_PATH,
+            reply_s=self._settings.deadlines.upload,
+            body=body,
+            content_type="application/json",
+            max_bytes=SPEECH_BYTES,
+        )
+        return audio.decode_speech(*answer)
+
+    async def transcription(self, form: audio.Form) -> str:
+        """What is said in a recording."""
+        answer = await self._post(
+            audio.TRANSCRIPTIONS_PATH,
+            form.body,
+            content_type=form.content_type,
+            reply_s=self._settings.deadlines.upload,
+        )
+        return audio.decode_text(*answer)
 
     async def me(self) -> User:
         """Whose token it is."""
@@ -93,17 +132,47 @@ class Calls:
     async def _post(
         self, path: str, body: bytes, *, reply_s: float, content_type: str = "application/json"
     ) -> tuple[int, Mapping[str, str], bytes]:
-        headers = {**await self._headers(), "Content-Type": content_type}
-        return _taken(await self._http.call("POST", self._base + path, headers=headers, body=body, reply_s=reply_s))
+        return await self._call("POST", path, reply_s=reply_s, body=body, content_type=content_type)
 
     async def _get(self, target: str) -> tuple[int, Mapping[str, str], bytes]:
-        reply_s = self._settings.deadlines.reply
-        return _taken(await self._http.call("GET", self._base + target, headers=await self._headers(), reply_s=reply_s))
+        return await self._call("GET", target, reply_s=self._settings.deadlines.reply)
 
-    async def _headers(self) -> dict[str, str]:
-        token = await self._tokens.current()
-        return {"Authorization": f"Bearer {token.reveal()}", "User-Agent": USER_AGENT}
+    async def _call(
+        self,
+        method: str,
+        target: str,
+        *,
+        reply_s: float,
+        body: bytes = b"",
+        content_type: str = "",
+        max_bytes: int = ANSWER_BYTES,
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """One call; once more with another token where Coze did not take the first."""
+        while True:
+            token = await self.tokens.current()
+            headers = _headers(token, content_type)
+            answer = await self._http.call(
+                method, self._base + target, headers=headers, body=body, reply_s=reply_s, max_bytes=max_bytes
+            )
+            taken = answer.status, answer.headers, answer.body
+            if not is_token_refused(*taken) or not self.tokens.refuse(token):
+                return taken
 
 
-def _taken(answer: Answer) -> tuple[int, Mapping[str, str], bytes]:
-    return answer.status, answer.headers, answer.body
+def is_token_refused(status: int, headers: Mapping[str, str], body: bytes) -> bool:
+    """The answer says that the token is none, or no more."""
+    try:
+        raise_refusal(status, headers, body)
+    except RealcozeError as error:
+        return is_about_token(error)
+    return False
+
+
+def is_about_token(error: RealcozeError) -> bool:
+    """Coze does not take the token, whatever it would be good for."""
+    return isinstance(error, UpstreamDenied) and error.code == NO_TOKEN
+
+
+def _headers(token: Secret, content_type: str) -> dict[str, str]:
+    headers = {"Authorization": f"Bearer {token.reveal()}", "User-Agent": USER_AGENT}
+    return {**headers, "Content-Type": content_type} if content_type else headers

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from realcoze.domain.ids import BotName
@@ -54,10 +55,37 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JwtCredentials:
+    """An OAuth app that signs for itself; `key_name` is what errors call its private key."""
+
+    client_id: str
+    key_id: str
+    """The fingerprint of the public key that Coze has."""
+    private_key: Secret
+    key_name: str = "The private key"
+    life_s: int = 900
+    """What is asked for each token, at most 86399."""
+    account_id: str = ""
+    session_name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginCredentials:
+    """What `realcoze login` has kept in a file; without `client_id` the newest login at this base."""
+
+    file: Path
+    client_id: str = ""
+
+
+Credentials = Secret | JwtCredentials | LoginCredentials
+"""Where tokens come from: given once, asked for with a key, or asked for in the name of somebody who logged in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenSettings:
     """One account.  `bots` says what each name means."""
 
-    token: Secret
+    token: Credentials
     bots: Mapping[BotName, Target]
     base: str = LIVE_BASE
     proxy: str | None = None
@@ -68,6 +96,8 @@ class OpenSettings:
     recovery_calls: int = 8
     """How often Coze may be asked for the rest of an answer whose stream broke off; 0: never."""
     upload_bytes: int = MOST_UPLOAD_BYTES
+    voice_id: str = ""
+    """Who speaks, where a caller does not say."""
     max_turns: int = 100
     max_queue: int = 100
     deadlines: Deadlines = field(default_factory=Deadlines)

@@ -1,17 +1,19 @@
 """One attempt at a turn: the bytes of its answer in, events out, and how long it may still wait."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import anyio
 
 from realcoze.dialects.coze_open.envelope import logid_of, raise_refusal
-from realcoze.dialects.coze_open.stream import ChatStreamDecoder
-from realcoze.domain.event import ENDS, Event, TurnFailed, TurnStarted
+from realcoze.dialects.coze_open.objects import Chat, Message
+from realcoze.dialects.coze_open.stream import ChatStreamDecoder, Told
+from realcoze.domain.event import ENDS, Event, InputRequested, ToolCallsRequested, TurnFailed, TurnStarted
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.domain.ports import Sink
-from realcoze.errors import RealcozeError, UpstreamFailed, UpstreamTimeout
+from realcoze.errors import RealcozeError, Truncated, UpstreamFailed, UpstreamTimeout
 from realcoze.transports.http import Valve
+from realcoze.upstreams.coze_open.asking import Asking
 from realcoze.upstreams.coze_open.settings import Deadlines
 
 REFUSAL_BYTES = 64 << 10
@@ -26,20 +28,30 @@ class Turn:
     """Takes an answer as it arrives and feeds the sink; a failure is never fed, but raised by `finish`."""
 
     def __init__(
-        self, sink: Sink, valve: Valve, deadlines: Deadlines, on_started: Callable[[ConversationId], None]
+        self,
+        asking: Asking,
+        sink: Sink,
+        valve: Valve,
+        deadlines: Deadlines,
+        on_started: Callable[[ConversationId], None],
     ) -> None:
+        self.asking = asking
         self._sink = sink
         self._valve = valve
         self._deadlines = deadlines
         self._on_started = on_started
-        self._decoder = ChatStreamDecoder()
+        self._first_s = deadlines.workflow_idle if asking.is_workflow else deadlines.first_event
+        self._idle_s = deadlines.workflow_idle if asking.is_workflow else deadlines.idle
+        self._decoder = asking.new_decoder()
         self._refusal: tuple[int, Mapping[str, str], bytearray] | None = None
         self._logid: str | None = None
         self._error: RealcozeError | None = None
         # Of the loop itself: anyio.current_time() asks which loop that is, at a tenth of a token's cost (2026-11-22).
         self._now = asyncio.get_running_loop().time
         self._last_at = self._now()
+        self._beats = 0
         self._has_event = False
+        self._waits = False
         self._is_ending = False
         self._turned = anyio.Event()
         """Set when another deadline begins to count, which may be sooner than the one before."""
@@ -59,6 +71,28 @@ class Turn:
     def has_chat(self) -> bool:
         """Coze has spoken of a chat: it is being executed, and must not be asked for again."""
         return self._decoder.has_chat
+
+    @property
+    def can_be_stopped(self) -> bool:
+        """Coze keeps it, under a name that we know."""
+        return self.asking.is_kept and bool(self.chat_id)
+
+    @property
+    def can_recover(self) -> bool:
+        """Coze can be asked for what its stream did not tell; sound is in no list of messages."""
+        decoder = self._decoder
+        is_chat = isinstance(decoder, ChatStreamDecoder) and not decoder.has_sound
+        return is_chat and self.can_be_stopped and self.asking.can_recover
+
+    @property
+    def told(self) -> Told | None:
+        """What it has told of a chat that waits now, for the turn that goes on with it."""
+        return self._decoder.told if self._waits and isinstance(self._decoder, ChatStreamDecoder) else None
+
+    @property
+    def debug_url(self) -> str:
+        """Where a run can be looked at, for the log."""
+        return self._decoder.debug_url
 
     @property
     def strays(self) -> int:
@@ -82,8 +116,9 @@ class Turn:
             return
         events = self._decoder.feed(chunk)
         is_ending = self._decoder.is_complete and not self._is_ending
-        if events or is_ending:
+        if events or is_ending or self._decoder.beats > self._beats:
             self._last_at = self._now()
+            self._beats = self._decoder.beats
         self._feed(events)
         if is_ending:
             self._is_ending = True
@@ -114,6 +149,13 @@ class Turn:
             self._feed(self._decoder.finish())
         return self.is_over
 
+    def recover(self, chat: Chat, messages: Iterable[Message]) -> None:
+        """End the turn with what its stream did not tell.  Raises what Coze says went wrong, and `Truncated`."""
+        if not isinstance(self._decoder, ChatStreamDecoder):
+            raise Truncated("A workflow's run cannot be asked for what its stream did not tell.")
+        self._feed(self._decoder.recover(chat, messages))
+        self.raise_failure()
+
     async def watch(self) -> None:
         """Return when the turn has waited for too long."""
         while (left_s := self._due_at() - self._now()) > 0:
@@ -123,18 +165,18 @@ class Turn:
     def too_late(self) -> UpstreamTimeout:
         """The error of a turn that `watch` gave up."""
         if self._has_event:
-            said = f"Coze has sent nothing more for {self._deadlines.idle:g} s."
+            said = f"Coze has sent nothing more for {self._idle_s:g} s."
         else:
-            said = f"Coze has sent nothing for {self._deadlines.first_event:g} s."
+            said = f"Coze has sent nothing for {self._first_s:g} s."
         return UpstreamTimeout(said, logid=self._logid)
 
     def _due_at(self) -> float:
         if not self._valve.is_open.is_set():
             # The reader is slow, not Coze; how slow it may be is for its face to say.
-            return self._now() + self._deadlines.idle
+            return self._now() + self._idle_s
         if self._decoder.is_complete:
             return self._last_at + (DRAIN_S if self.is_over else self._deadlines.tail)
-        return self._last_at + (self._deadlines.idle if self._has_event else self._deadlines.first_event)
+        return self._last_at + (self._idle_s if self._has_event else self._first_s)
 
     def _feed(self, events: list[Event]) -> None:
         for event in events:
@@ -148,6 +190,7 @@ class Turn:
             if isinstance(event, TurnStarted):
                 self._on_started(event.conversation_id)
             self.is_over = isinstance(event, ENDS)
+            self._waits = isinstance(event, ToolCallsRequested | InputRequested)
             self._sink.feed(event)
 
     def _turn(self) -> None:

@@ -8,27 +8,32 @@ conversation begins.
 import hashlib
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+import secrets
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 import anyio
 
-from realcoze.dialects.coze_open.chat import encode_chat
-from realcoze.dialects.coze_open.failure import MODEL_FAILED, NOT_CANCELLABLE
+from realcoze.dialects.coze_open.failure import MODEL_FAILED, NO_PERMISSION, NOT_CANCELLABLE
+from realcoze.dialects.coze_open.stream import Told
 from realcoze.domain.content import MediaPart
-from realcoze.domain.ids import ANY_BOT, BotName, ConversationId
-from realcoze.domain.ports import Sink
+from realcoze.domain.ids import ANY_BOT, CHATFLOW, WORKFLOW, BotName, ChatId, ConversationId
+from realcoze.domain.ports import Sink, Sound
 from realcoze.domain.request import Request
-from realcoze.errors import BadRequest, Misconfigured, NotFound, RealcozeError, Truncated
+from realcoze.errors import NotFound, RealcozeError
 from realcoze.tasks import background_tasks
 from realcoze.transports.http import Valve, open_http
 from realcoze.transports.proxy import check_proxy
-from realcoze.upstreams.coze_open.calls import Calls
-from realcoze.upstreams.coze_open.settings import OpenSettings
-from realcoze.upstreams.coze_open.tokens import StaticToken
+from realcoze.upstreams.coze_open.asking import Asking, asking_for
+from realcoze.upstreams.coze_open.authentication import open_tokens
+from realcoze.upstreams.coze_open.calls import Calls, is_about_token
+from realcoze.upstreams.coze_open.recovery import Recovery
+from realcoze.upstreams.coze_open.settings import Kind, OpenSettings, Target
 from realcoze.upstreams.coze_open.turn import Turn
 from realcoze.upstreams.coze_open.uploader import Uploader
-from realcoze.upstreams.credentials import can_be_token
+from realcoze.upstreams.coze_open.voices import Voices
+from realcoze.upstreams.credentials import Secret
 from realcoze.upstreams.retry import ATTEMPTS, SHORTEST_S, RetryBudget, wait_before_retry
 from realcoze.upstreams.slots import Slots
 from realcoze.upstreams.standing import Standing
@@ -37,8 +42,12 @@ from realcoze.upstreams.turnstile import Turnstile
 log = logging.getLogger(__name__)
 
 DEFAULT_USER = "realcoze"
-FORBIDDEN = "upstream_forbidden"
 USER_ID_CHARACTERS = 32
+MOST_WAITING = 1024
+"""Chats that wait, of which it is known what they have told."""
+
+_KINDS: dict[str, Kind] = {ANY_BOT: "bot", WORKFLOW: "workflow", CHATFLOW: "chatflow"}
+"""What the beginning of a name says, where an id follows."""
 
 
 class CozeOpen:
@@ -48,20 +57,24 @@ class CozeOpen:
         self._settings = settings
         self.calls = calls
         self._uploader = Uploader(calls, max_bytes=settings.upload_bytes)
-        self._standing = Standing()
+        self._voices = Voices(calls, default=settings.voice_id)
+        self._standing = Standing(can_end=isinstance(settings.token, Secret))
         self._budget = RetryBudget()
         self._slots = Slots(limit=settings.max_turns, queue=settings.max_queue, queue_s=settings.deadlines.queue)
         self._turnstile = Turnstile(settings.deadlines.queue)
+        self._recovery = Recovery(calls, most_calls=settings.recovery_calls, first_s=settings.deadlines.recovery)
         self._may_cancel = True
+        self._waiting: OrderedDict[ChatId, Told] = OrderedDict()
+        """What chats that wait for tools or answers have told already."""
 
     @property
     def takes_any_bot(self) -> bool:
-        """A name `bot-<id>` means the bot of that id."""
+        """`bot-<id>`, `workflow/<id>` and `chatflow/<id>` mean the one of that id."""
         return self._settings.takes_any_bot
 
     async def converse(self, request: Request, sink: Sink) -> None:
         """See `Chats`."""
-        body = self._encode(request)
+        asking = self._asking(request)
         self._standing.check(anyio.current_time())
         async with self._turnstile.turn(request.conversation_id), self._slots.place():
             # While this turn waited, another one may have been refused.
@@ -77,7 +90,7 @@ class CozeOpen:
 
                 try:
                     await self._run(
-                        request, body, lambda: Turn(sink, valve, self._settings.deadlines, on_started), valve
+                        asking, lambda: Turn(asking, sink, valve, self._settings.deadlines, on_started), valve
                     )
                 except RealcozeError as error:
                     self._note(error)
@@ -86,9 +99,25 @@ class CozeOpen:
 
     async def upload(self, data: bytes, name: str, bot: BotName) -> MediaPart:  # noqa: ARG002 - see below
         """See `Uploads`.  All bots of an account see the same files."""
+        with self._heeding():
+            return await self._uploader.upload(data, name)
+
+    async def speak(self, text: str, bot: BotName, *, voice: str, format: str, speed: float) -> Sound:  # noqa: A002, ARG002 - see `Speaks`, and above
+        """See `Speaks`."""
+        with self._heeding():
+            return await self._voices.speak(text, voice=voice, format=format, speed=speed)
+
+    async def transcribe(self, data: bytes, name: str, bot: BotName) -> str:  # noqa: ARG002 - see above
+        """See `Transcribes`."""
+        with self._heeding():
+            return await self._voices.transcribe(data, name)
+
+    @contextmanager
+    def _heeding(self) -> Iterator[None]:
+        """A call that is not made to an account that was refused, and whose own refusal is noted."""
         self._standing.check(anyio.current_time())
         try:
-            return await self._uploader.upload(data, name)
+            yield
         except RealcozeError as error:
             self._note(error)
             raise
@@ -103,37 +132,34 @@ class CozeOpen:
 
     def _note(self, error: RealcozeError) -> None:
         """Remember what was refused to the account as a whole; a permission is that of one bot or call."""
-        if error.code != FORBIDDEN:
+        if error.code != NO_PERMISSION:
             self._standing.note(error, anyio.current_time())
 
-    def _encode(self, request: Request) -> bytes:
-        if request.tool_results:
-            raise BadRequest("The results of tools cannot be handed in yet.", code="not_supported_by_upstream")
-        return encode_chat(
-            request,
-            bot_id=self._bot_id(request.bot),
-            user_id=_user_id(request.user_id or DEFAULT_USER),
-            saves_history=self._settings.saves_history,
-        )
+    def _asking(self, request: Request) -> Asking:
+        told = self._waiting.get(request.chat_id) if request.chat_id else None
+        user_id = _user_id(request.user_id or DEFAULT_USER)
+        new_name = secrets.token_hex(8)
+        return asking_for(request, self._target(request.bot), user_id=user_id, new_name=new_name, told=told)
 
-    def _bot_id(self, name: BotName) -> str:
+    def _target(self, name: BotName) -> Target:
         known = self._settings.bots.get(name)
         if known is not None:
-            return known.id
-        bot_id = name.removeprefix(ANY_BOT)
-        if bot_id == name or not self._settings.takes_any_bot:
-            raise NotFound(f"There is no bot {name[:80]!r} on this upstream.", code="model_not_found")
-        return bot_id
+            return known
+        for beginning, kind in _KINDS.items():
+            if name.startswith(beginning) and self._settings.takes_any_bot:
+                return Target(id=name.removeprefix(beginning), kind=kind, saves_history=self._settings.saves_history)
+        raise NotFound(f"There is no bot {name[:80]!r} on this upstream.", code="model_not_found")
 
-    async def _run(self, request: Request, body: bytes, new_turn: Callable[[], Turn], valve: Valve) -> None:
+    async def _run(self, asking: Asking, new_turn: Callable[[], Turn], valve: Valve) -> None:
         """One turn, asked for once more where nothing of it can have been executed."""
         for attempt in range(1, ATTEMPTS + 1):
-            turn = new_turn()
+            turn, token = new_turn(), await self.calls.tokens.current()
             try:
-                await self._attempt(request, body, turn, valve)
+                await self._attempt(asking, turn, valve, token)
             except RealcozeError as error:
-                wait_s = _wait_before_retry(error, turn)
-                if attempt == ATTEMPTS or wait_s is None or not self._budget.take():
+                wait_s = self._wait_before_retry(error, turn, token)
+                # A token that died is no outage: all who had it ask once more.
+                if attempt == ATTEMPTS or wait_s is None or not (is_about_token(error) or self._budget.take()):
                     raise
                 log.info("a turn is asked for again in %.1f s: %s", wait_s, error)
             else:
@@ -141,59 +167,66 @@ class CozeOpen:
             await anyio.sleep(wait_s)
             self._standing.check(anyio.current_time())
 
-    async def _attempt(self, request: Request, body: bytes, turn: Turn, valve: Valve) -> None:
-        is_late = False
+    def _wait_before_retry(self, error: RealcozeError, turn: Turn, token: Secret) -> float | None:
+        if turn.has_chat:
+            return None
+        if is_about_token(error):
+            return 0.0 if self.calls.tokens.refuse(token) else None
+        if error.upstream_code == MODEL_FAILED:
+            return SHORTEST_S
+        return wait_before_retry(error, random.random())  # noqa: S311 - jitter
+
+    async def _attempt(self, asking: Asking, turn: Turn, valve: Valve, token: Secret) -> None:
+        """One call, and what its stream did not tell asked for afterwards.  Raises the turn's error."""
+        try:
+            await self._listen(asking, turn, valve, token)
+        except RealcozeError as error:
+            if turn.is_over or turn.complete():
+                # How the connection ended says nothing new after the event that ends the turn.
+                turn.raise_failure()
+            elif self._recovery.is_for(error, turn):
+                await self._recovery.finish(turn, error)
+            else:
+                raise
+        finally:
+            if not turn.is_over and not turn.complete():
+                await self._stop(turn)
+            if turn.told is not None:
+                self._waiting[turn.chat_id] = turn.told
+                if len(self._waiting) > MOST_WAITING:
+                    self._waiting.popitem(last=False)
+            if turn.strays:
+                log.info("%d events of a stream were out of place", turn.strays)
+            if turn.debug_url:
+                log.info("a workflow's run can be looked at: %s", turn.debug_url)
+
+    async def _listen(self, asking: Asking, turn: Turn, valve: Valve, token: Secret) -> None:
+        """Feed the turn its stream.  Raises what ended it, `UpstreamTimeout` where it was we."""
 
         async def watch() -> None:
-            nonlocal is_late
             await turn.watch()
-            is_late = True
             tasks.cancel_scope.cancel()
 
-        failure: RealcozeError | None = None
         is_read = False
-        try:
-            async with background_tasks() as tasks:
-                tasks.start_soon(watch)
-                await self.calls.stream_chat(
-                    request.conversation_id, body, on_head=turn.head, on_bytes=turn.bytes, valve=valve
-                )
-                is_read = True
-        except RealcozeError as error:
-            failure = error
-        finally:
-            if not is_read and not turn.is_over and not turn.complete():
-                await self._stop(turn)
-        if turn.strays:
-            log.info("%d events of a stream were out of place", turn.strays)
-        if is_read:
-            await self._finish(turn)
-        elif turn.is_over:
-            # How the connection ended says nothing new after the event that ends the turn.
-            turn.raise_failure()
-        elif failure is not None:
-            raise failure
-        elif is_late:
+        async with background_tasks() as tasks:
+            tasks.start_soon(watch)
+            await self.calls.stream(
+                asking.target, asking.body, token=token, on_head=turn.head, on_bytes=turn.bytes, valve=valve
+            )
+            is_read = True
+        if not is_read:
             raise turn.too_late()
-
-    async def _finish(self, turn: Turn) -> None:
-        """The answer has ended.  One that ended too soon may go on at Coze, where nobody wants it any more."""
-        try:
-            turn.finish()
-        except Truncated:
-            if not turn.is_over:
-                await self._stop(turn)
-            raise
+        turn.finish()
 
     async def _stop(self, turn: Turn) -> None:
         """Tell Coze that nobody waits for this turn any more, whatever becomes of us."""
-        if not turn.chat_id or not self._may_cancel or not self._settings.saves_history:
+        if not turn.can_be_stopped or not self._may_cancel:
             return
         with anyio.move_on_after(self._settings.deadlines.cancel, shield=True):
             try:
                 await self.calls.cancel(turn.conversation_id, turn.chat_id)
             except RealcozeError as error:
-                if error.code == FORBIDDEN and error.upstream_code is not None:
+                if error.code == NO_PERMISSION and error.upstream_code is not None:
                     self._may_cancel = False
                     log.warning("turns that are given up cannot be stopped at Coze; %s", error.message)
                 elif error.upstream_code not in NOT_CANCELLABLE:
@@ -207,22 +240,12 @@ async def open_coze(settings: OpenSettings) -> AsyncIterator[CozeOpen]:
     Raises `Misconfigured` for a setting that could not work.
     """
     check_proxy(settings.proxy)
-    if not can_be_token(settings.token.reveal()):
-        raise Misconfigured(
-            "COZE_API_TOKEN is empty or holds characters that no token has.",
-            hint="Copy the token itself, which begins with pat_, without quotes or spaces.",
-        )
     deadlines = settings.deadlines
-    async with open_http(proxy=settings.proxy, connect_s=deadlines.connect, tls_s=deadlines.tls) as http:
-        yield CozeOpen(settings, Calls(settings, http, StaticToken(settings.token)))
-
-
-def _wait_before_retry(error: RealcozeError, turn: Turn) -> float | None:
-    if turn.has_chat:
-        return None
-    if error.upstream_code == MODEL_FAILED:
-        return SHORTEST_S
-    return wait_before_retry(error, random.random())  # noqa: S311 - jitter
+    async with (
+        open_http(proxy=settings.proxy, connect_s=deadlines.connect, tls_s=deadlines.tls) as http,
+        open_tokens(settings, http) as tokens,
+    ):
+        yield CozeOpen(settings, Calls(settings, http, tokens))
 
 
 def _user_id(user: str) -> str:

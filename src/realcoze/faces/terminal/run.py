@@ -1,0 +1,181 @@
+"""A workflow run from the terminal: what it says on one stream, its nodes and questions on the other."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TextIO
+
+from prompt_toolkit import PromptSession
+from rich.console import Console
+
+from realcoze.domain.event import AnswerDone, Event, Interrupt, Step, TextDelta, TextReplaced
+from realcoze.domain.fold import BETWEEN_MESSAGES, Fold, Reply
+from realcoze.domain.ids import MessageId
+from realcoze.domain.message import say
+from realcoze.domain.request import Request
+from realcoze.domain.resumption import with_answer, with_results
+from realcoze.errors import RealcozeError
+from realcoze.faces.terminal.exits import OK, WAITING, exit_code, explain, explain_calls
+from realcoze.faces.terminal.printable import printable
+from realcoze.faces.terminal.results import ask_results
+from realcoze.gateway.chat import Gateway
+
+
+class Spoken(Protocol):
+    """Prints what a run says."""
+
+    has_text: bool
+    """Something was printed."""
+
+    is_seen: bool
+    """It stands before the person's eyes already."""
+
+    def feed(self, event: Event) -> None: ...
+    def end_line(self) -> None:
+        """Something else is printed now."""
+
+    def finish(self) -> None:
+        """Nothing more comes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """`person` answers questions and gives the results of tools; None where nobody is there."""
+
+    gateway: Gateway
+    out: TextIO
+    err: TextIO
+    person: PromptSession[str] | None
+    new_spoken: Callable[[TextIO], Spoken]
+
+    async def run(self, request: Request) -> int:
+        """Run it to its end, questions and all; the exit code."""
+        spoken = self.new_spoken(self.out)
+        next_request: Request | None = request
+        while next_request is not None:
+            try:
+                reply = await self._turn(next_request, spoken)
+            except RealcozeError as error:
+                spoken.finish()
+                mark = "[interrupted] " if spoken.has_text else "realcoze: "
+                self._say(f"{mark}{explain(error)}")
+                return exit_code(error, has_text=spoken.has_text)
+            if not (reply.tool_calls or reply.interrupt):
+                break
+            spoken.end_line()
+            next_request = await self._next_request(next_request, reply, is_seen=spoken.is_seen)
+            if next_request is None:
+                spoken.finish()
+                self._tell(reply)
+                return WAITING
+        spoken.finish()
+        return OK
+
+    async def _turn(self, request: Request, spoken: Spoken) -> Reply:
+        fold = Fold()
+        async with self.gateway.say(request) as turn:
+            async for event in turn:
+                fold.feed(event)
+                spoken.feed(event)
+                if isinstance(event, Step):
+                    spoken.end_line()
+                    self._say(f"· {event.title}")
+        return fold.finish()
+
+    async def _next_request(self, request: Request, reply: Reply, *, is_seen: bool) -> Request | None:
+        """What goes on, from whoever is there; None when nobody is, or somebody gives up."""
+        if self.person is None:
+            return None
+        if reply.interrupt is None:
+            results = await ask_results(reply.tool_calls, self.person, Console(file=self.err, highlight=False))
+            return with_results(request, reply, results) if results is not None else None
+        question = reply.interrupt.question or reply.text
+        if not (is_seen and question in reply.text):
+            self._say(question)
+        try:
+            answer = await self.person.prompt_async("Answer> ")
+        except EOFError:
+            return None
+        answered = Request(
+            messages=(say("user", answer.strip().encode(errors="replace").decode()),),
+            bot=request.bot,
+            wants=request.wants,
+        )
+        return with_answer(answered, reply, reply.interrupt)
+
+    def _tell(self, reply: Reply) -> None:
+        """Say what the run waits for, and how to go on with it."""
+        if reply.interrupt is None:
+            self._say(f"realcoze: {explain_calls(reply.tool_calls)}")
+            return
+        asked = " ".join((reply.interrupt.question or reply.text).split())
+        self._say(f"realcoze: The workflow asks: {asked}" if asked else "realcoze: The workflow asks for something.")
+        self._say(f"  {_how_to_answer(reply, reply.interrupt)}")
+
+    def _say(self, text: str) -> None:
+        print(printable(text), file=self.err, flush=True)
+
+
+class AsItComes:
+    """All nodes, with an empty line between two; what was printed cannot be taken back."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.has_text = False
+        self.is_seen = out.isatty()
+        self._out = out
+        self._clean = printable if out.isatty() else str
+        self._current: MessageId | None = None
+        self._is_in_line = False
+
+    def feed(self, event: Event) -> None:
+        if not isinstance(event, TextDelta | TextReplaced) or not event.text:
+            return
+        goes_on = self._is_in_line and isinstance(event, TextDelta) and event.message_id == self._current
+        if self.has_text and not goes_on:
+            self._print(BETWEEN_MESSAGES if self._is_in_line else "\n")
+        self._current = event.message_id
+        self.has_text = self._is_in_line = True
+        self._print(self._clean(event.text))
+
+    def end_line(self) -> None:
+        if self._is_in_line:
+            self._print("\n")
+        self._is_in_line = False
+
+    def finish(self) -> None:
+        self.end_line()
+
+    def _print(self, text: str) -> None:
+        print(text, end="", file=self._out, flush=True)
+
+
+class LastOnly:
+    """What the last node gave, once it is whole; for programs that read it."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.has_text = self.is_seen = False
+        self._out = out
+        self._last = ""
+
+    def feed(self, event: Event) -> None:
+        if isinstance(event, AnswerDone):
+            self._last = event.text
+
+    def end_line(self) -> None:
+        """Nothing stands in a line before the end."""
+
+    def finish(self) -> None:
+        if self._last:
+            self.has_text = True
+            print(printable(self._last) if self._out.isatty() else self._last, file=self._out, flush=True)
+
+
+def _how_to_answer(reply: Reply, interrupt: Interrupt) -> str:
+    if reply.chat_id:
+        # A chatflow's answer belongs to a conversation, which this command has no word for.
+        return "Run it on a terminal to be asked."
+    event_id, kind = shlex.quote(interrupt.event_id), shlex.quote(interrupt.kind)
+    return (
+        "Run it on a terminal to be asked, or again with this in place of its input: "
+        f"--resume {event_id} --kind {kind} --answer TEXT"
+    )

@@ -1,0 +1,202 @@
+"""One turn that goes on where the one before it ended: take a place, ask, keep the next place.
+
+What is decided stands in `continuity.py`; here it is done.  A bot that replays passes through with
+nothing changed, except that a question which ended a turn is answered by the next.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+
+import anyio
+
+from realcoze.domain.event import (
+    ENDS,
+    AnswerDone,
+    Event,
+    InputRequested,
+    TextDelta,
+    TextReplaced,
+    TurnDone,
+    TurnFailed,
+    TurnStarted,
+)
+from realcoze.domain.fold import Fold
+from realcoze.domain.ids import BotName, ChatId, ConversationId
+from realcoze.domain.ports import Chats, Flow, Sink, Store
+from realcoze.domain.request import Request
+from realcoze.errors import NotFound, RealcozeError, Truncated, UpstreamTimeout
+from realcoze.gateway.continuity import (
+    History,
+    Key,
+    Place,
+    begun,
+    continued,
+    is_explicit,
+    key_after,
+    key_before,
+    keys_answered,
+    place_after,
+    place_after_failure,
+)
+from realcoze.gateway.places import KEEP_S, Places
+
+log = logging.getLogger(__name__)
+
+_TEXTS = frozenset({TextDelta, TextReplaced, AnswerDone})
+_NOWHERE = TurnStarted(chat_id=ChatId(""), conversation_id=ConversationId(""))
+_UNCLEAR = (Truncated, UpstreamTimeout)
+"""After these nobody knows whether Coze has heard the question."""
+
+
+class Continuity:
+    """`histories` has the bots that do not replay; `keep_s` is how long they can be gone on with."""
+
+    def __init__(self, store: Store, histories: Mapping[BotName, History], *, keep_s: float = KEEP_S) -> None:
+        self._places = Places(store, keep_s=keep_s)
+        self._histories = histories
+
+    async def converse(self, request: Request, chats: Chats, sink: Sink) -> None:
+        """See `Chats`: the same turn, with as much of the history as is needed."""
+        history = self._histories.get(request.bot, "replay")
+        if is_explicit(request):
+            for answered in keys_answered(request):
+                await self._places.take(answered)
+        elif (key := key_before(request)) is not None and (place := await self._places.take(key)) is not None:
+            sent = continued(request, place, history)
+            turn = _Turn(request, history, sink, self._end, taken=(key, place))
+            if sent is not None and await self._went_on(sent, turn, chats, place):
+                return
+        await self._run(begun(request, history), _Turn(request, history, sink, self._end), chats)
+
+    async def _went_on(self, sent: Request, turn: "_Turn", chats: Chats, place: Place) -> bool:
+        """Run the turn at a place; False when its conversation is not there any more, and nothing was said.
+
+        Studio takes the id of a conversation that it does not know for the wish to begin another.
+        """
+        with anyio.CancelScope() as scope:
+            if not place.kind:
+                turn.expect(place.conversation_id, otherwise=scope.cancel)
+            try:
+                await self._run(sent, turn, chats)
+            except NotFound as error:
+                if turn.has_begun or not _is_gone(error) or turn.request.conversation_id:
+                    raise
+                log.info("a conversation is not there any more, and a new one is begun: %s", error)
+                return False
+        if turn.is_elsewhere:
+            log.info("Coze began another conversation, and everything is sent anew")
+        return not turn.is_elsewhere
+
+    async def _run(self, sent: Request, turn: "_Turn", chats: Chats) -> None:
+        """One turn, and what is to be kept of it, whatever becomes of it."""
+        failure: RealcozeError | None = None
+        try:
+            await chats.converse(sent, turn)
+        except RealcozeError as error:
+            failure = error
+            raise
+        finally:
+            if turn.kept is not None:
+                await self._places.keep(*turn.kept)
+            elif turn.has_broken_off and (left := _left(turn, failure)) is not None:
+                self._places.announce(*left)
+                await self._places.keep(*left)
+
+    def _end(self, turn: "_Turn", end: TurnDone | InputRequested) -> None:
+        """The turn has ended and its caller is about to know: the place can be taken from now on."""
+        if turn.history == "replay" and not isinstance(end, InputRequested):
+            return
+        shown = turn.shown(end)
+        place = place_after(turn.request, turn.started, end, shown, turn.history)
+        if place is not None and (key := key_after(turn.request, shown)) is not None:
+            turn.kept = (key, place)
+            self._places.announce(key, place)
+
+
+class _Turn:
+    """A turn's sink on the way to the caller's, which is opened when there is something to feed.
+
+    Until then the turn can be asked for anew without its caller knowing.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        history: History,
+        sink: Sink,
+        on_end: "Callable[[_Turn, TurnDone | InputRequested], None]",
+        *,
+        taken: tuple[Key, Place] | None = None,
+    ) -> None:
+        self.request = request
+        self.history = history
+        self.taken = taken
+        self.started = _NOWHERE
+        self.kept: tuple[Key, Place] | None = None
+        self.has_begun = False
+        self.has_broken_off = True
+        self.is_elsewhere = False
+        self._sink = sink
+        self._on_end = on_end
+        self._texts: list[Event] = []
+        self._flow: Flow
+        self._expected = ConversationId("")
+        self._otherwise: Callable[[], None] = _nothing
+
+    def expect(self, conversation_id: ConversationId, *, otherwise: Callable[[], None]) -> None:
+        """This turn belongs to a conversation; one that begins in another is heard no further."""
+        self._expected = conversation_id
+        self._otherwise = otherwise
+
+    def shown(self, end: Event) -> str:
+        """The text of the answer, as its caller has it."""
+        fold = Fold()
+        for event in (*self._texts, end):
+            fold.feed(event)
+        return fold.text
+
+    def open(self, flow: Flow) -> None:
+        self._flow = flow
+
+    def feed(self, event: Event) -> None:
+        if self.is_elsewhere or not (self.has_begun or self._begins(event)):
+            return
+        if type(event) in _TEXTS:
+            self._texts.append(event)
+        elif isinstance(event, ENDS) and self.has_broken_off:
+            self.has_broken_off = isinstance(event, TurnFailed)
+            if isinstance(event, TurnDone | InputRequested):
+                self._on_end(self, event)
+        self._sink.feed(event)
+
+    def _begins(self, event: Event) -> bool:
+        """Open the caller's sink with the first event, unless the turn has begun elsewhere."""
+        if isinstance(event, TurnStarted):
+            self.started = event
+            if self._expected and event.conversation_id not in ("", self._expected):
+                self.is_elsewhere = True
+                self._otherwise()
+                return False
+        self.has_begun = True
+        self._sink.open(self._flow)
+        return True
+
+
+def _nothing() -> None:
+    """For a turn that may begin anywhere."""
+
+
+def _left(turn: _Turn, failure: RealcozeError | None) -> tuple[Key, Place] | None:
+    """What is to be kept after a turn that broke off: the place it came from, if it has not touched it."""
+    if turn.is_elsewhere or (failure is not None and _is_gone(failure)):
+        return None
+    if turn.taken and failure is not None and not turn.has_begun and not isinstance(failure, _UNCLEAR):
+        return turn.taken
+    conversation_id = turn.started.conversation_id or (turn.taken[1].conversation_id if turn.taken else "")
+    place = place_after_failure(turn.request, ConversationId(conversation_id), turn.history)
+    key = key_before(turn.request)
+    return (key, place) if key and place else None
+
+
+def _is_gone(error: RealcozeError) -> bool:
+    return isinstance(error, NotFound) and error.code == NotFound.default_code

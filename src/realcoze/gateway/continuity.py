@@ -1,0 +1,212 @@
+"""How a request goes on with what Coze keeps: a pure decision, without store or upstream.
+
+Clients send the whole history each time, Coze keeps conversations.  After a turn a place is kept: which
+conversation it was, under a key that the next request of the same client leads to.  Where that key comes
+from is one of three, the first that there is:
+
+    the conversation's own id     the caller names it; a place is kept of a question only
+    the caller's name for it      a thread whose client may send what is new only; one place each
+    what was said so far          a hash of all messages up to the bot's last one, in the thread if there is one
+
+All of them lie under the caller's key, the bot and the user.  A place is taken and never shared: of two
+chats that begin alike one finds it, and the other begins anew.  No place holds a word that was said.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import msgspec
+
+from realcoze.domain.content import Text
+from realcoze.domain.event import InputRequested, TurnDone, TurnStarted
+from realcoze.domain.ids import ChatId, ConversationId
+from realcoze.domain.message import Message, say, split_at_answer
+from realcoze.domain.request import Request, Resume
+
+History = Literal["replay", "continue"]
+"""Whether each turn has a conversation of its own, where everything is sent, or goes on in the one before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a conversation stands at Coze.
+
+    `after` is the fingerprint of what was said in it, empty where that is not known; `kind` and `event_id`
+    are those of the question that it waits with, if it does.
+    """
+
+    conversation_id: ConversationId
+    after: str = ""
+    chat_id: ChatId = ChatId("")
+    event_id: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """What a place lies under.  With `holds_one` a new place is put in the stead of all before it."""
+
+    digest: str
+    holds_one: bool
+
+
+_PLACE = msgspec.json.Decoder(Place)
+
+
+def encode_place(place: Place) -> bytes:
+    """As it lies in a store."""
+    return msgspec.json.encode(place)
+
+
+def decode_place(data: bytes) -> Place | None:
+    """None for what another version may have written."""
+    try:
+        return _PLACE.decode(data)
+    except msgspec.MsgspecError:
+        return None
+
+
+def key_before(request: Request) -> Key | None:
+    """The key that the place of a request would lie under; None where there can be none."""
+    if (named := _named(request)) is not None:
+        return named
+    before, _ = split_at_answer(request.messages)
+    return Key(digest=fingerprint(request, before), holds_one=False) if before else None
+
+
+def key_after(request: Request, shown: str) -> Key | None:
+    """The key for the place after a turn that showed this text; None where nobody could find it.
+
+    What went on with a turn that waited was named by that turn's ids, and is found as others are.
+    """
+    if (named := _thread(request) if is_explicit(request) else _named(request)) is not None:
+        return named
+    if not (request.messages and shown):
+        return None
+    return Key(digest=fingerprint(request, _said(request, shown)), holds_one=False)
+
+
+def keys_answered(request: Request) -> tuple[Key, ...]:
+    """Where the question may lie that a request answers explicitly; nobody else is to answer it."""
+    before, _ = split_at_answer(request.messages)
+    said = Key(digest=fingerprint(request, before), holds_one=False) if before else None
+    return tuple(key for key in (_conversation(request), _thread(request), said) if key is not None)
+
+
+def is_explicit(request: Request) -> bool:
+    """It says itself how it goes on with a turn that waits."""
+    return bool(request.tool_results or request.resume)
+
+
+def begun(request: Request, history: History) -> Request:
+    """What is sent where there is no place: everything, unless the caller names the conversation to go on with."""
+    if history == "continue" and request.conversation_id and not is_explicit(request):
+        return replace(request, messages=split_at_answer(request.messages)[1] or request.messages)
+    return request
+
+
+def continued(request: Request, place: Place, history: History) -> Request | None:
+    """What is sent to go on at a place; None where it is not this request's, and is to be forgotten."""
+    if not (place.kind or history == "continue"):
+        return None
+    before, new = split_at_answer(request.messages)
+    if not new or not (request.conversation_id or _stands_at(place, request, before)):
+        return None
+    conversation_id = request.conversation_id or place.conversation_id or None
+    if not place.kind:
+        return replace(request, messages=new, conversation_id=conversation_id)
+    resume = Resume(event_id=place.event_id, kind=place.kind)
+    chat_id = place.chat_id or None
+    return replace(request, messages=new, conversation_id=conversation_id, chat_id=chat_id, resume=resume)
+
+
+def place_after(
+    request: Request, started: TurnStarted, end: TurnDone | InputRequested, shown: str, history: History
+) -> Place | None:
+    """The place to keep after a turn that ended well, or with a question; None where none is worth it."""
+    after = fingerprint(request, _said(request, shown)) if request.messages and shown else ""
+    if isinstance(end, InputRequested):
+        return Place(
+            conversation_id=started.conversation_id,
+            after=after,
+            chat_id=started.chat_id,
+            event_id=end.interrupt.event_id,
+            kind=end.interrupt.kind,
+        )
+    names_it = request.conversation_id and not is_explicit(request)
+    if history != "continue" or names_it or not started.conversation_id:
+        return None
+    return Place(conversation_id=started.conversation_id, after=after)
+
+
+def place_after_failure(request: Request, conversation_id: ConversationId, history: History) -> Place | None:
+    """The place to keep after a turn that broke off in a conversation.
+
+    Coze may have kept the question without an answer, or half of one, so a client that has the history
+    sends it again.  One that does not would have nothing left: it goes on.
+    """
+    has_nothing = _thread(request) is not None and not split_at_answer(request.messages)[0]
+    if history != "continue" or not has_nothing or request.conversation_id or not conversation_id:
+        return None
+    return Place(conversation_id=conversation_id)
+
+
+def fingerprint(request: Request, messages: Iterable[Message]) -> str:
+    """A hash of what was said, and of who said it to whom.
+
+    White space is folded, as clients trim it; of a picture or file its kind counts, since its address may
+    change.
+    """
+    thread = request.thread.id if request.thread else ""
+    said = (field for message in messages for field in _fields(message))
+    return _digest("said", *_owner(request), thread, *said)
+
+
+def _named(request: Request) -> Key | None:
+    """The key of a conversation that has a name, Coze's or the caller's own."""
+    return _conversation(request) or _thread(request)
+
+
+def _conversation(request: Request) -> Key | None:
+    if not request.conversation_id:
+        return None
+    return Key(digest=_digest("conversation", *_owner(request), request.conversation_id), holds_one=True)
+
+
+def _thread(request: Request) -> Key | None:
+    """The key of a thread whose client may send what is new only."""
+    if request.thread is None or request.thread.is_whole:
+        return None
+    return Key(digest=_digest("thread", *_owner(request), request.thread.id), holds_one=True)
+
+
+def _stands_at(place: Place, request: Request, before: tuple[Message, ...]) -> bool:
+    """The place is where this history ends; a client that sends no history does not say."""
+    if not before:
+        return _thread(request) is not None
+    return place.after == fingerprint(request, before)
+
+
+def _said(request: Request, shown: str) -> tuple[Message, ...]:
+    return (*request.messages, say("assistant", shown))
+
+
+def _owner(request: Request) -> tuple[str, ...]:
+    return (request.caller, request.bot, request.user_id or "")
+
+
+def _fields(message: Message) -> tuple[str, ...]:
+    kinds = [type(part).__name__ for part in message.parts if not isinstance(part, Text)]
+    return (message.role, " ".join(message.text.split()), ",".join(kinds))
+
+
+def _digest(*fields: str) -> str:
+    """SHA-256 over the fields, each with its length before it: no two lists of fields are one text."""
+    digest = hashlib.sha256()
+    for field in fields:
+        data = field.encode(errors="surrogatepass")
+        digest.update(b"%d:" % len(data))
+        digest.update(data)
+    return digest.hexdigest()

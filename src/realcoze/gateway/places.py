@@ -1,0 +1,85 @@
+"""Where places lie between two turns: in the store, and on their way there.
+
+A store that fails costs continuity and never a turn: what cannot be looked up is not there.
+"""
+
+import logging
+from collections import defaultdict
+
+import anyio
+
+from realcoze.domain.ports import Store
+from realcoze.errors import RealcozeError
+from realcoze.gateway.continuity import Key, Place, decode_place, encode_place
+
+log = logging.getLogger(__name__)
+
+KEEP_S = 30 * 24 * 3600.0
+"""Coze keeps what is said for 180 days (openapi-v3 §5)."""
+
+PUT_S = 10.0
+"""How long a turn that has ended waits for its place to be kept."""
+
+SHELF = "places"
+
+
+class Places:
+    """`keep_s` is how long a place is of use."""
+
+    def __init__(self, store: Store, *, keep_s: float = KEEP_S) -> None:
+        self._store = store
+        self._keep_s = keep_s
+        self._arriving: defaultdict[Key, list[Place]] = defaultdict(list)
+        self._is_failing = False
+
+    def announce(self, key: Key, place: Place) -> None:
+        """From now on it can be taken; `keep` is to follow.
+
+        Its caller may ask for the next turn as soon as the last event is out, before anything can be stored.
+        """
+        self._arriving[key].append(place)
+
+    async def keep(self, key: Key, place: Place) -> None:
+        """Store what was announced, unless it was taken.  Finishes though its caller is cancelled."""
+        with anyio.move_on_after(PUT_S, shield=True):
+            if self._withdraw(key, place):
+                try:
+                    if key.holds_one:
+                        await self._store.drop(SHELF, key.digest)
+                    await self._store.put(SHELF, key.digest, encode_place(place), keep_s=self._keep_s)
+                    self._is_failing = False
+                except RealcozeError as error:
+                    self._note(error)
+
+    async def take(self, key: Key) -> Place | None:
+        """The newest place under a key, which nobody else gets from now on.
+
+        Finishes though its caller is cancelled, who then knows what to put back.
+        """
+        if key in self._arriving:
+            place = self._arriving[key][-1]
+            self._withdraw(key, place)
+            return place
+        try:
+            with anyio.CancelScope(shield=True):
+                data = await self._store.take(SHELF, key.digest)
+        except RealcozeError as error:
+            self._note(error)
+            return None
+        self._is_failing = False
+        return decode_place(data) if data is not None else None
+
+    def _withdraw(self, key: Key, place: Place) -> bool:
+        here = self._arriving.get(key, [])
+        if place not in here:
+            return False
+        here.remove(place)
+        if not here:
+            del self._arriving[key]
+        return True
+
+    def _note(self, error: RealcozeError) -> None:
+        """A store that has failed fails for every turn; one line says so."""
+        if not self._is_failing:
+            log.warning("conversations are not gone on with, and everything is sent each time: %s", error)
+        self._is_failing = True

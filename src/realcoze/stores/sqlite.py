@@ -1,0 +1,172 @@
+"""The port `Store` in one SQLite file, which any number of processes may share.
+
+All calls of one store run on a worker thread, one at a time.  A caller that is cancelled while its
+call runs waits for it: there is no half of a transaction.  The file has mode 0600, as SQLite's own
+two beside it then have.  https://sqlite.org/wal.html
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+from anyio import CapacityLimiter, to_thread
+
+from realcoze.errors import Internal, Misconfigured
+
+T = TypeVar("T")
+
+MOST_VALUES = 100_000
+"""Of all shelves together; the oldest go."""
+
+EXPIRED_AT_ONCE = 100
+"""How many expired values a `put` removes."""
+
+BUSY_S = 5.0
+"""How long a call waits for another process."""
+
+MIGRATIONS = (
+    """
+    CREATE TABLE kept (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        shelf TEXT NOT NULL,
+        key TEXT NOT NULL,
+        value BLOB NOT NULL,
+        until REAL NOT NULL
+    ) STRICT;
+    CREATE INDEX kept_by_key ON kept (shelf, key);
+    CREATE INDEX kept_by_end ON kept (until);
+    """,
+)
+"""Script n makes version n + 1 of the file; one that was released never changes."""
+
+_NEWEST = "SELECT {} FROM kept WHERE shelf = ? AND key = ? AND until > ? ORDER BY number DESC LIMIT 1"
+_GET = _NEWEST.format("value")
+_TAKE = f"DELETE FROM kept WHERE number = ({_NEWEST.format('number')}) RETURNING value"  # noqa: S608 - our own text
+_EXPIRE = "DELETE FROM kept WHERE number IN (SELECT number FROM kept WHERE until <= ? LIMIT ?)"
+_BOUND = "DELETE FROM kept WHERE number IN (SELECT number FROM kept ORDER BY number DESC LIMIT -1 OFFSET ?)"
+
+
+class SqliteStore:
+    """Made by `open_sqlite`."""
+
+    def __init__(self, connection: sqlite3.Connection, *, most: int, now: Callable[[], float]) -> None:
+        self._connection = connection
+        self._most = most
+        self._now = now
+        self._one = CapacityLimiter(1)
+
+    async def put(self, shelf: str, key: str, value: bytes, *, keep_s: float) -> None:
+        """See `Store`.  Removes some of what has expired, too."""
+        await self._run(partial(self._put, shelf, key, value, keep_s))
+
+    async def take(self, shelf: str, key: str) -> bytes | None:
+        """See `Store`.  One statement: two processes never take the same value."""
+        return await self._run(lambda: self._value(_TAKE, shelf, key))
+
+    async def get(self, shelf: str, key: str) -> bytes | None:
+        """See `Store`."""
+        return await self._run(lambda: self._value(_GET, shelf, key))
+
+    async def drop(self, shelf: str, key: str) -> None:
+        """See `Store`."""
+        sql = "DELETE FROM kept WHERE shelf = ? AND key = ?"
+        await self._run(lambda: self._connection.execute(sql, (shelf, key)))
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        """Not abandoned when its caller is cancelled: anyio waits for the thread."""
+        try:
+            return await to_thread.run_sync(work, limiter=self._one)
+        except sqlite3.Error as error:
+            raise Internal(f"The store of conversations failed: {error}.", code="store_failed") from error
+
+    def _put(self, shelf: str, key: str, value: bytes, keep_s: float) -> None:
+        now = self._now()
+        with _transaction(self._connection):
+            self._connection.execute(_EXPIRE, (now, EXPIRED_AT_ONCE))
+            row = (shelf, key, value, now + keep_s)
+            self._connection.execute("INSERT INTO kept (shelf, key, value, until) VALUES (?, ?, ?, ?)", row)
+            self._connection.execute(_BOUND, (self._most,))
+
+    def _value(self, sql: str, shelf: str, key: str) -> bytes | None:
+        rows: list[tuple[bytes]] = self._connection.execute(sql, (shelf, key, self._now())).fetchall()
+        return rows[0][0] if rows else None
+
+
+@asynccontextmanager
+async def open_sqlite(
+    path: Path, *, most: int = MOST_VALUES, now: Callable[[], float] = time.time
+) -> AsyncIterator[SqliteStore]:
+    """The store for as long as the block lasts; `now` gives Unix seconds.  Folder and file are made.
+
+    Raises `Misconfigured` for a file that is no database, another program's, or a newer version's.
+    """
+    connection = await to_thread.run_sync(_opened, path)
+    try:
+        yield SqliteStore(connection, most=most, now=now)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(connection.close)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # Each call has its turn (`_one`), so that several threads never meet.
+        connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    except (OSError, sqlite3.Error) as error:
+        raise _unusable(path, f"cannot be opened: {error}") from error
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        _migrate(connection, path)
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise _unusable(path, f"cannot be used: {error}") from error
+        raise
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the file to the newest version, step by step; another process may do the same."""
+    with _transaction(connection):
+        version = _number(connection, "PRAGMA user_version")
+        if version > len(MIGRATIONS):
+            raise _unusable(path, f"is of version {version}, and this realcoze knows {len(MIGRATIONS)} at the most")
+        if version == 0 and _number(connection, "SELECT count(*) FROM sqlite_master"):
+            raise _unusable(path, "is a database of another program")
+        for script in MIGRATIONS[version:]:
+            for statement in script.split(";"):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def _number(connection: sqlite3.Connection, sql: str) -> int:
+    with closing(connection.execute(sql)) as rows:
+        return int(rows.fetchone()[0])
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, and nobody else writes in between."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _unusable(path: Path, what: str) -> Misconfigured:
+    return Misconfigured(
+        f"The store of conversations, {path}, {what}.",
+        hint='Name another file as `path` of [store], move this one away, or set kind = "memory" there.',
+    )

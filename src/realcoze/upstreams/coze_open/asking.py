@@ -1,0 +1,147 @@
+"""What is sent for a request, and how its answer is read: a chat, a workflow, or the rest of one of them.
+
+Pure.  Source: docs/protocol/openapi-v3.md §5, §5.2, §10.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
+
+from realcoze.dialects.coze_open import submission, workflow
+from realcoze.dialects.coze_open.chat import chat_target, encode_chat
+from realcoze.dialects.coze_open.ending import NEXT_MESSAGE, REPLY_MESSAGE
+from realcoze.dialects.coze_open.stream import NOTHING_TOLD, ChatStreamDecoder, Told
+from realcoze.dialects.coze_open.workflow_stream import WorkflowStreamDecoder
+from realcoze.domain.event import Event
+from realcoze.domain.ids import ChatId, ConversationId
+from realcoze.domain.message import split_at_answer
+from realcoze.domain.request import Request, Resume, ToolResult
+from realcoze.errors import BadRequest
+from realcoze.upstreams.coze_open.settings import Target
+
+_IN_WORKFLOWS = frozenset({"question", "input", "plugin", "oauth"})
+
+
+class Decoder(Protocol):
+    """What both decoders of streams offer."""
+
+    chat_id: ChatId
+    conversation_id: ConversationId
+    has_chat: bool
+    strays: int
+    beats: int
+    debug_url: str
+
+    @property
+    def is_complete(self) -> bool: ...
+    def feed(self, chunk: bytes) -> list[Event]: ...
+    def finish(self) -> list[Event]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """A call that begins a turn, or goes on with one.  `target` is a path with its query."""
+
+    target: str
+    body: bytes
+    new_decoder: Callable[[], Decoder]
+    is_workflow: bool = False
+    """Its nodes may be silent for long, and nothing of it can be asked for afterwards."""
+
+    is_kept: bool = True
+    """Coze keeps the turn: it can be stopped, and asked for when its stream breaks off."""
+
+    can_recover: bool = True
+    """What Coze would tell of the chat can be told from what its caller has had in a turn before."""
+
+
+def asking_for(request: Request, target: Target, *, user_id: str, new_name: str, told: Told | None = None) -> Asking:
+    """The call for one request.  Raises `BadRequest` for what the target cannot do.
+
+    `new_name` is for a conversation that has to have one: nobody else's.  `told` is what the turn that
+    waits has told of its chat, where that is known.
+    """
+    if target.kind == "workflow":
+        return _workflow(request, target, user_id)
+    if results := _results(request):
+        return _submission(request, target, results, told)
+    if request.resume is not None:
+        request = replace(request, messages=split_at_answer(request.messages)[1])
+    if target.kind == "chatflow":
+        return _chatflow(request, target, user_id, new_name)
+    return Asking(
+        target=chat_target(request.conversation_id),
+        body=encode_chat(request, bot_id=target.id, user_id=user_id, saves_history=target.saves_history),
+        new_decoder=ChatStreamDecoder,
+        is_kept=target.saves_history,
+    )
+
+
+def _chatflow(request: Request, target: Target, user_id: str, new_name: str) -> Asking:
+    """Studio begins no conversation of a chatflow that has neither id nor name (studio-web §5.5)."""
+    if not request.conversation_id:
+        parameters = {workflow.CONVERSATION_NAME: new_name, **request.parameters}
+        request = replace(request, parameters=parameters)
+    body = workflow.encode_chatflow(
+        request, workflow_id=target.id, bot_id=target.bot_id, app_id=target.app_id, user_id=user_id
+    )
+    return Asking(target=workflow.CHATFLOW_PATH, body=body, new_decoder=ChatStreamDecoder, is_workflow=True)
+
+
+def _workflow(request: Request, target: Target, user_id: str) -> Asking:
+    resume = request.resume
+    if request.tool_results:
+        raise BadRequest("A workflow takes no results of tools; it asks questions.", code="not_supported_by_upstream")
+    if resume is None:
+        body = workflow.encode_run(
+            target.id,
+            workflow.parameters_of(request, target.input_name),
+            bot_id=target.bot_id,
+            app_id=target.app_id,
+            user_id=user_id,
+            extra_params=request.extra_params,
+        )
+        path = workflow.STREAM_PATH
+    else:
+        answer = request.messages[-1].text
+        body = workflow.encode_resume(target.id, event_id=resume.event_id, kind=resume.kind, answer=answer)
+        path = workflow.RESUME_PATH
+    return Asking(target=path, body=body, new_decoder=WorkflowStreamDecoder, is_workflow=True, is_kept=False)
+
+
+def _results(request: Request) -> tuple[ToolResult, ...]:
+    """What the turn that waits is given: results of tools, or the words that answer its question."""
+    resume = request.resume
+    if resume is None or resume.kind == NEXT_MESSAGE:
+        return request.tool_results
+    if resume.kind != REPLY_MESSAGE:
+        raise BadRequest(_no_such_question(resume), code="not_supported_by_upstream")
+    return (ToolResult(call_id=resume.event_id, output=request.messages[-1].text),)
+
+
+def _submission(request: Request, target: Target, results: Iterable[ToolResult], told: Told | None) -> Asking:
+    if not target.saves_history:
+        raise BadRequest(
+            "A private bot's turn cannot be gone on with: Coze keeps nothing of it.",
+            code="not_supported_by_upstream",
+            hint="Set `private` of the bot to false to use tools.",
+        )
+    if not (request.conversation_id and request.chat_id):
+        raise BadRequest(
+            "Results of tools need the conversation_id and the chat_id of the turn that asked for them.",
+            hint="Both stand in that turn's answer, or in the first record of its stream.",
+        )
+    return Asking(
+        target=submission.submission_target(request.conversation_id, request.chat_id),
+        body=submission.encode_submission(results),
+        new_decoder=partial(ChatStreamDecoder, told=told or NOTHING_TOLD),
+        is_workflow=target.kind == "chatflow",
+        can_recover=told is not None,
+    )
+
+
+def _no_such_question(resume: Resume) -> str:
+    if resume.kind in _IN_WORKFLOWS:
+        return f"A question of the kind {resume.kind!r} is a workflow's, and this is none."
+    return f"There is no question of the kind {resume.kind[:40]!r}."

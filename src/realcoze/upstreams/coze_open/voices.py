@@ -1,0 +1,45 @@
+"""Speech of one account: texts spoken, recordings written down.
+
+Source: docs/protocol/openapi-v3.md §11.
+"""
+
+import secrets
+
+from realcoze.dialects.coze_open.audio import encode_speech, encode_transcription
+from realcoze.domain.media import media_of
+from realcoze.domain.ports import Sound
+from realcoze.errors import BadRequest
+from realcoze.upstreams.coze_open.calls import Calls
+
+SPOKEN = ("audio/wav", "audio/mpeg", "audio/ogg")
+"""What Coze writes down."""
+
+VOICE_HINT = (
+    "Name a voice, or set voice_id of the account in realcoze.toml. The ids of all voices come from "
+    "GET /v1/audio/voices of Coze's API, with your token; in the workspace they are below Library, Voices."
+)
+
+
+class Voices:
+    """`default` is the id of the voice that speaks where none is asked for; empty for none."""
+
+    def __init__(self, calls: Calls, *, default: str) -> None:
+        self._calls = calls
+        self._default = default
+
+    async def speak(self, text: str, *, voice: str, format: str, speed: float) -> Sound:  # noqa: A002 - the field's word
+        """See `Speaks`."""
+        voice = voice or self._default
+        if not voice:
+            raise BadRequest("Which voice is to speak is not said.", code="no_voice", hint=VOICE_HINT)
+        return await self._calls.speech(encode_speech(text, voice=voice, format=format, speed=speed))
+
+    async def transcribe(self, data: bytes, name: str) -> str:
+        """See `Transcribes`; what is no sound is refused before it is sent."""
+        media = media_of(data, name)
+        if data and media.content_type not in SPOKEN:
+            raise BadRequest("The file is no recording that Coze can read: it takes WAV, MP3 and Ogg.")
+        form = encode_transcription(
+            data, name or f"recording{media.extension}", media.content_type, boundary=secrets.token_hex(16)
+        )
+        return await self._calls.transcription(form)

@@ -1,0 +1,394 @@
+"""Turns one after another, on a fake at the port `Chats` that does what each is told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import anyio
+import pytest
+
+from realcoze.domain.event import (
+    AnswerDone,
+    Event,
+    InputRequested,
+    Interrupt,
+    Suggestion,
+    TextDelta,
+    TextReplaced,
+    ToolCallsRequested,
+    TurnDone,
+    TurnFailed,
+    TurnStarted,
+)
+from realcoze.domain.ids import BotName, ChatId, ConversationId, MessageId
+from realcoze.domain.message import say
+from realcoze.domain.ports import Sink
+from realcoze.domain.request import Request, Resume, Thread, ToolResult
+from realcoze.errors import Internal, NotFound, RateLimited, RealcozeError, Truncated, UpstreamFailed, UpstreamTimeout
+from realcoze.gateway.chat import Gateway
+from realcoze.gateway.continued import Continuity
+from realcoze.gateway.continuity import History
+from realcoze.gateway.route import Routes
+from realcoze.stores.memory import MemoryStore
+from servers import Gathered, NoFlow, failure
+
+BOT = BotName("bot")
+HELLO, HI, MORE = say("user", "Hello"), say("assistant", "Hi!"), say("user", "More")
+SENDS_NEW = Thread(id="t", is_whole=False)
+GONE = NotFound("Coze answered code 4002", upstream_code=4002)
+ASKED = InputRequested(interrupt=Interrupt(event_id="e1", kind="question", data={"question": "Which city?"}))
+
+
+def _started(name: str = "c1", chat: str = "chat1") -> TurnStarted:
+    return TurnStarted(chat_id=ChatId(chat), conversation_id=ConversationId(name))
+
+
+def _text(text: str) -> AnswerDone:
+    return AnswerDone(message_id=MessageId("m"), text=text)
+
+
+def _answer(text: str = "Hi!", name: str = "c1") -> list[Event]:
+    return [_started(name), _text(text), TurnDone()]
+
+
+Turn = Sequence[Event | BaseException]
+
+
+@dataclass
+class Told:
+    """A fake at the port `Chats`: each turn feeds what stands in `turns`, and raises what is to be raised."""
+
+    turns: list[Turn]
+    requests: list[Request] = field(default_factory=list)
+    flows: list[NoFlow] = field(default_factory=list)
+
+    async def converse(self, request: Request, sink: Sink) -> None:
+        self.requests.append(request)
+        self.flows.append(NoFlow())
+        sink.open(self.flows[-1])
+        for step in self.turns[len(self.requests) - 1]:
+            if isinstance(step, BaseException):
+                raise step
+            sink.feed(step)
+            await anyio.lowlevel.checkpoint()
+
+
+class House:
+    """A gateway with a bot that is `told`, and what came of each turn."""
+
+    def __init__(self, history: History, *turns: Turn, store: MemoryStore | None = None) -> None:
+        self.told = Told(list(turns))
+        self.store = MemoryStore() if store is None else store
+        self.gateway = Gateway(Routes({BOT: self.told}), continuity=Continuity(self.store, {BOT: history}))
+
+    async def ask(self, *messages: Any, **fields: Any) -> list[Event]:
+        sink = Gathered()
+        await self.gateway.relay(Request(messages=messages, bot=BOT, **fields), sink)
+        assert len(sink.flows) == 1
+        assert len(sink.ends) == 1
+        return sink.events
+
+    @property
+    def sent(self) -> list[tuple[list[str], str | None]]:
+        """The texts and the conversation of each call."""
+        return [([message.text for message in asked.messages], asked.conversation_id) for asked in self.told.requests]
+
+
+async def test_the_second_turn_goes_on_where_the_first_one_ended() -> None:
+    house = House("continue", _answer(), _answer("Yes"), _answer())
+    assert await house.ask(HELLO) == _answer()
+    assert await house.ask(HELLO, HI, MORE) == _answer("Yes")
+    await house.ask(HELLO, HI, MORE, say("assistant", "Yes"), HELLO)
+    assert house.sent == [(["Hello"], None), (["More"], "c1"), (["Hello"], "c1")]
+    assert len(house.store) == 1
+
+
+async def test_of_two_that_begin_alike_one_goes_on_and_the_other_begins_anew() -> None:
+    house = House("continue", _answer(), _answer("a"), _answer("b", "c2"))
+    await house.ask(HELLO)
+    await house.ask(HELLO, HI, MORE)
+    await house.ask(HELLO, HI, say("user", "Other"))
+    assert house.sent[1:] == [(["More"], "c1"), (["Hello", "Hi!", "Other"], None)]
+
+
+async def test_a_bot_that_replays_keeps_nothing() -> None:
+    house = House("replay", _answer(), _answer())
+    await house.ask(HELLO)
+    await house.ask(HELLO, HI, MORE)
+    assert house.sent == [(["Hello"], None), (["Hello", "Hi!", "More"], None)]
+    assert len(house.store) == 0
+
+
+async def test_the_text_counts_as_its_caller_has_it() -> None:
+    message = MessageId("m")
+    events: list[Event] = [
+        _started(),
+        TextDelta(message_id=message, text="Hel"),
+        TextReplaced(message_id=message, text="H"),
+        TextDelta(message_id=message, text="i!"),
+        Suggestion(text="x"),
+        TurnDone(),
+    ]
+    house = House("continue", events, _answer())
+    await house.ask(HELLO)
+    await house.ask(HELLO, HI, MORE)
+    assert house.sent[1] == (["More"], "c1")
+
+
+async def test_the_next_turn_may_be_asked_for_as_soon_as_the_last_event_is_out() -> None:
+    """The upstream has not returned yet, and nothing is stored."""
+    rests, go = anyio.Event(), anyio.Event()
+
+    class Resting(Told):
+        async def converse(self, request: Request, sink: Sink) -> None:
+            await super().converse(request, sink)
+            if len(self.requests) == 1:
+                rests.set()
+                await go.wait()
+
+    house = House("continue")
+    told = Resting([_answer(), _answer()])
+    house.gateway = Gateway(Routes({BOT: told}), continuity=Continuity(house.store, {BOT: "continue"}))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(house.ask, HELLO)
+        await rests.wait()
+        await house.ask(HELLO, HI, MORE)
+        go.set()
+    assert [request.conversation_id for request in told.requests] == [None, "c1"]
+    assert len(house.store) == 1
+
+
+async def test_a_conversation_that_is_gone_is_begun_anew_once_and_the_caller_knows_nothing_of_it() -> None:
+    house = House("continue", _answer(), [GONE], _answer("Yes", "c2"), _answer("x", "c2"))
+    await house.ask(HELLO)
+    assert await house.ask(HELLO, HI, MORE) == _answer("Yes", "c2")
+    await house.ask(HELLO, HI, MORE, say("assistant", "Yes"), HELLO)
+    assert house.sent[1:] == [(["More"], "c1"), (["Hello", "Hi!", "More"], None), (["Hello"], "c2")]
+
+
+async def test_a_new_conversation_that_is_not_there_either_is_a_failure() -> None:
+    house = House("continue", _answer(), [GONE], [GONE])
+    await house.ask(HELLO)
+    assert failure(await house.ask(HELLO, HI, MORE)) is GONE
+    assert len(house.store) == 0
+
+
+async def test_a_conversation_that_the_caller_named_is_never_another() -> None:
+    house = House("continue", [GONE])
+    assert failure(await house.ask(HELLO, HI, MORE, conversation_id=ConversationId("mine"))) is GONE
+    assert house.sent == [(["More"], "mine")]
+
+
+async def test_a_bot_that_is_gone_is_no_conversation_that_is() -> None:
+    no_bot = NotFound("no bot", code="model_not_found")
+    house = House("continue", _answer(), [no_bot], _answer())
+    await house.ask(HELLO)
+    assert failure(await house.ask(HELLO, HI, MORE)) is no_bot
+    await house.ask(HELLO, HI, MORE)
+    assert house.sent[2] == (["More"], "c1")
+
+
+async def test_a_turn_that_failed_after_it_began_is_not_asked_for_again() -> None:
+    house = House("continue", _answer(), [_started(), GONE])
+    await house.ask(HELLO)
+    assert failure(await house.ask(HELLO, HI, MORE)) is GONE
+    assert len(house.sent) == 2
+
+
+async def test_a_turn_that_begins_in_another_conversation_is_left_and_everything_is_sent() -> None:
+    """Coze Studio takes an id that it does not know for the wish to begin a conversation."""
+    house = House("continue", _answer(), _answer("What?", "other"), _answer("Yes", "c2"), _answer("x", "c2"))
+    await house.ask(HELLO)
+    assert await house.ask(HELLO, HI, MORE) == _answer("Yes", "c2")
+    await house.ask(HELLO, HI, MORE, say("assistant", "Yes"), HELLO)
+    assert house.sent[1:] == [(["More"], "c1"), (["Hello", "Hi!", "More"], None), (["Hello"], "c2")]
+
+
+async def test_a_turn_that_says_its_whole_answer_elsewhere_in_one_go_is_heard_no_further() -> None:
+    class AtOnce(Told):
+        async def converse(self, request: Request, sink: Sink) -> None:
+            self.requests.append(request)
+            sink.open(NoFlow())
+            for event in self.turns[len(self.requests) - 1]:
+                assert not isinstance(event, BaseException)
+                sink.feed(event)
+
+    told = AtOnce([_answer(), _answer("What?", "other"), _answer("Yes", "c2")])
+    house = House("continue")
+    house.gateway = Gateway(Routes({BOT: told}), continuity=Continuity(house.store, {BOT: "continue"}))
+    await house.ask(HELLO)
+    assert await house.ask(HELLO, HI, MORE) == _answer("Yes", "c2")
+
+
+@pytest.mark.parametrize("error", [RateLimited("x"), UpstreamFailed("x")])
+async def test_a_turn_that_was_refused_can_be_asked_for_again_where_it_was(error: RealcozeError) -> None:
+    house = House("continue", _answer(), [error], _answer())
+    await house.ask(HELLO)
+    assert failure(await house.ask(HELLO, HI, MORE)) is error
+    await house.ask(HELLO, HI, MORE)
+    assert house.sent[1:] == [(["More"], "c1"), (["More"], "c1")]
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        [Truncated("x")],
+        [UpstreamTimeout("x")],
+        [ZeroDivisionError()],
+        [_started(), UpstreamFailed("x")],
+        [_started(), _text("H"), TurnFailed(error=Truncated("x"))],
+        [_started(), ToolCallsRequested(calls=())],
+    ],
+)
+async def test_after_a_turn_that_may_have_been_heard_everything_is_sent_anew(turn: Turn) -> None:
+    house = House("continue", _answer(), turn, _answer())
+    await house.ask(HELLO)
+    await house.ask(HELLO, HI, MORE)
+    await house.ask(HELLO, HI, MORE)
+    assert house.sent[2] == (["Hello", "Hi!", "More"], None)
+
+
+@pytest.mark.parametrize("turn", [[_started(), UpstreamFailed("x")], [Truncated("x")], [UpstreamFailed("x")]])
+async def test_a_client_that_sends_no_history_goes_on_after_a_failure(turn: Turn) -> None:
+    house = House("continue", _answer(), turn, _answer())
+    for _ in range(3):
+        await house.ask(MORE, thread=SENDS_NEW)
+    assert [conversation_id for _, conversation_id in house.sent] == [None, "c1", "c1"]
+
+
+async def test_a_client_that_sends_no_history_goes_on_after_a_first_turn_that_failed() -> None:
+    house = House("continue", [_started(), UpstreamFailed("x")], [UpstreamFailed("x")], _answer())
+    for _ in range(3):
+        await house.ask(MORE, thread=SENDS_NEW)
+    assert [conversation_id for _, conversation_id in house.sent] == [None, "c1", "c1"]
+
+
+async def test_a_conversation_without_a_history_that_is_gone_is_begun_anew() -> None:
+    house = House("continue", _answer(), [GONE], [UpstreamFailed("x")], _answer())
+    for _ in range(3):
+        await house.ask(MORE, thread=SENDS_NEW)
+    assert [conversation_id for _, conversation_id in house.sent] == [None, "c1", None, None]
+
+
+async def test_a_caller_who_leaves_a_thread_finds_it_again() -> None:
+    house = House("continue")
+    waits = anyio.Event()
+
+    class Waiting(Told):
+        async def converse(self, request: Request, sink: Sink) -> None:
+            self.requests.append(request)
+            sink.open(NoFlow())
+            sink.feed(_started())
+            if len(self.requests) == 1:
+                waits.set()
+                await anyio.sleep_forever()
+            sink.feed(TurnDone())
+
+    told = Waiting([])
+    house.gateway = Gateway(Routes({BOT: told}), continuity=Continuity(house.store, {BOT: "continue"}))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: house.ask(MORE, thread=SENDS_NEW))
+        await waits.wait()
+        tasks.cancel_scope.cancel()
+    await house.ask(MORE, thread=SENDS_NEW)
+    assert [request.conversation_id for request in told.requests] == [None, "c1"]
+
+
+@pytest.mark.parametrize("history", ["replay", "continue"])
+@pytest.mark.parametrize("said", ["Which city?", ""])
+async def test_a_question_is_answered_by_the_next_turn_of_a_plain_client(history: History, said: str) -> None:
+    """Who shows no text shows the question itself."""
+    asked: list[Event] = [_started(), *([_text(said)] if said else []), ASKED]
+    house = House(history, asked, _answer("Sunny"), _answer())
+    await house.ask(HELLO)
+    city, question = say("user", "Berlin"), say("assistant", "Which city?")
+    await house.ask(HELLO, question, city)
+    resumed = house.told.requests[1]
+    assert resumed.messages == (city,)
+    assert resumed.resume == Resume(event_id="e1", kind="question")
+    assert (resumed.conversation_id, resumed.chat_id) == ("c1", "chat1")
+    await house.ask(HELLO, question, city, say("assistant", "Sunny"), MORE)
+    everything = ["Hello", "Which city?", "Berlin", "Sunny", "More"]
+    assert house.sent[2] == ((["More"], "c1") if history == "continue" else (everything, None))
+    assert house.told.requests[2].resume is None
+
+
+@pytest.mark.parametrize("fields", [{"thread": SENDS_NEW}, {"conversation_id": ConversationId("c1")}])
+async def test_a_question_in_a_conversation_with_a_name_is_answered_by_its_next_turn(fields: Any) -> None:
+    house = House("replay", [_started(), ASKED], _answer(), _answer())
+    for _ in range(3):
+        await house.ask(MORE, **fields)
+    assert [request.resume is not None for request in house.told.requests] == [False, True, False]
+
+
+@pytest.mark.parametrize("fields", [{"thread": SENDS_NEW}, {"conversation_id": ConversationId("c1")}])
+async def test_a_question_that_was_answered_explicitly_is_not_answered_again(fields: Any) -> None:
+    house = House("replay", [_started(), ASKED], _answer(), _answer())
+    await house.ask(MORE, **fields)
+    ids = {"conversation_id": ConversationId("c1"), "chat_id": ChatId("chat1")}
+    explicit: Any = {**fields, **ids, "resume": Resume(event_id="e1", kind="question")}
+    await house.ask(HELLO, HI, MORE, **explicit)
+    assert house.told.requests[1] == Request(messages=(HELLO, HI, MORE), bot=BOT, **explicit)
+    await house.ask(MORE, **fields)
+    assert house.told.requests[2] == Request(messages=(MORE,), bot=BOT, **fields)
+
+
+async def test_a_question_that_is_gone_is_replaced_by_a_new_turn_with_everything() -> None:
+    house = House("replay", [_started(), ASKED], [GONE], _answer())
+    await house.ask(HELLO)
+    messages = (HELLO, say("assistant", "Which city?"), MORE)
+    assert await house.ask(*messages) == _answer()
+    assert house.told.requests[2] == Request(messages=messages, bot=BOT)
+
+
+async def test_the_results_of_tools_go_through_as_they_are_and_the_conversation_goes_on_after_them() -> None:
+    house = House("continue", [_started(), ToolCallsRequested(calls=())], _answer(), _answer())
+    await house.ask(HELLO)
+    results = (ToolResult(call_id="1", output="sunny"),)
+    ids: Any = {"conversation_id": ConversationId("c1"), "chat_id": ChatId("chat1")}
+    await house.ask(HELLO, tool_results=results, **ids)
+    assert house.told.requests[1] == Request(messages=(HELLO,), bot=BOT, tool_results=results, **ids)
+    await house.ask(HELLO, HI, MORE)
+    assert house.sent[2] == (["More"], "c1")
+
+
+async def test_a_store_that_fails_makes_a_bot_that_goes_on_one_that_replays() -> None:
+    class Broken(MemoryStore):
+        async def take(self, shelf: str, key: str) -> bytes | None:
+            raise Internal("the disk is full", code="store_failed")
+
+    house = House("continue", _answer(), _answer(), store=Broken())
+    await house.ask(HELLO)
+    assert await house.ask(HELLO, HI, MORE) == _answer()
+    assert house.sent[1] == (["Hello", "Hi!", "More"], None)
+
+
+async def test_a_caller_who_reads_slowly_holds_back_the_turn_that_is_heard() -> None:
+    house = House("continue", _answer(), [GONE], _answer("Yes", "c2"))
+    await house.ask(HELLO)
+    sink = Gathered()
+    await house.gateway.relay(Request(messages=(HELLO, HI, MORE), bot=BOT), sink)
+    sink.flow.pause()
+    assert [flow.said for flow in house.told.flows] == [[], [], ["pause"]]
+
+
+async def test_events_after_the_end_change_nothing() -> None:
+    house = House("continue", [*_answer(), _text("x"), TurnDone(), TurnFailed(error=GONE)], _answer())
+    assert await house.ask(HELLO) == _answer()
+    await house.ask(HELLO, HI, MORE)
+    assert house.sent[1] == (["More"], "c1")
+
+
+async def test_a_turn_without_ids_leaves_no_place() -> None:
+    house = House("continue", [_text("Hi!"), TurnDone()], _answer())
+    await house.ask(HELLO)
+    await house.ask(HELLO, HI, MORE)
+    assert house.sent[1] == (["Hello", "Hi!", "More"], None)
+
+
+async def test_a_bot_that_is_not_named_in_the_table_replays() -> None:
+    told = Told([_answer(), _answer()])
+    gateway = Gateway(Routes({BOT: told}), continuity=Continuity(MemoryStore(), {}))
+    for request in (Request(messages=(HELLO,)), Request(messages=(HELLO, HI, MORE))):
+        await gateway.relay(request, Gathered())
+    assert told.requests[1] == replace(Request(messages=(HELLO, HI, MORE)), bot=BOT)
