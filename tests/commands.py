@@ -17,11 +17,11 @@ from pathlib import Path
 import anyio
 import msgspec
 
-from realcoze.emulator.account import BOTS, SESSION_ID, bot_config
+from realcoze.emulator.account import BOTS, CHATFLOW, WORKFLOWS
 from servers import PATIENCE_S, Coze, Watched
 
 COMMAND = (sys.executable, "-m", "realcoze")
-BOT_NAMES = [bot.name for bot in BOTS]
+BOT_NAMES = [each.name for each in (*BOTS, *WORKFLOWS, CHATFLOW)]
 PATIENT_S = 3 * PATIENCE_S
 """A process of its own has all of Python to start first, often beside others."""
 

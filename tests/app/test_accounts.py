@@ -179,9 +179,8 @@ def test_a_key_may_stand_in_a_file(tmp_path: Path) -> None:
 def test_a_key_file_that_others_can_read_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "key.pem").write_text("canary\n")
     (tmp_path / "key.pem").chmod(0o644)
-    load_settings(
-        folder=tmp_path, environment={"COZE_JWT_OAUTH_PRIVATE_KEY_FILE_PATH": "key.pem"}
-    )  # pragma: allowlist secret
+    names = {"COZE_JWT_OAUTH_PRIVATE_KEY_FILE_PATH": "key.pem"}  # pragma: allowlist secret
+    load_settings(folder=tmp_path, environment=names)
     assert "key.pem holds secrets" in caplog.text
     assert "canary" not in caplog.text
 

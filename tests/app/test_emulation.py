@@ -105,8 +105,8 @@ async def test_settings_reach_every_bot_and_leave_nothing(tmp_path: Path) -> Non
         open_house(settings) as house,
     ):
         folder = settings.state_dir.parent
-        assert house.gateway.bots == tuple(bot.name for bot in BOTS)
-        for bot in house.gateway.bots:
+        assert house.gateway.bots == tuple(each.name for each in (*BOTS, *WORKFLOWS, CHATFLOW))
+        for bot in set(house.gateway.bots) - {"broken", "quiet"}:
             reply = await house.gateway.ask(Request(messages=(say("user", "hi"),), bot=bot))
             assert reply.text
         assert folder.is_dir()

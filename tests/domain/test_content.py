@@ -3,11 +3,11 @@ from typing import get_args
 
 import pytest
 
-from realcoze.domain.content import File, Image, Part, Text
+from realcoze.domain.content import Audio, File, Image, Part, Text
 
 
-def test_a_part_is_a_text_a_picture_or_a_file() -> None:
-    assert get_args(Part) == (Text, Image, File)
+def test_a_part_is_a_text_a_picture_a_file_or_a_sound() -> None:
+    assert get_args(Part) == (Text, Image, File, Audio)
 
 
 def test_parts_are_values() -> None:
@@ -17,6 +17,5 @@ def test_parts_are_values() -> None:
         Text(text="a").text = "b"  # type: ignore[misc]
 
 
-def test_a_picture_and_a_file_of_one_key_differ() -> None:
-    parts: list[Part] = [Image(key="k"), File(key="k")]
-    assert parts[0] != parts[1]
+def test_a_picture_a_file_and_a_sound_of_one_key_differ() -> None:
+    assert len({Image(key="k"), File(key="k"), Audio(key="k")}) == 3

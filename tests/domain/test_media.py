@@ -72,7 +72,6 @@ def test_a_picture_that_ends_before_its_size_is_none(kind: str) -> None:
         webp(b"VP8 ", bytes(20)),
         webp(b"VP8L", bytes(20)),
         webp(b"ANIM", bytes(20)),
-        b"RIFF\0\0\0\0WAVEfmt " + bytes(20),
         b"\xff\xd8\xff\xd9",
         b"\xff\xd8\xff\xda\0\2 and no frame at all",
         b"GIF90a" + bytes(20),
@@ -133,3 +132,18 @@ def test_any_bytes_after_any_beginning_are_something(magic: bytes, data: bytes, 
 )
 def test_a_size_in_words_is_exact(size_bytes: int, words: str) -> None:
     assert size_in_words(size_bytes) == words
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type", "extension"),
+    [
+        (b"%PDF-1.7", "application/pdf", ".pdf"),
+        (b"RIFF\0\0\0\0WAVEfmt " + bytes(20), "audio/wav", ".wav"),
+        (b"OggS" + bytes(20), "audio/ogg", ".ogg"),
+        (b"ID3\x04" + bytes(20), "audio/mpeg", ".mp3"),
+        (b"\xff\xfb\x90" + bytes(20), "audio/mpeg", ".mp3"),
+    ],
+)
+def test_documents_and_sounds_are_known_by_their_first_bytes(data: bytes, content_type: str, extension: str) -> None:
+    media = media_of(data, "holiday.jpg")
+    assert (media.content_type, media.extension, media.is_picture) == (content_type, extension, False)

@@ -86,9 +86,9 @@ def describe_faults() -> str:
 
 @asynccontextmanager
 async def emulated_settings(emulator: Emulator, server: Server | None = None) -> AsyncIterator[Settings]:
-    """Settings with all bots of an emulator; their files live as long as the block.
+    """Settings with all bots and workflows of an emulator; their files live as long as the block.
 
-    They are on the playground, but for the one that wants tools: that is of the open API, as the workflows are.
+    The bots are on the playground, but for the one that wants tools: that is of the open API, as workflows are.
     """
     with tempfile.TemporaryDirectory(prefix="realcoze-") as name:
         folder = Path(name)
@@ -97,6 +97,9 @@ async def emulated_settings(emulator: Emulator, server: Server | None = None) ->
         bots = {BotName(bot.name): Bot(config=str(folder / f"{bot.name}.json")) for bot in BOTS}
         secretary = next(bot for bot in BOTS if bot.name == SECRETARY)
         bots[BotName(SECRETARY)] = Bot(upstream=OPEN_UPSTREAM, bot_id=secretary.bot_id)
+        for flow in WORKFLOWS:
+            bots[BotName(flow.name)] = Bot(upstream=OPEN_UPSTREAM, workflow_id=flow.workflow_id)
+        bots[BotName(CHATFLOW.name)] = Bot(upstream=OPEN_UPSTREAM, chatflow_id=CHATFLOW.workflow_id)
         yield Settings(
             server=server or Server(),
             upstreams={

@@ -38,16 +38,14 @@ MIGRATIONS = (
         key TEXT NOT NULL,
         value BLOB NOT NULL,
         until REAL NOT NULL
-    ) STRICT;
+    );
     CREATE INDEX kept_by_key ON kept (shelf, key);
     CREATE INDEX kept_by_end ON kept (until);
     """,
 )
 """Script n makes version n + 1 of the file; one that was released never changes."""
 
-_NEWEST = "SELECT {} FROM kept WHERE shelf = ? AND key = ? AND until > ? ORDER BY number DESC LIMIT 1"
-_GET = _NEWEST.format("value")
-_TAKE = f"DELETE FROM kept WHERE number = ({_NEWEST.format('number')}) RETURNING value"  # noqa: S608 - our own text
+_NEWEST = "SELECT number, value FROM kept WHERE shelf = ? AND key = ? AND until > ? ORDER BY number DESC LIMIT 1"
 _EXPIRE = "DELETE FROM kept WHERE number IN (SELECT number FROM kept WHERE until <= ? LIMIT ?)"
 _BOUND = "DELETE FROM kept WHERE number IN (SELECT number FROM kept ORDER BY number DESC LIMIT -1 OFFSET ?)"
 
@@ -66,12 +64,13 @@ class SqliteStore:
         await self._run(partial(self._put, shelf, key, value, keep_s))
 
     async def take(self, shelf: str, key: str) -> bytes | None:
-        """See `Store`.  One statement: two processes never take the same value."""
-        return await self._run(lambda: self._value(_TAKE, shelf, key))
+        """See `Store`.  Two processes never take the same value."""
+        return await self._run(partial(self._take, shelf, key))
 
     async def get(self, shelf: str, key: str) -> bytes | None:
         """See `Store`."""
-        return await self._run(lambda: self._value(_GET, shelf, key))
+        newest = await self._run(partial(self._newest, shelf, key))
+        return newest[1] if newest else None
 
     async def drop(self, shelf: str, key: str) -> None:
         """See `Store`."""
@@ -93,9 +92,18 @@ class SqliteStore:
             self._connection.execute("INSERT INTO kept (shelf, key, value, until) VALUES (?, ?, ?, ?)", row)
             self._connection.execute(_BOUND, (self._most,))
 
-    def _value(self, sql: str, shelf: str, key: str) -> bytes | None:
-        rows: list[tuple[bytes]] = self._connection.execute(sql, (shelf, key, self._now())).fetchall()
-        return rows[0][0] if rows else None
+    def _take(self, shelf: str, key: str) -> bytes | None:
+        with _transaction(self._connection):
+            newest = self._newest(shelf, key)
+            if newest is None:
+                return None
+            number, value = newest
+            self._connection.execute("DELETE FROM kept WHERE number = ?", (number,))
+        return value
+
+    def _newest(self, shelf: str, key: str) -> tuple[int, bytes] | None:
+        rows: list[tuple[int, bytes]] = self._connection.execute(_NEWEST, (shelf, key, self._now())).fetchall()
+        return rows[0] if rows else None
 
 
 @asynccontextmanager

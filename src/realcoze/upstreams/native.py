@@ -26,6 +26,7 @@ ERROR_BYTES = 64 << 10
 """How much of a refusal is read."""
 
 SOUND_BYTES = 64 << 20
+"""More than what can be spoken at once."""
 
 
 class NativeUpstream:

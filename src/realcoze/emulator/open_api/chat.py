@@ -15,7 +15,7 @@ from realcoze.dialects.coze_open.stream_encoder import ChatIds
 from realcoze.dialects.coze_open.submission import PATH as SUBMIT_PATH
 from realcoze.domain.event import InputRequested, ToolCallsRequested
 from realcoze.emulator.account import BOT_OF_ID, EmulatedBot
-from realcoze.emulator.fault import Fault, find_fault, without_mark
+from realcoze.emulator.fault import Fault, find_fault
 from realcoze.emulator.open_api.answer import answer
 from realcoze.emulator.open_api.delivery import place_of
 from realcoze.emulator.open_api.desk import LOGID, Desk
@@ -154,7 +154,6 @@ class OpenChats:
             created_at=now(),
         )
         text = told(handed(submission, before.chat))
-        fault = find_fault(text, CHAT_FAULTS)
         rest = continued(text, personality.encoder, ids, state.ids, fault)
         stuck_at = place_of(rest.blocks, fault.after) if fault and fault.name == "stuck" else None
         run = ChatRun(rest, stuck_at=stuck_at, before=before.messages)

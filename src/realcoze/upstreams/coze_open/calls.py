@@ -21,7 +21,7 @@ from realcoze.upstreams.credentials import Secret
 
 USER_AGENT = "realcoze"
 SPEECH_BYTES = 64 << 20
-"""More than 1024 bytes of text make at a fifth of the speed, as a WAV: some ten minutes."""
+"""More than 1024 bytes of text make, even at a fifth of the speed as a WAV."""
 
 
 Scope = Literal["chat", "cancelChat", "uploadFile"]
