@@ -17,7 +17,7 @@ from pathlib import Path
 import anyio
 import msgspec
 
-from realcoze.emulator.account import BOTS, CHATFLOW, WORKFLOWS
+from realcoze.emulator.account import BOTS, CHATFLOW, SESSION_ID, WORKFLOWS, bot_config
 from servers import PATIENCE_S, Coze, Watched
 
 COMMAND = (sys.executable, "-m", "realcoze")
