@@ -3,11 +3,12 @@
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from pty_terminal import ENTER, in_terminal
+from pty_terminal import ENTER, Terminal, in_terminal
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = ("beyond-chat.md", "beyond-chat.zh-CN.md")
@@ -41,10 +42,12 @@ async def test_a_workflow_asks_on_the_terminal_as_it_stands_there(tmp_path: Path
     async with in_terminal(*typed.split(), cwd=tmp_path) as session:
         terminal = session.terminal
         for number, answer in enumerate(answers, start=1):
-            await terminal.until_true(
-                lambda wanted=number: terminal.text.count("Answer>") == wanted, f"prompt {number}"
-            )  # type: ignore[misc]
+            await terminal.until_true(partial(_is_prompted, terminal, number), f"prompt {number}")
             terminal.type(answer + ENTER)
         assert await session.ended() == 0
         assert terminal.text == shown.rstrip()
     assert answers == ["Jupiter", "8"]
+
+
+def _is_prompted(terminal: Terminal, times: int) -> bool:
+    return terminal.text.count("Answer>") == times
