@@ -38,7 +38,7 @@ format: $(VENV)/dev-ready
 lock: $(VENV)/dev-ready
 	$(COMPILE) --upgrade pyproject.toml requirements/build.in --output-file requirements/run.txt
 	$(COMPILE) --upgrade requirements/run.txt requirements/dev.in --output-file requirements/dev.txt
-	for judge in cozepy page; do $(COMPILE) --upgrade tests/judges/$$judge/requirements.in \
+	for judge in anthropic cozepy langchain llm openai page; do $(COMPILE) --upgrade tests/judges/$$judge/requirements.in \
 		--output-file tests/judges/$$judge/requirements.txt || exit 1; done
 
 reliability: $(VENV)/dev-ready

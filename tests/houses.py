@@ -57,10 +57,14 @@ async def served(coze: Coze, folder: Path, **server: Any) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def served_openly(coze: Coze, folder: Path, *, voice_id: str = "", **server: Any) -> AsyncIterator[str]:
+async def served_openly(
+    coze: Coze, folder: Path, *, voice_id: str = "", recovery_calls: int = 8, **server: Any
+) -> AsyncIterator[str]:
     """All of it over the open API, with a voice; its address."""
     settings = open_settings_for(coze, folder, **server)
-    settings.upstreams[OPEN_UPSTREAM].voice_id = voice_id  # type: ignore[union-attr]
+    account = settings.upstreams[OPEN_UPSTREAM]
+    assert isinstance(account, OpenUpstream)
+    account.voice_id, account.recovery_calls = voice_id, recovery_calls
     async with (
         open_house(settings) as house,
         listening(build_app(house, settings), host="127.0.0.1", port=0, grace_s=1) as port,

@@ -44,6 +44,23 @@ def require_page() -> None:
         missing("The environment of tests/judges/page")
 
 
+async def driven(judge: str, *order: str, home: Path, **variables: str) -> dict[str, Any]:
+    """What the judge's `drive.py` printed, run with its own Python; `order` are its arguments."""
+    folder = JUDGES / judge
+    python = folder / ".venv" / "bin" / "python"
+    if not python.exists():
+        missing(f"The environment of tests/judges/{judge}")
+    finished = await anyio.to_thread.run_sync(_run, [str(python), str(folder / "drive.py"), *order], home, variables)
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    told: dict[str, Any] = msgspec.json.decode(finished.stdout)
+    return told
+
+
+def _run(command: list[str], home: Path, variables: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", **variables}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=55, check=False)
+
+
 class Chromium:
     """A browser that tests/judges/page/drive.py drives, started when it is first wanted."""
 

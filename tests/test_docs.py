@@ -13,16 +13,21 @@ from starlette.routing import Route, WebSocketRoute
 
 import realcoze
 from realcoze import client, errors
-from realcoze.app import accounts, config, store, websocket
+from realcoze.app import accounts, config, snippets, store, websocket
+from realcoze.app.v1 import models_routes
 from realcoze.dialects.native import records
 from realcoze.dialects.native.socket import UUID_CHARACTERS
 from realcoze.domain.event import Event
 from realcoze.domain.fold import Reply
 from realcoze.domain.request import Wants
 from realcoze.emulator import fault
-from realcoze.faces.native import NativeFace, StreamTimes, refuse_error
+from realcoze.faces.anthropic import AnthropicFace
+from realcoze.faces.native import NativeFace, refuse_error
+from realcoze.faces.openai.chat import ChatFace
+from realcoze.faces.openai.models import ModelsFace
 from realcoze.faces.page import FILES, page_routes
 from realcoze.faces.socket import TURNS, SocketFace
+from realcoze.faces.streamed import StreamTimes
 from realcoze.faces.terminal import exits
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
@@ -78,6 +83,24 @@ def test_every_route_is_described() -> None:
             assert [method for method in methods if f"| `{method} {route.path}` |" not in told] == []
         elif isinstance(route, WebSocketRoute):
             assert re.search(rf"\| websocket on .*`{route.path}`.* \|", told)
+
+
+@pytest.mark.parametrize("name", snippets.CLIENTS)
+def test_every_snippet_is_described(name: str) -> None:
+    here = snippets.Here(base="http://127.0.0.1:8080", models=("memory",))
+    assert f"\n{snippets.snippet(name, here)}```\n" in doc("clients.md")
+
+
+def test_every_route_of_other_apis_is_described() -> None:
+    gateway, access = Gateway(Routes({})), Access()
+    openai = ChatFace(gateway, access, times=StreamTimes()).routes()
+    anthropic = AnthropicFace(gateway, access, times=StreamTimes())
+    both = models_routes(ModelsFace(gateway, access), anthropic)
+    for page, routes in (("openai-api.md", [*openai, *both]), ("anthropic-api.md", [*anthropic.routes(), *both])):
+        for route in routes:
+            methods = (route.methods or set()) - {"HEAD"}
+            told = [f"| `{method} {route.path.replace(':path', '')}` |" for method in methods]
+            assert [line for line in told if line not in doc(page)] == []
 
 
 def test_the_limits_of_the_websocket_are_as_described() -> None:

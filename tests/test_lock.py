@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 OURS = sorted((ROOT / "requirements").glob("*.txt"))
 JUDGES = sorted((ROOT / "tests" / "judges").glob("*/requirements.txt"))
 LOCKS = OURS + JUDGES
+THEIRS = ("anthropic", "cozepy", "langchain", "llm", "openai", "page")
 LINE = re.compile(
     r"""
       [a-z0-9][a-z0-9._-]*==[0-9][0-9a-z.!+]*(\ ;\ [a-z_]+\ [<>=!]+\ "[0-9a-z.]+")?\ \\   # a name and a version
@@ -29,8 +30,7 @@ def test_there_are_these_locks() -> None:
     assert [named(lock) for lock in LOCKS] == [
         "requirements/dev.txt",
         "requirements/run.txt",
-        "tests/judges/cozepy/requirements.txt",
-        "tests/judges/page/requirements.txt",
+        *(f"tests/judges/{judge}/requirements.txt" for judge in THEIRS),
     ]
 
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from realcoze.domain.content import Image
+from realcoze.domain.content import Image, Inline
 from realcoze.domain.event import Interrupt, ToolCall
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import ChatId, ConversationId
@@ -27,6 +27,8 @@ def test_a_question_may_have_parts_and_a_history() -> None:
     picture = Image(key="k")
     request = request_of([picture, "What is it?"], history=[say("user", "Hi"), say("assistant", "Hello")])
     assert [len(message.parts) for message in request.messages] == [1, 1, 2]
+    inline = Inline(data=b"x")
+    assert request_of(inline).messages[0].parts == (inline,)
     with pytest.raises(BadRequest, match="question is empty"):
         request_of([])
 

@@ -11,8 +11,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
-PAGES = (*READMES, "docs/native-api.md", "docs/python.md")
+PAGES = (*READMES, "docs/native-api.md", "docs/openai-api.md", "docs/anthropic-api.md", "docs/python.md")
 WITHIN_S = 60
+WHOLE = ('"continue":false', '"type":"done"', '"contentType":6', '"finish_reason":"stop"', '"stop_reason":"end_turn"')
+"""What a call prints that went well."""
+
 KNOWN = {
     "make demo",
     "make test",
@@ -120,7 +123,7 @@ def test_a_call_works_as_printed(page: str, block: str, demo: str) -> None:
     block = block.replace("127.0.0.1:8080", demo).replace("curl ", "curl --silent --show-error --fail ")
     done = subprocess.run(shell(block), cwd=ROOT, capture_output=True, text=True, timeout=WITHIN_S, check=False)
     assert (done.returncode, done.stderr) == (0, ""), page
-    assert any(told in done.stdout for told in ('"continue":false', '"type":"done"', '"contentType":6')), page
+    assert any(told in done.stdout for told in WHOLE), page
 
 
 @pytest.mark.parametrize(

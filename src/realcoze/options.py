@@ -7,7 +7,7 @@ docs/python.md, "Asking".
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from realcoze.domain.content import MediaPart, Part, Text
+from realcoze.domain.content import Inline, MediaPart, Part, Text
 from realcoze.domain.event import Interrupt
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import BotName, ChatId, ConversationId, UserId
@@ -82,7 +82,7 @@ def request_of(
 
 
 def _messages(question: Question, history: Sequence[Message], *, needs_one: bool) -> tuple[Message, ...]:
-    items = [question] if isinstance(question, str | Text | MediaPart) else question
+    items = [question] if isinstance(question, str | Text | MediaPart | Inline) else question
     parts = tuple(Text(text=item) if isinstance(item, str) else item for item in items)
     if parts in ((), (Text(text=""),)) and not needs_one:
         return tuple(history)

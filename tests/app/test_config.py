@@ -285,6 +285,7 @@ def test_a_workflow_and_a_chatflow_are_bots_of_the_open_api(tmp_path: Path) -> N
     settings = load(tmp_path, toml=KINDS)
     require_bots(settings)
     report, guide = settings.bots.values()
+    assert [bot.kind for bot in (report, guide, Bot())] == ["workflow", "chatflow", "bot"]
     assert {report.upstream, guide.upstream} == {"coze"}
     assert (report.known_as, report.bot_id, report.input) == ("7400000000000000001", "1", "topic")
     assert (guide.known_as, guide.app_id, guide.private) == ("7400000000000000002", "2", None)

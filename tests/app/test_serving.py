@@ -29,9 +29,9 @@ async def serve(cwd: Path, *options: str, **variables: str) -> AsyncIterator[tup
         yield server, int(port[1])
 
 
-def printed_curl(server: Running) -> str:
-    """The line that it tells to try."""
-    return next(line.strip() for line in server.out.splitlines() if line.startswith("  curl "))
+def printed(server: Running, word: str) -> str:
+    """The line with this word that it tells to type."""
+    return next(line.strip() for line in server.out.splitlines() if line.startswith("  ") and f"{word} " in line)
 
 
 async def ask(port: int, bot: str = "echo", text: str = "Hello") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -67,11 +67,17 @@ async def until_refused(port: int) -> None:
 @pytest.mark.usefixtures("nothing_left")
 async def test_it_says_what_it_serves_and_the_line_to_try_works(coze: Coze, tmp_path: Path) -> None:
     async with serve(settled(tmp_path, coze)) as (server, port):
-        assert server.out.startswith(f"Serving coze at http://127.0.0.1:{port}, until Ctrl-C.\n")
+        assert server.out.startswith(
+            f"Serving coze at http://127.0.0.1:{port}, until Ctrl-C.\n"
+            f"Base URL of OpenAI clients: http://127.0.0.1:{port}/v1, of Anthropic clients: http://127.0.0.1:{port}.\n"
+            "No key is needed.\n"
+        )
+        pasted = await shell(f"{printed(server, 'snippets')} curl", tmp_path)
+        assert f"http://127.0.0.1:{port}/v1/chat/completions" in pasted.out
         assert f"\nOpen http://127.0.0.1:{port}/ in a browser, or:\n  curl -N " in server.out
         page = await shell(f"curl -sS http://127.0.0.1:{port}/", tmp_path)
         assert "<title>realcoze</title>" in page.out
-        ended = await shell(printed_curl(server), tmp_path)
+        ended = await shell(printed(server, "curl"), tmp_path)
         server.tell(signal.SIGTERM)
         assert await server.ended() == Ended(0, server.out, "", [])
     assert ended.code == 0, ended.err
@@ -87,9 +93,11 @@ async def test_with_a_key_all_the_machines_addresses_may_be_served(coze: Coze, t
             assert f"Serving atri, helper at http://{'[::]' if host == '::' else host}:{port}, until" in server.out
             assert f"\nOpen http://{'[::1]' if host == '::' else '127.0.0.1'}:{port}/ in a browser, or:\n" in server.out
             await server.until_says("Other machines are refused until server.allowed_hosts")
+            assert "\nThey need the key of the settings (REALCOZE_KEY).\n" in server.out
+            assert "snippets --url http://" in server.out
             assert KEY not in server.out
-            with_key = await shell(printed_curl(server), tmp_path, REALCOZE_KEY=KEY)
-            without = await shell(printed_curl(server), tmp_path)
+            with_key = await shell(printed(server, "curl"), tmp_path, REALCOZE_KEY=KEY)
+            without = await shell(printed(server, "curl"), tmp_path)
         assert with_key.out.rstrip().endswith('data: {"type":"done"}')
         assert '"code":"invalid_api_key"' in without.out
 

@@ -167,7 +167,7 @@ async def test_an_address_of_its_own_is_a_name_it_answers_to(coze: Coze, tmp_pat
 
 SENTENCE = (
     "There is no %s here, but GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health and the "
-    "websocket /ws."
+    "websocket /ws, and under /v1 chat/completions, messages, messages/count_tokens and models."
 )
 
 
@@ -280,3 +280,38 @@ async def test_what_the_upstream_is_told(coze: Coze, tmp_path: Path) -> None:
                 await house.gateway.ask(Request(messages=(say("user", "hi"),)))
         with pytest.raises(UpstreamTimeout, match="pushed nothing for 1 s"):
             await house.gateway.ask(request)
+
+
+TREATED = """
+[upstreams.playground]
+[bots.echo]
+config = "config.json"
+aliases = ["claude-echo"]
+instructions = "{instructions}"
+background = "{background}"
+"""
+
+
+async def test_what_a_bots_table_says_of_programs_reaches_the_gateway(coze: Coze, tmp_path: Path) -> None:
+    settings = of_seed(tmp_path, coze, toml=TREATED.format(instructions="drop", background="pass"))
+    task = '### Task:\nTag it.\n### Output:\nJSON format: { "tags": [] }\n### Chat History:\nUSER: Hello'
+    async with open_house(settings) as house:
+        assert house.gateway.aliases == {"claude-echo": "echo"}
+        request = Request(messages=(say("user", task),), bot=BotName("claude-echo"), instructions="Be kind.")
+        assert (await house.gateway.ask(request)).text == task
+
+
+@pytest.mark.parametrize(
+    ("instructions", "background", "said"),
+    [
+        ("variable:persona", "local", "cannot carry variables"),
+        ("drop", "nobody", "there is no such bot"),
+    ],
+)
+async def test_what_a_bots_table_cannot_say_is_refused_before_anything_opens(
+    coze: Coze, tmp_path: Path, instructions: str, background: str, said: str
+) -> None:
+    settings = of_seed(tmp_path, coze, toml=TREATED.format(instructions=instructions, background=background))
+    with pytest.raises(Misconfigured, match=said):
+        async with open_house(settings):
+            pytest.fail("it opened")

@@ -19,7 +19,8 @@ from realcoze.domain.request import Request, Wants
 from realcoze.domain.turn import TurnLife
 from realcoze.emulator.account import BOTS
 from realcoze.errors import RealcozeError
-from realcoze.faces.native import NativeFace, StreamTimes
+from realcoze.faces.native import NativeFace
+from realcoze.faces.streamed import StreamTimes
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
 from realcoze.gateway.route import Routes

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from codec_properties import PROPERTIES, texts
 from realcoze.dialects.entries import Entry, Key, KeyLists, decode_entries, encode_entries
-from realcoze.domain.content import File, Image, Part, Text
+from realcoze.domain.content import File, Image, Inline, Part, Text
 from realcoze.domain.message import Message, Role, say
 from realcoze.errors import BadRequest
 
@@ -157,3 +157,8 @@ one_kind_messages = st.builds(Message, role=roles, parts=part_runs)
 def test_what_is_encoded_is_decoded(history: list[Message]) -> None:
     body = msgspec.json.encode(encode_entries(history))
     assert decoded(body) == tuple(history)
+
+
+def test_a_file_that_was_not_uploaded_is_a_defect() -> None:
+    with pytest.raises(TypeError):
+        encode_entries([Message(role="user", parts=(Text(text="Look"), Inline(data=b"x")))])

@@ -10,6 +10,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 
 from native_server import HELLO, Bot, Relay, Served, Turn, connected, exchange, parsed, post, request, saying, serving
+from realcoze.app.v1 import refuse_at_door
 from realcoze.domain.request import Thread
 from realcoze.errors import BadRequest, TooLarge
 from realcoze.faces.http import (
@@ -25,9 +26,9 @@ from realcoze.faces.http import (
     unless_left,
     while_connected,
 )
-from realcoze.faces.native import refuse_at_door
 
 CHAT = "https://chat.example"
+KEY = "a-key-of-32-characters-and-more-"
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +188,43 @@ async def test_no_other_page_may_read_anything(port: int, origin: str | None) ->
     assert (asked.status, got.status) == (405, 200)
     for answer in (asked, got):
         assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize("origin", ["https://any.example", "null", "http://127.0.0.1:9"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/chat/completions/", "/v1/models", "/v1/nothing"])
+async def test_rule_9_where_there_is_a_key_pages_of_every_site_may_call_v1(origin: str, path: str) -> None:
+    async with serving(saying("Hi"), key=KEY) as served:
+        asked = request(b"{}", path=path, origin=origin, x_api_key=KEY)
+        answer = parsed(await exchange(served.port, asked))
+        assert answer.status in (400, 404, 405)
+        assert answer.headers["access-control-allow-origin"] == origin
+        assert "x-request-id" in answer.headers["access-control-expose-headers"]
+        assert "access-control-allow-credentials" not in answer.headers
+
+
+async def test_rule_9_a_browser_asks_beforehand_without_a_key_and_may_send_what_it_names() -> None:
+    wanted = "authorization,content-type,x-stainless-lang,anthropic-version"
+    preflight = {"access_control_request_method": "POST", "access_control_request_headers": wanted}
+    private = {"access_control_request_private_network": "true"}
+    async with serving(saying("Hi"), key=KEY) as served:
+        for path, more in (("/v1/chat/completions", private), ("/models", {})):
+            asked = request(b"", path=path, method="OPTIONS", origin="https://any.example", **preflight, **more)
+            answer = parsed(await exchange(served.port, asked))
+            assert answer.status == 204
+            assert answer.headers["access-control-allow-origin"] == "https://any.example"
+            assert answer.headers["access-control-allow-headers"] == wanted
+            assert answer.headers.get("access-control-allow-private-network") == ("true" if more else None)
+
+
+async def test_elsewhere_and_without_a_key_pages_of_other_sites_may_not_call() -> None:
+    async with serving(saying("Hi"), key=KEY) as served:
+        answer = await post(served.port, origin="https://any.example", x_api_key=KEY)
+        assert (answer.status, answer.json["error"]["code"]) == (403, "wrong_origin")
+    async with serving(saying("Hi")) as served:
+        asked = request(b"{}", path="/v1/chat/completions", origin="https://any.example")
+        answer = parsed(await exchange(served.port, asked))
+        assert (answer.status, answer.json["error"]["type"]) == (403, "invalid_request_error")
+        assert "access-control-allow-origin" not in answer.headers
 
 
 WEBSOCKET = {

@@ -1,10 +1,11 @@
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import anyio
 import pytest
 
-from realcoze.domain.content import File, Image
+from realcoze.domain.content import File, Image, Inline
 from realcoze.domain.event import (
     AnswerDone,
     Event,
@@ -17,11 +18,14 @@ from realcoze.domain.event import (
     Unknown,
 )
 from realcoze.domain.ids import BotName, ChatId, ConversationId, MessageId, RequestId
+from realcoze.domain.message import Message, say
 from realcoze.domain.ports import Chats, Sink, Sound
-from realcoze.domain.request import Request
+from realcoze.domain.request import Request, Thread
 from realcoze.errors import BadRequest, Internal, NotFound, Overloaded, Truncated, UpstreamFailed
 from realcoze.gateway.chat import QUEUED_EVENTS, Gateway, TurnStream
+from realcoze.gateway.continued import Continuity
 from realcoze.gateway.route import Onward, Routes
+from realcoze.stores.memory import MemoryStore
 from servers import PATIENCE_S, Failing, Gathered, NoFlow, asking, failure
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -393,3 +397,69 @@ async def test_an_upstream_without_a_voice() -> None:
         with pytest.raises(BadRequest) as caught:
             await call
         assert caught.value.code == "not_supported_by_upstream"
+
+
+TASK = '### Task:\nTag it.\n### Output:\nJSON format: { "tags": ["tag1"] }\n### Chat History:\nUSER: Hello'
+OTHER = BotName("other")
+
+
+async def _in_background(background: str, *bots: Failing, **fields: Any) -> str:
+    store = MemoryStore()
+    names = (BotName("bot"), OTHER)
+    gateway = Gateway(
+        Routes(dict(zip(names, bots, strict=False))),
+        continuity=Continuity(store, dict.fromkeys(names, "continue")),
+        backgrounds={BotName("bot"): background},
+    )
+    reply = await gateway.ask(Request(messages=(say("user", TASK),), **fields))
+    assert len(store) == 0
+    return reply.text
+
+
+async def test_a_background_request_is_answered_here() -> None:
+    bot = Failing(*ANSWER)
+    assert await _in_background("local", bot) == '{"tags": ["General"]}'
+    assert bot.requests == []
+
+
+async def test_a_background_request_may_be_for_the_bot_after_all_and_belongs_to_no_conversation() -> None:
+    bot = Failing(*ANSWER)
+    fields: Any = {"conversation_id": ConversationId("c"), "thread": Thread(id="t", is_whole=False)}
+    assert await _in_background("pass", bot, **fields) == "Hello"
+    assert bot.requests == [Request(messages=(say("user", TASK),), bot=BotName("bot"))]
+
+
+async def test_a_background_request_may_be_for_another_bot() -> None:
+    bot, other = Failing(*ANSWER), Failing(*ANSWER)
+    assert await _in_background("other", bot, other, instructions="Be kind.") == "Hello"
+    assert bot.requests == []
+    assert other.requests == [Request(messages=(say("user", f"Be kind.\n\n{TASK}"),), bot=OTHER)]
+
+
+async def test_who_hands_on_to_another_realcoze_leaves_background_requests_to_it() -> None:
+    bot = Failing(*ANSWER)
+    reply = await Gateway(Onward(bot)).ask(Request(messages=(say("user", TASK),)))
+    assert reply.text == "Hello"
+
+
+async def test_instructions_go_by_the_policy_of_the_bot() -> None:
+    bot, other = Failing(*ANSWER), Failing(*ANSWER)
+    gateway = Gateway(Routes({BotName("bot"): bot, OTHER: other}), policies={OTHER: "drop"})
+    for name in ("", "other"):
+        await gateway.ask(Request(messages=(say("user", "Hi"),), bot=BotName(name), instructions="Be kind."))
+    assert [request.messages[0].text for request in (*bot.requests, *other.requests)] == ["Be kind.\n\nHi", "Hi"]
+
+
+async def test_a_file_that_comes_with_a_question_is_uploaded_first() -> None:
+    taking = Taking()
+    question = Message(role="user", parts=(Inline(data=b"data", name="x.png"),))
+    await _relay(taking, Request(messages=(question,), bot=BotName("bot")))
+    assert taking.taken == [(b"data", "x.png", "bot")]
+    assert taking.requests[0].messages[0].parts == (Image(key="tos/1.png"),)
+
+
+async def test_the_further_names_of_bots_are_known() -> None:
+    gateway = Gateway(Routes({BotName("bot"): Failing(*ANSWER)}, aliases={BotName("claude-bot"): BotName("bot")}))
+    assert gateway.aliases == {"claude-bot": "bot"}
+    assert gateway.bots == ("bot",)
+    assert gateway.find(BotName("claude-bot")) == "bot"

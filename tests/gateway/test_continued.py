@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -15,12 +16,13 @@ from realcoze.domain.event import (
     Suggestion,
     TextDelta,
     TextReplaced,
+    ToolCall,
     ToolCallsRequested,
     TurnDone,
     TurnFailed,
     TurnStarted,
 )
-from realcoze.domain.ids import BotName, ChatId, ConversationId, MessageId
+from realcoze.domain.ids import BotName, CallerId, ChatId, ConversationId, MessageId
 from realcoze.domain.message import say
 from realcoze.domain.ports import Sink
 from realcoze.domain.request import Request, Resume, Thread, ToolResult
@@ -30,6 +32,7 @@ from realcoze.gateway.continued import Continuity
 from realcoze.gateway.continuity import History
 from realcoze.gateway.route import Routes
 from realcoze.stores.memory import MemoryStore
+from realcoze.stores.sqlite import open_sqlite
 from servers import Gathered, NoFlow, failure
 
 BOT = BotName("bot")
@@ -392,3 +395,145 @@ async def test_a_bot_that_is_not_named_in_the_table_replays() -> None:
     for request in (Request(messages=(HELLO,)), Request(messages=(HELLO, HI, MORE))):
         await gateway.relay(request, Gathered())
     assert told.requests[1] == replace(Request(messages=(HELLO, HI, MORE)), bot=BOT)
+
+
+CALLS = ToolCallsRequested(
+    calls=(ToolCall(call_id="a", name="weather", arguments="{}"), ToolCall(call_id="b", name="remind", arguments="{}"))
+)
+RESULTS = (ToolResult(call_id="a", output="sunny"), ToolResult(call_id="b", output="done"))
+THERE: Any = {"conversation_id": ConversationId("c1"), "chat_id": ChatId("chat1")}
+
+
+@pytest.mark.parametrize("history", ["replay", "continue"])
+async def test_results_find_the_turn_that_waits_for_them(history: History) -> None:
+    house = House(history, [_started(), CALLS], _answer())
+    assert await house.ask(HELLO) == [_started(), CALLS]
+    assert await house.ask(HELLO, tool_results=RESULTS) == _answer()
+    assert house.told.requests[1] == Request(messages=(HELLO,), bot=BOT, tool_results=RESULTS, **THERE)
+
+
+async def test_results_find_their_turn_before_its_upstream_has_returned() -> None:
+    rests, go = anyio.Event(), anyio.Event()
+
+    class Resting(Told):
+        async def converse(self, request: Request, sink: Sink) -> None:
+            await super().converse(request, sink)
+            if len(self.requests) == 1:
+                rests.set()
+                await go.wait()
+
+    house = House("replay")
+    told = Resting([[_started(), CALLS], _answer()])
+    house.gateway = Gateway(Routes({BOT: told}), continuity=Continuity(house.store, {}))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(house.ask, HELLO)
+        await rests.wait()
+        assert await house.ask(HELLO, tool_results=RESULTS) == _answer()
+        go.set()
+    assert len(house.store) == 0
+
+
+async def test_after_the_results_the_conversation_goes_on() -> None:
+    house = House("continue", [_started(), CALLS], _answer(), _answer())
+    await house.ask(HELLO)
+    await house.ask(HELLO, tool_results=RESULTS)
+    await house.ask(HELLO, HI, MORE)
+    assert house.sent[2] == (["More"], "c1")
+
+
+async def test_a_turn_may_want_tools_again_and_need_not_say_again_where_it_is() -> None:
+    again = ToolCallsRequested(calls=(ToolCall(call_id="c", name="weather", arguments="{}"),))
+    house = House("replay", [_started(), CALLS], [_text("Hm"), again], _answer())
+    await house.ask(HELLO)
+    await house.ask(HELLO, tool_results=RESULTS)
+    more = (ToolResult(call_id="c", output="rain"),)
+    assert await house.ask(HELLO, tool_results=more) == _answer()
+    assert house.told.requests[2] == Request(messages=(HELLO,), bot=BOT, tool_results=more, **THERE)
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        (ToolResult(call_id="other", output="x"),),
+        (*RESULTS, ToolResult(call_id="other", output="x")),
+    ],
+)
+async def test_results_that_nobody_waits_for_are_refused_and_those_that_wait_can_still_be_handed_in(
+    results: tuple[ToolResult, ...],
+) -> None:
+    house = House("replay", [_started(), CALLS], _answer())
+    await house.ask(HELLO)
+    refusal = failure(await house.ask(HELLO, tool_results=results))
+    assert isinstance(refusal, NotFound)
+    assert refusal.code == "not_found"
+    assert refusal.hint
+    assert len(house.told.requests) == 1
+    assert await house.ask(HELLO, tool_results=RESULTS) == _answer()
+
+
+async def test_results_are_handed_in_once() -> None:
+    house = House("replay", [_started(), CALLS], _answer())
+    await house.ask(HELLO)
+    await house.ask(HELLO, tool_results=RESULTS)
+    assert isinstance(failure(await house.ask(HELLO, tool_results=RESULTS)), NotFound)
+    assert len(house.store) == 0
+
+
+async def test_results_of_another_caller_are_not_known() -> None:
+    house = House("replay", [_started(), CALLS], _answer())
+    await house.ask(HELLO, caller=CallerId("ada"))
+    assert isinstance(failure(await house.ask(HELLO, tool_results=RESULTS, caller=CallerId("bob"))), NotFound)
+    assert await house.ask(HELLO, tool_results=RESULTS, caller=CallerId("ada")) == _answer()
+
+
+async def test_a_caller_who_names_the_turn_itself_is_believed_and_leaves_nothing_behind() -> None:
+    house = House("replay", [_started(), CALLS], _answer())
+    await house.ask(HELLO)
+    there: Any = {"conversation_id": ConversationId("c9"), "chat_id": ChatId("chat9")}
+    assert await house.ask(HELLO, tool_results=RESULTS, **there) == _answer()
+    assert house.told.requests[1] == Request(messages=(HELLO,), bot=BOT, tool_results=RESULTS, **there)
+    assert len(house.store) == 0
+
+
+async def test_results_that_were_refused_before_coze_had_them_can_be_handed_in_again() -> None:
+    house = House("replay", [_started(), CALLS], [RateLimited("slow down")], _answer())
+    await house.ask(HELLO)
+    assert isinstance(failure(await house.ask(HELLO, tool_results=RESULTS)), RateLimited)
+    assert await house.ask(HELLO, tool_results=RESULTS) == _answer()
+
+
+@pytest.mark.parametrize(
+    "turn", [[Truncated("x")], [UpstreamTimeout("x")], [_text("H"), UpstreamFailed("x")], [ZeroDivisionError()], [GONE]]
+)
+async def test_results_that_coze_may_have_had_cannot(turn: Turn) -> None:
+    house = House("replay", [_started(), CALLS], turn)
+    await house.ask(HELLO)
+    await house.ask(HELLO, tool_results=RESULTS)
+    assert isinstance(failure(await house.ask(HELLO, tool_results=RESULTS)), NotFound)
+    assert len(house.told.requests) == 2
+
+
+async def test_a_turn_without_ids_cannot_be_handed_results() -> None:
+    house = House("replay", [CALLS])
+    await house.ask(HELLO)
+    assert isinstance(failure(await house.ask(HELLO, tool_results=RESULTS)), NotFound)
+
+
+async def test_a_turn_that_waits_outlasts_a_restart(tmp_path: Path) -> None:
+    told = Told([[_started(), CALLS], _answer()])
+    asked = Request(messages=(HELLO,), bot=BOT)
+    for request in (asked, replace(asked, tool_results=RESULTS)):
+        async with open_sqlite(tmp_path / "store.sqlite") as store:
+            gateway = Gateway(Routes({BOT: told}), continuity=Continuity(store, {BOT: "continue"}))
+            sink = Gathered()
+            await gateway.relay(request, sink)
+    assert sink.events == _answer()
+
+
+async def test_the_instructions_of_a_history_are_a_part_of_it() -> None:
+    house = House("continue", _answer(), _answer(), _answer("Yes"))
+    await house.ask(HELLO, instructions="Be kind.")
+    await house.ask(HELLO, HI, MORE, instructions="Be rude.")
+    await house.ask(HELLO, HI, MORE, instructions="Be kind.")
+    texts = [[message.text for message in request.messages] for request in house.told.requests]
+    assert texts[1:] == [["Be rude.\n\nHello", "Hi!", "More"], ["More"]]

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from realcoze.domain.content import File, Image, Text
+from realcoze.domain.content import File, Image, Inline, Text
 from realcoze.domain.event import InputRequested, Interrupt, TurnDone, TurnStarted
 from realcoze.domain.ids import BotName, CallerId, ChatId, ConversationId, UserId
 from realcoze.domain.message import Message, say
@@ -15,11 +15,14 @@ from realcoze.gateway.continuity import (
     decode_place,
     encode_place,
     fingerprint,
+    handed_in,
     key_after,
     key_before,
     keys_answered,
+    keys_of_calls,
     place_after,
     place_after_failure,
+    place_of_calls,
 )
 
 HELLO, HI, MORE = say("user", "Hello"), say("assistant", "Hi!"), say("user", "More")
@@ -86,6 +89,7 @@ def test_of_a_picture_its_kind_counts_and_not_its_address() -> None:
 
     assert shown(Image(key="1")) == shown(Image(url="https://x/2"))
     assert shown(Image(key="1")) != shown(File(key="1"))
+    assert shown(Inline(data=b"1")) == shown(Inline(data=b"2", name="x")) != shown(Image(key="1"))
 
 
 def test_any_text_has_a_fingerprint() -> None:
@@ -99,6 +103,7 @@ def test_any_text_has_a_fingerprint() -> None:
         {"bot": BotName("other")},
         {"user_id": UserId("u")},
         {"thread": SENDS_ALL},
+        {"instructions": "Be kind."},
         {"caller": CallerId("bot"), "bot": BotName("")},
     ],
 )
@@ -257,3 +262,42 @@ def test_a_place_can_be_written_and_read(place: Place) -> None:
 @pytest.mark.parametrize("data", [b"", b"null", b"{}", b'{"conversation_id": 1}', b"\xff"])
 def test_what_another_version_wrote_is_no_place(data: bytes) -> None:
     assert decode_place(data) is None
+
+
+WAITING = Place(conversation_id=AT, chat_id=ChatId("chat"))
+RESULTS = (ToolResult(call_id="1", output="sunny"), ToolResult(call_id="2", output="done"))
+
+
+def test_each_call_of_a_turn_has_a_key_of_its_own_for_its_caller_and_bot() -> None:
+    keys = [
+        *keys_of_calls(FIRST, ["1", "2", "1"]),
+        *keys_of_calls(replace(FIRST, caller=CallerId("k")), ["1"]),
+        *keys_of_calls(replace(FIRST, bot=BotName("other")), ["1"]),
+        *keys_of_calls(replace(FIRST, conversation_id=AT), ["c1"]),
+        key_before(replace(FIRST, conversation_id=AT)),
+    ]
+    assert len(set(keys)) == len(keys) == 6
+    assert keys_of_calls(FIRST, []) == ()
+
+
+def test_who_hands_results_in_need_not_say_whose_chat_it_was_nor_what_was_said() -> None:
+    other = _request(user_id=UserId("u"), thread=SENDS_ALL, tool_results=RESULTS)
+    assert keys_of_calls(other, ["1"]) == keys_of_calls(FIRST, ["1"])
+
+
+def test_a_turn_that_waits_for_results_leaves_where_it_is() -> None:
+    nowhere = TurnStarted(chat_id=ChatId(""), conversation_id=ConversationId(""))
+    assert place_of_calls(FIRST, STARTED) == WAITING
+    assert place_of_calls(FIRST, nowhere) is None
+    assert place_of_calls(FIRST, replace(nowhere, conversation_id=AT)) is None
+    # The rest of a turn need not say it again.
+    assert place_of_calls(_request(conversation_id=AT, chat_id=ChatId("chat")), nowhere) == WAITING
+
+
+def test_results_go_to_the_one_turn_that_waits_for_all_of_them() -> None:
+    request = _request(HELLO, tool_results=RESULTS)
+    there = replace(request, conversation_id=AT, chat_id=ChatId("chat"))
+    assert handed_in(request, [WAITING]) == there
+    assert handed_in(request, [WAITING, WAITING]) == there
+    for places in ([None], [None, None], [WAITING, None], [None, WAITING], [WAITING, PLACE]):
+        assert handed_in(request, places) is None

@@ -84,3 +84,14 @@ def test_onward_every_name_is_passed_on_as_it_is(name: str) -> None:
 
 def test_onward_no_bot_is_known_here() -> None:
     assert Onward(CAT).bots == ()
+
+
+def test_an_alias_reaches_its_bot_under_the_bots_own_name() -> None:
+    aliases = {BotName("claude-dog"): BotName("dog"), BotName("bot-7"): BotName("cat")}
+    routes = Routes(BOTS, any_bot=DOG, aliases=aliases)
+    assert routes.route(BotName("claude-dog")) == ("dog", DOG)
+    assert routes.route(BotName("bot-7")) == ("cat", CAT)
+
+
+def test_what_goes_onward_has_no_aliases() -> None:
+    assert Onward(CAT).aliases == {}

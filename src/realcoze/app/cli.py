@@ -135,6 +135,32 @@ def serve(*, toml: Path | None, upstream: str | None, verbose: int, host: str | 
 
 @cli.command()
 @CONFIG_OPTION
+@click.argument("client", default="")
+@click.option("--url", default="", help="Where the server is; else as the settings say.")
+@click.option("--model", default="", help="Which bot; else all of the settings.")
+def snippets(*, toml: Path | None, client: str, url: str, model: str) -> None:
+    """Print what to paste into CLIENT to talk to `realcoze serve`; without CLIENT, whom there is a text for."""
+    from realcoze.app import snippets as texts
+    from realcoze.app.address import callable_at
+    from realcoze.gateway.route import ONLY_BOT
+
+    if client and client not in texts.CLIENTS:
+        raise click.UsageError(f"{client!r} is none of: {', '.join(texts.CLIENTS)}.")
+
+    async def work() -> int:
+        settings = _settings(toml)
+        server = settings.server
+        base = url.rstrip("/").removesuffix("/v1") or f"http://{callable_at(server.host, server.port)}"
+        models = (model,) if model else tuple(settings.bots) or (ONLY_BOT,)
+        here = texts.Here(base=base, models=models, has_key=bool(server.key))
+        click.echo(texts.snippet(client, here) if client else texts.listing(), nl=not client)
+        return 0
+
+    _run(work, verbose=0)
+
+
+@cli.command()
+@CONFIG_OPTION
 @UPSTREAM_OPTION
 @VERBOSE_OPTION
 @click.option("--yes", is_flag=True, help="Make the calls to Coze that some checks need, without asking.")

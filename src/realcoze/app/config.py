@@ -30,9 +30,11 @@ from realcoze.app.sources import check_mode, converted, read_names, read_secret,
 from realcoze.app.store import Store, history_of, no_conversations
 from realcoze.domain.ids import BotName
 from realcoze.errors import Misconfigured
+from realcoze.gateway.background import LOCAL
 from realcoze.gateway.continuity import History
 from realcoze.gateway.route import ONLY_BOT
 from realcoze.upstreams.coze_open.login import FILE_NAME, LoginFile
+from realcoze.upstreams.coze_open.settings import Kind
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +89,7 @@ class Bot(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     With `workflow_id` or `chatflow_id` it is one of these, run in the name of `bot_id` or `app_id`.
     """
 
+    aliases: list[str] = []
     upstream: str = SEED_UPSTREAM
     config: str = "./config.json"
     bot_id: str = ""
@@ -96,6 +99,13 @@ class Bot(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     input: str = "input"
     private: bool | None = None
     history: History = "replay"
+    instructions: str = ""
+    background: str = LOCAL
+
+    @property
+    def kind(self) -> Kind:
+        """What answers, on the open API."""
+        return "workflow" if self.workflow_id else "chatflow" if self.chatflow_id else "bot"
 
     @property
     def known_as(self) -> str:

@@ -1,16 +1,16 @@
 """`realcoze serve`."""
 
 import gc
+import shlex
 
 import click
 
+from realcoze.app.address import EVERYWHERE, callable_at, in_url
 from realcoze.app.config import Server, Settings
+from realcoze.app.invocation import our_command
 from realcoze.app.server import listening
 from realcoze.app.signals import STOP, told
 from realcoze.app.wiring import House, build_app, open_house
-
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, not bound
-"""Addresses that stand for all of a machine's, and one of them that can be called."""
 
 
 async def serve(settings: Settings) -> int:
@@ -34,12 +34,16 @@ def _relax_collector() -> None:
 
 
 def announce(house: House, server: Server, port: int) -> None:
-    """What is served, and a line to try."""
-    address = f"{_in_url(server.host)}:{port}"
-    callable_at = f"{_in_url(EVERYWHERE.get(server.host, server.host))}:{port}"
-    click.echo(f"Serving {', '.join(house.gateway.bots)} at http://{address}, until Ctrl-C.")
-    click.echo(f"Open http://{callable_at}/ in a browser, or:")
-    click.echo(f"  {curl_line(callable_at, has_key=bool(server.key))}")
+    """What is served, for which clients, and a line to try."""
+    address = callable_at(server.host, port)
+    bots = list(house.gateway.bots)
+    click.echo(f"Serving {', '.join(bots)} at http://{in_url(server.host)}:{port}, until Ctrl-C.")
+    click.echo(f"Base URL of OpenAI clients: http://{address}/v1, of Anthropic clients: http://{address}.")
+    click.echo("They need the key of the settings (REALCOZE_KEY)." if server.key else "No key is needed.")
+    command = f"{our_command()} snippets --url http://{address} --model {shlex.quote(bots[0])}"
+    click.echo(f"What to paste into them:\n  {command}")
+    click.echo(f"Open http://{address}/ in a browser, or:")
+    click.echo(f"  {curl_line(address, has_key=bool(server.key))}")
     if server.host in EVERYWHERE and not server.allowed_hosts:
         click.echo("Other machines are refused until server.allowed_hosts in realcoze.toml lists a name of this one.")
 
@@ -51,7 +55,3 @@ def curl_line(address: str, *, has_key: bool = False) -> str:
         f"curl -N 'http://{address}/?stream=true' -H 'Accept: text/event-stream' {key}"
         """-d '{"messages": [{"role": 2, "content": "Hello"}]}'"""
     )
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

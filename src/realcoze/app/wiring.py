@@ -1,6 +1,6 @@
 """Composition: settings → upstreams → gateway → faces → one ASGI application.  Plain calls."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,30 +12,40 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from realcoze.app import config
+from realcoze.app import config, v1
 from realcoze.app.accounts import OpenUpstream, PlaygroundUpstream, Upstream, credentials_of
 from realcoze.app.config import Settings
 from realcoze.app.server import is_loopback
 from realcoze.app.store import open_continuity
+from realcoze.app.treatment import aliases_of, check_background, policy_for_bot, policy_for_draft
 from realcoze.dialects.coze_playground.execute import BotConfig, decode_config
 from realcoze.domain.ids import BotName
 from realcoze.domain.ports import Chats
 from realcoze.errors import BadRequest, Internal, Misconfigured
-from realcoze.faces.http import LOOPBACK_HOSTS, Guard, Refused, new_request_id
-from realcoze.faces.native import NativeFace, StreamTimes, refuse_at_door, refuse_error
+from realcoze.faces.anthropic import AnthropicFace
+from realcoze.faces.http import LOOPBACK_HOSTS, Guard, Refused
+from realcoze.faces.native import NativeFace, refuse_error
+from realcoze.faces.openai.chat import ChatFace
+from realcoze.faces.openai.models import ModelsFace
 from realcoze.faces.page import page_routes
+from realcoze.faces.paths import VERSIONED, TolerantPaths
 from realcoze.faces.socket import SocketFace
+from realcoze.faces.streamed import StreamTimes
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
+from realcoze.gateway.instructions import Policy
 from realcoze.gateway.route import Routes
 from realcoze.upstreams.coze_open.settings import Deadlines as OpenDeadlines
-from realcoze.upstreams.coze_open.settings import Kind, OpenSettings, Target
+from realcoze.upstreams.coze_open.settings import OpenSettings, Target
 from realcoze.upstreams.coze_open.upstream import CozeOpen, open_coze
 from realcoze.upstreams.coze_playground.settings import Deadlines, PlaygroundSettings
 from realcoze.upstreams.coze_playground.upstream import Playground, open_playground
 from realcoze.upstreams.credentials import Secret
 
-THERE_IS = "GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health and the websocket /ws"
+THERE_IS = (
+    "GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health and the websocket /ws, and under /v1 "
+    "chat/completions, messages, messages/count_tokens and models"
+)
 
 Health = Callable[[], Mapping[str, object]]
 
@@ -55,6 +65,9 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     Raises `Misconfigured`.
     """
     config.require_bots(settings)
+    aliases = aliases_of({bot: b.aliases for bot, b in settings.bots.items()})
+    backgrounds = _backgrounds(settings, aliases)
+    policies = {bot: _policy(bot, b, settings.upstreams[b.upstream]) for bot, b in settings.bots.items()}
     async with AsyncExitStack() as stack:
         upstreams: dict[str, Playground | CozeOpen] = {}
         for name, upstream in settings.upstreams.items():
@@ -65,7 +78,12 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         any_bot = next((upstream for upstream in upstreams.values() if _takes_any_bot(upstream)), None)
         histories = {bot: b.history for bot, b in settings.bots.items()}
         continuity = await stack.enter_async_context(open_continuity(settings.store, histories, settings.state_dir))
-        gateway = Gateway(Routes(chats, catches_all=settings.catches_all, any_bot=any_bot), continuity=continuity)
+        gateway = Gateway(
+            Routes(chats, catches_all=settings.catches_all, any_bot=any_bot, aliases=aliases),
+            continuity=continuity,
+            backgrounds=backgrounds,
+            policies=policies,
+        )
         yield House(gateway, lambda: {name: upstream.health() for name, upstream in upstreams.items()})
 
 
@@ -76,6 +94,19 @@ def _opened(
         return open_coze(open_settings(upstream, bots))
     configs = {name: _bot_config(Path(bot.config)) for name, bot in bots.items()}
     return open_playground(_playground_settings(upstream, configs, state_dir))
+
+
+def _backgrounds(settings: Settings, aliases: Iterable[BotName]) -> dict[BotName, str]:
+    names = (*settings.bots, *aliases)
+    for bot, each in settings.bots.items():
+        check_background(bot, each.background, names)
+    return {bot: each.background for bot, each in settings.bots.items()}
+
+
+def _policy(name: BotName, bot: config.Bot, upstream: Upstream) -> Policy:
+    if isinstance(upstream, OpenUpstream):
+        return policy_for_bot(name, bot.instructions, bot.kind)
+    return policy_for_draft(name, bot.instructions)
 
 
 def _takes_any_bot(upstream: Playground | CozeOpen) -> bool:
@@ -93,14 +124,28 @@ def build_app(house: House, settings: Settings) -> ASGIApp:
         )
     times = StreamTimes(gate=server.gate_s, keepalive=server.keepalive_s, stall=server.stall_s)
     native = NativeFace(house.gateway, access, health=house.health, times=times, upload_bytes=server.upload_bytes)
+    anthropic = AnthropicFace(house.gateway, access, times=times)
     socket = SocketFace(house.gateway, access, refuse=refuse_error, stall_s=server.stall_s)
-    routes = [*native.routes(), *page_routes(), *socket.routes(), Route("/ws", _no_upgrade, methods=["GET"])]
+    others = [
+        *ChatFace(house.gateway, access, times=times).routes(),
+        *anthropic.routes(),
+        *v1.models_routes(ModelsFace(house.gateway, access), anthropic),
+    ]
+    ours = [*native.routes(), *page_routes(), *socket.routes(), Route("/ws", _no_upgrade, methods=["GET"])]
+    routes = [*ours, *v1.without_key(others), *others]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_refusal, Exception: _defect})
     app.router.default = _no_such_path
     hosts = {*LOOPBACK_HOSTS, *server.allowed_hosts}
     if server.host not in ("0.0.0.0", "::"):  # noqa: S104 - recognised, not bound
         hosts.add(server.host)
-    return Guard(app, allowed_hosts=hosts, allowed_origins=server.allowed_origins, refuse=refuse_at_door)
+    guard = Guard(
+        app,
+        allowed_hosts=hosts,
+        allowed_origins=server.allowed_origins,
+        open_to_all=None if access.is_open else VERSIONED,
+        refuse=v1.refuse_at_door,
+    )
+    return TolerantPaths(guard, paths=[route.path for route in others])
 
 
 async def _no_such_path(_scope: Scope, _receive: Receive, _send: Send) -> None:
@@ -119,7 +164,7 @@ def _http_refusal(request: HttpRequest, error: Exception) -> Response:
     code = {404: "no_such_path", 405: "method_not_allowed", 426: "upgrade_required"}.get(status, "bad_http")
     asked = f"{request.scope.get('method', 'websocket')[:20]} {request.scope['path'][:80]!r}"
     message = f"There is no {asked} here, but {THERE_IS}."
-    response = refuse_at_door(Refused(status, code, message))
+    response = v1.refuse_at_door(request.scope, Refused(status, code, message))
     if status == 426:
         response.headers.update({"upgrade": "websocket", "connection": "upgrade"})  # RFC 9110, 7.8 and 15.5.22
     if status == 405:
@@ -138,9 +183,9 @@ def _methods_at(request: HttpRequest) -> set[str]:
     }
 
 
-def _defect(_request: HttpRequest, _error: Exception) -> Response:
+def _defect(request: HttpRequest, _error: Exception) -> Response:
     """Ours; the log has the traceback."""
-    return refuse_error(new_request_id(), Internal("Something here is broken; the log has the details."))
+    return v1.refuse_error(request.scope, Internal("Something here is broken; the log has the details."))
 
 
 def open_settings(upstream: OpenUpstream, bots: Mapping[BotName, config.Bot]) -> OpenSettings:
@@ -163,11 +208,10 @@ def open_settings(upstream: OpenUpstream, bots: Mapping[BotName, config.Bot]) ->
 
 def _target(bot: config.Bot, upstream: OpenUpstream) -> Target:
     is_private = upstream.private if bot.private is None else bot.private
-    kind: Kind = "workflow" if bot.workflow_id else "chatflow" if bot.chatflow_id else "bot"
     return Target(
         id=bot.known_as,
-        kind=kind,
-        bot_id="" if kind == "bot" else bot.bot_id,
+        kind=bot.kind,
+        bot_id="" if bot.kind == "bot" else bot.bot_id,
         app_id=bot.app_id,
         input_name=bot.input,
         saves_history=not is_private,

@@ -14,7 +14,7 @@ from itertools import groupby
 import msgspec
 
 from realcoze.dialects.json_text import NotJson, read_json
-from realcoze.domain.content import Audio, File, Image, MediaPart, Part, Text
+from realcoze.domain.content import Audio, File, Image, MediaPart, Part, Text, uploaded
 from realcoze.domain.message import Message, Role
 from realcoze.errors import BadRequest
 
@@ -69,7 +69,11 @@ def decode_entries(entries: Iterable[Entry]) -> tuple[Message, ...]:
 
 def encode_entries(messages: Iterable[Message]) -> list[Entry]:
     """The entries of a history, oldest first."""
-    return [_encode(message.role, list(parts)) for message in messages for _, parts in groupby(message.parts, type)]
+    return [
+        _encode(message.role, list(parts))
+        for message in messages
+        for _, parts in groupby(uploaded(message.parts), type)
+    ]
 
 
 def _decode(place: int, entry: Entry) -> Message:
@@ -100,7 +104,7 @@ def _media(place: int, kind: int, content: str | KeyLists) -> tuple[Part, ...]:
     return tuple(part(**item.place) for item in getattr(content, name))
 
 
-def _encode(role: Role, parts: list[Part]) -> Entry:
+def _encode(role: Role, parts: list[Text | MediaPart]) -> Entry:
     """Parts of one kind as one entry."""
     for kind, (name, part_type) in _LISTS.items():
         keys = [Key(part.url or part.key) for part in parts if isinstance(part, part_type)]

@@ -13,6 +13,10 @@ import msgspec
 T = TypeVar("T")
 
 
+_LINE_BREAKS = (("\u0085".encode(), b"\\u0085"), ("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"))
+"""What JSON may hold as it is, and some clients break lines at."""
+
+
 class NotJson(ValueError):
     """The text is no JSON of the expected shape; the message says where, never what stood there."""
 
@@ -40,6 +44,14 @@ def read_if_json(text: str, decoder: msgspec.json.Decoder[T]) -> T | None:
         return read_json(text.encode(errors="replace"), decoder)
     except NotJson:
         return None
+
+
+def on_one_line(data: bytes) -> bytes:
+    """The same JSON for clients that break lines wherever Unicode does (RELIABILITY U15)."""
+    if not data.isascii():
+        for raw, escaped in _LINE_BREAKS:
+            data = data.replace(raw, escaped)
+    return data
 
 
 def _heal_surrogates(data: bytes | str) -> bytes | None:

@@ -1,6 +1,7 @@
 """What a message is made of."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,4 +39,21 @@ class Audio:
 MediaPart = Image | File | Audio
 """What an upload can be."""
 
-Part = Text | MediaPart
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inline:
+    """A file that came with a question: the gateway uploads it before the question is asked."""
+
+    data: bytes = field(repr=False)
+    name: str = ""
+
+
+Part = Text | MediaPart | Inline
+
+
+def uploaded(parts: Iterable[Part]) -> tuple[Text | MediaPart, ...]:
+    """The same parts, for a dialect to write.  An `Inline` among them is a defect: no protocol has a place for it."""
+    parts = tuple(parts)
+    if any(isinstance(part, Inline) for part in parts):
+        raise TypeError("a file that came with a question was not uploaded before it was to be written")
+    return tuple(part for part in parts if not isinstance(part, Inline))

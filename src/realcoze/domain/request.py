@@ -54,12 +54,15 @@ class Request:
     last one the user's.  What an upstream's protocol cannot carry it refuses by name; it never
     drops it.  The six fields after `user_id` are Coze's own (open API v3, chat).
 
+    `instructions` is what system and developer messages say; the gateway gives it to the bot by its policy.
+
     `tool_results` and `resume` go on with a turn that waits for them, which `conversation_id` and
     `chat_id` name; with `tool_results` there need be no messages.
     """
 
     messages: tuple[Message, ...]
     bot: BotName = BotName("")
+    instructions: str = ""
     conversation_id: ConversationId | None = None
     user_id: UserId | None = None
     custom_variables: Mapping[str, str] = field(default_factory=dict)

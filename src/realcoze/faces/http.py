@@ -52,7 +52,7 @@ THREAD_HEADERS = {"x-conversation-id": False, "x-openwebui-chat-id": True}
 
 THREAD_CHARACTERS = 200
 
-EXPOSED = "x-request-id, retry-after"
+EXPOSED = "x-request-id, retry-after, x-should-retry, x-realcoze-ignored"
 """The headers of an answer that such a page may read beside the usual ones."""
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -70,6 +70,11 @@ class Refused(Exception):
 
 def new_request_id() -> RequestId:
     return RequestId(f"req_{uuid.uuid4().hex[:20]}")
+
+
+def nobody() -> Response:
+    """For a client that has left; it is never sent, and stands in no table but nginx's."""
+    return Response(status_code=499)
 
 
 def presented_keys(headers: Headers) -> list[str]:
@@ -182,6 +187,9 @@ class Guard:
     by a name that resolves to 127.0.0.1.  So the Host must be one of ours and the Origin, where
     there is one, too; programs such as curl and Node send no Origin.  The pages of
     `allowed_origins` may read the answers as well (CORS), without credentials: the key is no cookie.
+
+    Paths that begin with `open_to_all` are for the pages of every site, as programs that live in a page call
+    them from wherever they were loaded: there a key must be the guard.
     """
 
     def __init__(
@@ -190,9 +198,11 @@ class Guard:
         *,
         allowed_hosts: Iterable[str],
         allowed_origins: Iterable[str],
-        refuse: Callable[[Refused], Response],
+        open_to_all: str | None = None,
+        refuse: Callable[[Scope, Refused], Response],
     ) -> None:
         self._app = app
+        self._open_to_all = open_to_all
         self._hosts = frozenset(host.lower() for host in allowed_hosts)
         self._origins = frozenset(_origin(origin) for origin in allowed_origins)
         self._refuse = refuse
@@ -201,26 +211,34 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             return await self._app(scope, receive, send)
         headers = Headers(scope=scope)
+        is_open_to_all = self._is_open_to_all(scope)
         try:
-            self._check(scope["type"], scope.get("method", "GET"), headers)
+            self._check_host(headers)
+            if not is_open_to_all:
+                self._check_origin(scope["type"], scope.get("method", "GET"), headers)
         except Refused as refused:
-            return await self._refuse(refused)(scope, receive, send)
+            return await self._refuse(scope, refused)(scope, receive, send)
         origin = _origin(headers.get("origin", ""))
-        if scope["type"] == "websocket" or origin not in self._origins:
+        if scope["type"] == "websocket" or not (origin in self._origins or (origin and is_open_to_all)):
             return await self._app(scope, receive, send)
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
-            return await Response(status_code=204, headers={**_readable_by(origin), **PREFLIGHT})(scope, receive, send)
+            allowed = {**_readable_by(origin), **PREFLIGHT, **(_echo(headers) if is_open_to_all else {})}
+            return await Response(status_code=204, headers=allowed)(scope, receive, send)
         return await self._app(scope, receive, partial(_send_readable, send, origin))
 
-    def _check(self, kind: str, method: str, headers: Headers) -> None:
-        hosts = headers.getlist("host")
-        host = hosts[0] if len(hosts) == 1 else ""
-        name = _host_name(host)
+    def _is_open_to_all(self, scope: Scope) -> bool:
+        return self._open_to_all is not None and scope["type"] == "http" and scope["path"].startswith(self._open_to_all)
+
+    def _check_host(self, headers: Headers) -> None:
+        name = _host_name(_host(headers))
         if "*" not in self._hosts and name not in self._hosts:
             raise Refused(421, "wrong_host", f"This server does not answer to the host name {name[:80]!r}.")
+
+    def _check_origin(self, kind: str, method: str, headers: Headers) -> None:
         if "origin" not in headers or (kind == "http" and method in ("GET", "HEAD", "OPTIONS")):
             return
-        own = (f"http://{host.lower()}", f"https://{host.lower()}")
+        host = _host(headers).lower()
+        own = (f"http://{host}", f"https://{host}")
         for origin in map(_origin, headers.getlist("origin")):
             if origin not in own and origin not in self._origins:
                 raise Refused(403, "wrong_origin", f"Pages of {origin[:80]!r} may not call this server.")
@@ -237,6 +255,17 @@ def _origin(value: str) -> str:
     return value.rstrip("/").lower()
 
 
+def _echo(headers: Headers) -> dict[str, str]:
+    """What a page of any site may send: whatever it asks for, as SDKs have headers of their own (`x-stainless-*`).
+
+    Browsers ask apart whether a page of the web may reach a private network (WICG, Private Network Access).
+    """
+    allowed = {"access-control-allow-headers": headers.get("access-control-request-headers", "*")}
+    if "access-control-request-private-network" in headers:
+        allowed["access-control-allow-private-network"] = "true"
+    return allowed
+
+
 def _readable_by(origin: str) -> dict[str, str]:
     """What tells a browser that a page of `origin`, which is one of the allowed, may read the answer."""
     return {"access-control-allow-origin": origin, "vary": "origin"}
@@ -247,6 +276,12 @@ async def _send_readable(send: Send, origin: str, message: Message) -> None:
         readable = Headers({**_readable_by(origin), "access-control-expose-headers": EXPOSED}).raw
         message = {**message, "headers": [*message["headers"], *readable]}
     await send(message)
+
+
+def _host(headers: Headers) -> str:
+    """The only Host header; empty when there is none, or another."""
+    hosts = headers.getlist("host")
+    return hosts[0] if len(hosts) == 1 else ""
 
 
 def _host_name(host: str) -> str:

@@ -1,7 +1,7 @@
 """Our own HTTP API: `POST /`, files and speech, and `GET /health`.  Its users read docs/native-api.md."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -11,19 +11,21 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from realcoze import __version__
-from realcoze.dialects.native.failure import encode_error, encode_refusal, retry_after_of, status_of
+from realcoze.dialects.native.failure import encode_error, encode_refusal
 from realcoze.dialects.native.records import NdjsonEncoder, SseEncoder
 from realcoze.dialects.native.reply import encode_reply
 from realcoze.dialects.native.request import Question, decode_request
 from realcoze.dialects.native.snapshots import SnapshotEncoder, encode_flat_error
 from realcoze.dialects.native.speech import decode_speech, encode_text
 from realcoze.dialects.native.upload import encode_uploaded
+from realcoze.dialects.statuses import retry_after_of, status_of
 from realcoze.domain.ids import BotName, RequestId
 from realcoze.errors import RealcozeError
 from realcoze.faces.http import (
     Refused,
     declared_bytes,
     new_request_id,
+    nobody,
     presented_keys,
     read_body,
     read_file,
@@ -31,7 +33,7 @@ from realcoze.faces.http import (
     unless_left,
 )
 from realcoze.faces.room import Room
-from realcoze.faces.streamed import Encoder, StreamedAnswer
+from realcoze.faces.streamed import Encoder, StreamedAnswer, StreamTimes
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
 
@@ -51,17 +53,6 @@ class WithFile(Protocol[T_co]):
     """Something that the gateway does with a file."""
 
     def __call__(self, data: bytes, name: str, *, bot: BotName) -> Awaitable[T_co]: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamTimes:
-    """Seconds.  `gate`: how long the status waits for the first content; `stall`: how long a client
-    may not read.
-    """
-
-    gate: float = 5.0
-    keepalive: float = 10.0
-    stall: float = 30.0
 
 
 class NativeFace:
@@ -97,7 +88,7 @@ class NativeFace:
             if not (question.is_streamed or _is_streamed(request)):
                 return await self._whole(request, question, request_id)
         except ClientDisconnect:
-            return _nobody()
+            return nobody()
         except RealcozeError as error:
             return refuse(error)
         return StreamedAnswer(
@@ -105,9 +96,7 @@ class NativeFace:
             encoder=_encoder(request, question, request_id),
             refuse=refuse,
             headers={"x-request-id": request_id, "cache-control": "no-store", "x-accel-buffering": "no"},
-            gate_s=self._times.gate,
-            keepalive_s=self._times.keepalive,
-            stall_s=self._times.stall,
+            times=self._times,
         )
 
     async def _whole(self, request: HttpRequest, question: Question, request_id: RequestId) -> Response:
@@ -154,7 +143,7 @@ class NativeFace:
             self._access.authenticate(presented_keys(request.headers))
             return await work(request_id)
         except ClientDisconnect:
-            return _nobody()
+            return nobody()
         except RealcozeError as error:
             return refuse_error(request_id, error)
 
@@ -193,11 +182,6 @@ def _error_headers(request_id: RequestId, error: RealcozeError) -> dict[str, str
     if (retry_after := retry_after_of(error)) is not None:
         headers["retry-after"] = str(retry_after)
     return headers
-
-
-def _nobody() -> Response:
-    """For a client that has left; it is never sent, and stands in no table but nginx's."""
-    return Response(status_code=499)
 
 
 def _is_streamed(request: HttpRequest) -> bool:

@@ -7,6 +7,7 @@ server pieces are handed to `send` by a task.
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Protocol
 
 import anyio
@@ -63,11 +64,22 @@ class Encoder(Protocol):
     def tick(self, now: float) -> bytes: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamTimes:
+    """Seconds.  `gate`: how long the status waits for the first content; `stall`: how long a client
+    may not read.
+    """
+
+    gate: float = 5.0
+    keepalive: float = 10.0
+    stall: float = 30.0
+
+
 class StreamedAnswer(Response):
     """One turn, streamed as the response to one request.
 
     Until the first content the status is not sent, so that an error before it still has its own
-    status; after `gate_s` the headers go out anyway.  A turn that fails later ends without the
+    status; after `times.gate` the headers go out anyway.  A turn that fails later ends without the
     last chunk, so that no client takes it for a whole answer.
     """
 
@@ -78,16 +90,14 @@ class StreamedAnswer(Response):
         encoder: Encoder,
         refuse: Callable[[RealcozeError], Response],
         headers: dict[str, str],
-        gate_s: float,
-        keepalive_s: float,
-        stall_s: float,
+        times: StreamTimes,
     ) -> None:
         super().__init__(media_type=None, headers={**headers, "content-type": encoder.content_type})
         del self.headers["content-length"]
         self._relay = relay
         self._encoder = encoder
         self._refuse = refuse
-        self._gate_s, self._keepalive_s, self._stall_s = gate_s, keepalive_s, stall_s
+        self._gate_s, self._keepalive_s, self._stall_s = times.gate, times.keepalive, times.stall
         self._loop = asyncio.get_running_loop()
         self._flow: Flow | None = None
         self._outlet: Outlet | None = None

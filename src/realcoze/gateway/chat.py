@@ -5,7 +5,7 @@ same thing with a bounded queue in between.
 """
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Self
@@ -16,12 +16,15 @@ from realcoze.domain.content import MediaPart
 from realcoze.domain.event import ENDS, Event, TurnFailed
 from realcoze.domain.fold import Fold, Reply
 from realcoze.domain.ids import BotName, RequestId
-from realcoze.domain.ports import Flow, Sink, Sound, Speaks, Transcribes, Uploads
+from realcoze.domain.ports import Chats, Flow, Sink, Sound, Speaks, Transcribes, Uploads
 from realcoze.domain.request import Request
 from realcoze.domain.turn import TurnLife
 from realcoze.errors import BadRequest, Internal, RealcozeError
+from realcoze.gateway.background import LOCAL, PASS, Task, answer_to, task_of, turn_of
 from realcoze.gateway.continued import Continuity
+from realcoze.gateway.instructions import Policy, default_policy, instructed
 from realcoze.gateway.route import Onward, Routes
+from realcoze.gateway.uploads import Uploading, takes_no_files
 from realcoze.tasks import background_tasks
 
 log = logging.getLogger(__name__)
@@ -37,17 +40,33 @@ NO_END = "no end"
 class Gateway:
     """The middle of everything; faces know it and nothing below it.
 
-    Without `continuity` each turn stands for itself.
+    Without `continuity` each turn stands for itself, and without `backgrounds` no background request is known
+    as one: so for who hands on to another realcoze.  `backgrounds` and `policies` have the bots of the
+    settings that do not go by the defaults (`background.py`, `instructions.py`).
     """
 
-    def __init__(self, routes: Routes | Onward, *, continuity: Continuity | None = None) -> None:
+    def __init__(
+        self,
+        routes: Routes | Onward,
+        *,
+        continuity: Continuity | None = None,
+        backgrounds: Mapping[BotName, str] | None = None,
+        policies: Mapping[BotName, Policy] | None = None,
+    ) -> None:
         self._routes = routes
         self._continuity = continuity
+        self._backgrounds = backgrounds
+        self._policies = policies or {}
 
     @property
     def bots(self) -> tuple[BotName, ...]:
         """The names that can be asked for; none where only the upstream knows them."""
         return tuple(self._routes.bots)
+
+    @property
+    def aliases(self) -> Mapping[BotName, BotName]:
+        """More names that can be asked for, each with the bot that it reaches."""
+        return self._routes.aliases
 
     def find(self, name: BotName) -> BotName:
         """The bot that answers to a name, or to none.  Raises `NotFound`, which lists the names there are."""
@@ -64,10 +83,10 @@ class Gateway:
         try:
             bot, chats = self._routes.route(request.bot)
             request = replace(request, bot=bot)
-            if self._continuity is None:
-                await chats.converse(request, guard)
+            if self._backgrounds is not None and (task := task_of(request)) is not None:
+                await self._relay_background(request, task, self._backgrounds.get(bot, LOCAL), guard)
             else:
-                await self._continuity.converse(request, chats, guard)
+                await self._relay_turn(request, chats, guard)
         except RealcozeError as error:
             guard.fail(error)
         except Exception:
@@ -82,6 +101,29 @@ class Gateway:
         took_s = anyio.current_time() - started
         log.info("request %s: bot %.80s, %s after %.1f s", request_id, bot, guard.outcome, took_s)
 
+    async def _relay_turn(self, request: Request, chats: Chats, sink: Sink) -> None:
+        """A turn of a conversation."""
+        request = self._instructed(request)
+        if self._continuity is None:
+            await Uploading(chats).converse(request, sink)
+        else:
+            await self._continuity.converse(request, Uploading(chats), sink)
+
+    async def _relay_background(self, request: Request, task: Task, who: str, sink: Sink) -> None:
+        """What a program asks for itself: it belongs to no conversation, whoever answers."""
+        if who == LOCAL:
+            sink.open(_NoFlow())
+            for event in turn_of(answer_to(task)):
+                sink.feed(event)
+            return
+        bot, chats = self._routes.route(request.bot if who == PASS else BotName(who))
+        await chats.converse(
+            self._instructed(replace(request, bot=bot, conversation_id=None, chat_id=None, thread=None)), sink
+        )
+
+    def _instructed(self, request: Request) -> Request:
+        return instructed(request, self._policies.get(request.bot) or default_policy(request.bot))
+
     async def ask(self, request: Request, *, request_id: RequestId = RequestId("-")) -> Reply:
         """The whole reply.  Raises the turn's error."""
         gathering = _Gathering()
@@ -92,7 +134,7 @@ class Gateway:
         """Put a file where a bot can see it; the part to say it with.  Raises a `RealcozeError`."""
         bot, upstream = self._routes.route(bot)
         if not isinstance(upstream, Uploads):
-            raise BadRequest("This bot's upstream takes no files.", code="not_supported_by_upstream")
+            raise takes_no_files()
         return await upstream.upload(data, name, bot)
 
     async def speak(

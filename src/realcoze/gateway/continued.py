@@ -1,11 +1,12 @@
 """One turn that goes on where the one before it ended: take a place, ask, keep the next place.
 
 What is decided stands in `continuity.py`; here it is done.  A bot that replays passes through with
-nothing changed, except that a question which ended a turn is answered by the next.
+nothing changed, except that a question which ended a turn is answered by the next, and that results of
+tools find the turn that waits for them.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import anyio
 
@@ -16,6 +17,7 @@ from realcoze.domain.event import (
     InputRequested,
     TextDelta,
     TextReplaced,
+    ToolCallsRequested,
     TurnDone,
     TurnFailed,
     TurnStarted,
@@ -31,16 +33,25 @@ from realcoze.gateway.continuity import (
     Place,
     begun,
     continued,
+    handed_in,
     is_explicit,
     key_after,
     key_before,
     keys_answered,
+    keys_of_calls,
     place_after,
     place_after_failure,
+    place_of_calls,
 )
 from realcoze.gateway.places import KEEP_S, Places
 
 log = logging.getLogger(__name__)
+
+Halt = TurnDone | InputRequested | ToolCallsRequested
+"""The ends after which there is somewhere to go on."""
+
+Kept = Sequence[tuple[Key, Place]]
+"""Places, each with what it lies under."""
 
 _TEXTS = frozenset({TextDelta, TextReplaced, AnswerDone})
 _NOWHERE = TurnStarted(chat_id=ChatId(""), conversation_id=ConversationId(""))
@@ -61,12 +72,35 @@ class Continuity:
         if is_explicit(request):
             for answered in keys_answered(request):
                 await self._places.take(answered)
-        elif (key := key_before(request)) is not None and (place := await self._places.take(key)) is not None:
+            request, waiting = await self._find_calls(request)
+            await self._run(request, _Turn(request, history, sink, self._end, taken=waiting), chats)
+            return
+        if (key := key_before(request)) is not None and (place := await self._places.take(key)) is not None:
             sent = continued(request, place, history)
-            turn = _Turn(request, history, sink, self._end, taken=(key, place))
+            turn = _Turn(request, history, sink, self._end, taken=((key, place),))
             if sent is not None and await self._went_on(sent, turn, chats, place):
                 return
         await self._run(begun(request, history), _Turn(request, history, sink, self._end), chats)
+
+    async def _find_calls(self, request: Request) -> tuple[Request, Kept]:
+        """The request with the turn that waits for its results, and the places that said so.
+
+        A caller who names the turn itself is believed.  Raises `NotFound`.
+        """
+        keys = keys_of_calls(request, (result.call_id for result in request.tool_results))
+        with anyio.CancelScope(shield=True):
+            places = [await self._places.take(key) for key in keys]
+        found = tuple((key, place) for key, place in zip(keys, places, strict=True) if place is not None)
+        if not keys or request.chat_id:
+            return request, found
+        completed = handed_in(request, places)
+        if completed is None:
+            await self._keep(found)
+            raise NotFound(
+                "The turn that asked for these results of tools is not known any more.",
+                hint="Results are handed in once, all those of a turn together. Ask the question again.",
+            )
+        return completed, found
 
     async def _went_on(self, sent: Request, turn: "_Turn", chats: Chats, place: Place) -> bool:
         """Run the turn at a place; False when its conversation is not there any more, and nothing was said.
@@ -96,20 +130,21 @@ class Continuity:
             failure = error
             raise
         finally:
-            if turn.kept is not None:
-                await self._places.keep(*turn.kept)
-            elif turn.has_broken_off and (left := _left(turn, failure)) is not None:
-                self._places.announce(*left)
-                await self._places.keep(*left)
+            for key, place in turn.kept:
+                await self._places.keep(key, place)
+            if turn.has_broken_off:
+                await self._keep(_left(turn, failure))
 
-    def _end(self, turn: "_Turn", end: TurnDone | InputRequested) -> None:
-        """The turn has ended and its caller is about to know: the place can be taken from now on."""
-        if turn.history == "replay" and not isinstance(end, InputRequested):
-            return
-        shown = turn.shown(end)
-        place = place_after(turn.request, turn.started, end, shown, turn.history)
-        if place is not None and (key := key_after(turn.request, shown)) is not None:
-            turn.kept = (key, place)
+    async def _keep(self, left: Kept) -> None:
+        """Put places back, or where they can be found."""
+        for key, place in left:
+            self._places.announce(key, place)
+            await self._places.keep(key, place)
+
+    def _end(self, turn: "_Turn", end: Halt) -> None:
+        """The turn has ended and its caller is about to know: the places can be taken from now on."""
+        turn.kept = _after(turn, end)
+        for key, place in turn.kept:
             self._places.announce(key, place)
 
 
@@ -124,15 +159,15 @@ class _Turn:
         request: Request,
         history: History,
         sink: Sink,
-        on_end: "Callable[[_Turn, TurnDone | InputRequested], None]",
+        on_end: "Callable[[_Turn, Halt], None]",
         *,
-        taken: tuple[Key, Place] | None = None,
+        taken: Kept = (),
     ) -> None:
         self.request = request
         self.history = history
         self.taken = taken
         self.started = _NOWHERE
-        self.kept: tuple[Key, Place] | None = None
+        self.kept: Kept = ()
         self.has_begun = False
         self.has_broken_off = True
         self.is_elsewhere = False
@@ -165,7 +200,7 @@ class _Turn:
             self._texts.append(event)
         elif isinstance(event, ENDS) and self.has_broken_off:
             self.has_broken_off = isinstance(event, TurnFailed)
-            if isinstance(event, TurnDone | InputRequested):
+            if isinstance(event, Halt):
                 self._on_end(self, event)
         self._sink.feed(event)
 
@@ -186,16 +221,30 @@ def _nothing() -> None:
     """For a turn that may begin anywhere."""
 
 
-def _left(turn: _Turn, failure: RealcozeError | None) -> tuple[Key, Place] | None:
-    """What is to be kept after a turn that broke off: the place it came from, if it has not touched it."""
+def _after(turn: _Turn, end: Halt) -> Kept:
+    """What is to be kept after a turn that did not break off."""
+    if isinstance(end, ToolCallsRequested):
+        waiting = place_of_calls(turn.request, turn.started)
+        keys = keys_of_calls(turn.request, (call.call_id for call in end.calls))
+        return [(key, waiting) for key in keys] if waiting else ()
+    if turn.history == "replay" and isinstance(end, TurnDone):
+        return ()
+    shown = turn.shown(end)
+    place = place_after(turn.request, turn.started, end, shown, turn.history)
+    key = key_after(turn.request, shown)
+    return [(key, place)] if key and place else ()
+
+
+def _left(turn: _Turn, failure: RealcozeError | None) -> Kept:
+    """What is to be kept after a turn that broke off: where it came from, if it has not touched it."""
     if turn.is_elsewhere or (failure is not None and _is_gone(failure)):
-        return None
+        return ()
     if turn.taken and failure is not None and not turn.has_begun and not isinstance(failure, _UNCLEAR):
         return turn.taken
-    conversation_id = turn.started.conversation_id or (turn.taken[1].conversation_id if turn.taken else "")
+    conversation_id = turn.started.conversation_id or (turn.taken[0][1].conversation_id if turn.taken else "")
     place = place_after_failure(turn.request, ConversationId(conversation_id), turn.history)
     key = key_before(turn.request)
-    return (key, place) if key and place else None
+    return [(key, place)] if key and place else ()
 
 
 def _is_gone(error: RealcozeError) -> bool:

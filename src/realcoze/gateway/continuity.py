@@ -8,12 +8,16 @@ from is one of three, the first that there is:
     the caller's name for it      a thread whose client may send what is new only; one place each
     what was said so far          a hash of all messages up to the bot's last one, in the thread if there is one
 
-All of them lie under the caller's key, the bot and the user.  A place is taken and never shared: of two
-chats that begin alike one finds it, and the other begins anew.  No place holds a word that was said.
+A turn that waits for results of tools leaves places of another kind, under the id of each call: who hands the
+results in needs to know nothing else of it.
+
+All of them lie under the caller's key, the bot and the user; those of calls under the first two.  A place is
+taken and never shared: of two chats that begin alike one finds it, and the other begins anew.  No place holds
+a word that was said.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -95,6 +99,27 @@ def keys_answered(request: Request) -> tuple[Key, ...]:
     return tuple(key for key in (_conversation(request), _thread(request), said) if key is not None)
 
 
+def keys_of_calls(request: Request, call_ids: Iterable[str]) -> tuple[Key, ...]:
+    """Where it lies which turn waits for the results of these calls."""
+    digests = (_digest("call", request.caller, request.bot, call_id) for call_id in dict.fromkeys(call_ids))
+    return tuple(Key(digest=digest, holds_one=True) for digest in digests)
+
+
+def place_of_calls(request: Request, started: TurnStarted) -> Place | None:
+    """The place to keep of a turn that waits for results; None where nobody could hand them in."""
+    conversation_id = started.conversation_id or request.conversation_id
+    chat_id = started.chat_id or request.chat_id
+    return Place(conversation_id=conversation_id, chat_id=chat_id) if conversation_id and chat_id else None
+
+
+def handed_in(request: Request, places: Sequence[Place | None]) -> Request | None:
+    """The request with the turn that its results are for; None unless they are all for one that waits."""
+    place, *others = dict.fromkeys(places)
+    if place is None or others:
+        return None
+    return replace(request, conversation_id=place.conversation_id, chat_id=place.chat_id)
+
+
 def is_explicit(request: Request) -> bool:
     """It says itself how it goes on with a turn that waits."""
     return bool(request.tool_results or request.resume)
@@ -156,12 +181,12 @@ def place_after_failure(request: Request, conversation_id: ConversationId, histo
 def fingerprint(request: Request, messages: Iterable[Message]) -> str:
     """A hash of what was said, and of who said it to whom.
 
-    White space is folded, as clients trim it; of a picture or file its kind counts, since its address may
-    change.
+    What the bot is told beside the messages is a part of it.  White space is folded, as clients trim it; of a
+    picture or file its kind counts, since its address may change.
     """
     thread = request.thread.id if request.thread else ""
     said = (field for message in messages for field in _fields(message))
-    return _digest("said", *_owner(request), thread, *said)
+    return _digest("said", *_owner(request), thread, request.instructions, *said)
 
 
 def _named(request: Request) -> Key | None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from realcoze.domain.ids import ANY_BOT, CHATFLOW, WORKFLOW, BotName
 from realcoze.domain.ports import Chats
@@ -20,12 +20,14 @@ ONLY_BOT = BotName("coze")
 class Routes:
     """`bots` is the table, in the order of the settings; without a table `catches_all`.
 
-    `any_bot` is who speaks for bots that are named by their id alone.
+    `any_bot` is who speaks for bots that are named by their id alone.  `aliases` are more names of bots
+    of the table.
     """
 
     bots: Mapping[BotName, Chats]
     catches_all: bool = False
     any_bot: Chats | None = None
+    aliases: Mapping[BotName, BotName] = field(default_factory=dict)
 
     def route(self, name: BotName) -> tuple[BotName, Chats]:
         """The bot's own name and who speaks for it.
@@ -33,6 +35,7 @@ class Routes:
         No name means the first bot.  Raises `NotFound`, which lists the names there are, or says how
         to write an id: who names a bot by it must not be answered by another.
         """
+        name = self.aliases.get(name, name)
         if self.any_bot is not None and name not in self.bots:
             if _ANY_BOT.fullmatch(name):
                 return name, self.any_bot
@@ -68,6 +71,11 @@ class Onward:
     def bots(self) -> tuple[BotName, ...]:
         """None that are known here."""
         return ()
+
+    @property
+    def aliases(self) -> Mapping[BotName, BotName]:
+        """Likewise."""
+        return {}
 
     def route(self, name: BotName) -> tuple[BotName, Chats]:
         """See `Routes.route`; never raises."""

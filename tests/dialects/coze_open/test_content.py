@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from codec_properties import PROPERTIES, bytes_near, texts
 from realcoze.dialects.coze_open.content import beside_their_text, decode_content, encode_content, shown
-from realcoze.domain.content import Audio, File, Image, Part, Text
+from realcoze.domain.content import Audio, File, Image, Inline, Part, Text
 from realcoze.domain.message import Message, Role, say
 from realcoze.errors import BadRequest
 
@@ -154,3 +154,8 @@ def test_any_content_is_read_or_refused_as_a_bad_request(content: bytes) -> None
     except BadRequest:
         return
     assert parts
+
+
+def test_a_file_that_was_not_uploaded_is_a_defect() -> None:
+    with pytest.raises(TypeError):
+        encode_content((Text(text="Look"), Inline(data=b"x")))

@@ -18,7 +18,7 @@ from realcoze.dialects.coze_open.workflow import (
     parameters_of,
     type_of,
 )
-from realcoze.domain.content import Audio, File, Image, Text
+from realcoze.domain.content import Audio, File, Image, Inline, Text
 from realcoze.domain.ids import ConversationId
 from realcoze.domain.message import Message, say
 from realcoze.domain.request import Request
@@ -186,3 +186,9 @@ def test_parameters_may_be_json_text_and_may_be_missing() -> None:
 def test_whatever_comes_in_is_read_or_refused(decode: Any, body: bytes) -> None:
     with suppress(BadRequest):
         decode(body)
+
+
+def test_a_file_that_was_not_uploaded_is_a_defect() -> None:
+    message = Message(role="user", parts=(Inline(data=b"x"),))
+    with pytest.raises(TypeError):
+        calls.parameters_of(Request(messages=(message,)), "input")

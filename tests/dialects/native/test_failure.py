@@ -13,9 +13,8 @@ from realcoze.dialects.native.failure import (
     encode_refusal,
     error_body,
     error_of,
-    retry_after_of,
-    status_of,
 )
+from realcoze.dialects.statuses import status_of
 from realcoze.domain.ids import RequestId
 from realcoze.errors import RealcozeError
 
@@ -86,10 +85,6 @@ def test_a_code_of_the_playground_is_known_in_a_stream_too(kind: type[RealcozeEr
     assert type(error_of(error_body(kind("m", code=code), REQUEST))) is kind
 
 
-def test_an_error_outside_the_table_is_ours() -> None:
-    assert status_of(RealcozeError("m")) == 500
-
-
 def test_the_body_says_what_is_known_and_nothing_else() -> None:
     full = errors.Overloaded("Too many turns.", hint="Wait.", retry_after_s=1.4, upstream_code=4009, logid="0217")
     assert json.loads(encode_error(full, REQUEST)) == {
@@ -104,13 +99,6 @@ def test_the_body_says_what_is_known_and_nothing_else() -> None:
     assert encode_error(errors.Internal("Broken."), REQUEST) == (
         b'{"error":{"code":"internal_error","message":"Broken.","request_id":"req_1"}}'
     )
-
-
-@pytest.mark.parametrize(
-    ("told_s", "written"), [(None, None), (0, 1), (0.2, 1), (1.6, 2), (30, 30), (120, 120), (121, 120), (3600, 120)]
-)
-def test_a_client_is_told_to_wait_between_1_and_120_seconds(told_s: float | None, written: int | None) -> None:
-    assert retry_after_of(errors.RateLimited("m", retry_after_s=told_s)) == written
 
 
 def test_a_refusal_of_http_itself_has_the_same_shape() -> None:

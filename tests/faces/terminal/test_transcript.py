@@ -3,7 +3,7 @@ from pathlib import Path
 import msgspec
 
 from realcoze.dialects.native.request import decode_request
-from realcoze.domain.content import File, Image
+from realcoze.domain.content import File, Image, Inline
 from realcoze.domain.message import Message, say
 from realcoze.faces.terminal.transcript import encode_transcript
 
@@ -44,3 +44,8 @@ def test_the_history_has_the_keys_of_what_was_attached() -> None:
     written = encode_transcript(SHOWN, Path("x.json"), {"tos/1.png": "cat.png"})
     assert decode_request(written).request.messages == SHOWN
     assert [entry["contentType"] for entry in msgspec.json.decode(written)] == [1, 1, 6, 9, 1]
+
+
+def test_what_is_to_be_uploaded_yet_has_its_name() -> None:
+    talk = (Message(role="user", parts=(Inline(data=b"x", name="cat.png"),)),)
+    assert encode_transcript(talk, Path("x.md"), {}) == b"## Me\n\n> cat.png\n"

@@ -6,28 +6,10 @@ Source: the table in docs/errors.md, whose column for OpenAI is ours too.
 import msgspec
 
 from realcoze import errors
+from realcoze.dialects.statuses import STATUS, retry_after_of
 from realcoze.domain.ids import RequestId
 from realcoze.errors import RealcozeError
 
-_STATUS: dict[type[RealcozeError], int] = {
-    errors.BadRequest: 400,
-    errors.TooLarge: 413,
-    errors.ContextTooLong: 400,
-    errors.ContentRefused: 400,
-    errors.Unauthorized: 401,
-    errors.NotFound: 404,
-    errors.Busy: 409,
-    errors.RateLimited: 429,
-    errors.Overloaded: 503,
-    errors.QuotaExhausted: 429,
-    errors.UpstreamDenied: 502,
-    errors.UpstreamFailed: 502,
-    errors.UpstreamTimeout: 504,
-    errors.Truncated: 502,
-    errors.Misconfigured: 500,
-    errors.Internal: 500,
-}
-_STATUS_OF_CODE = {"upstream_blocked": 503}
 _CLASS_OF_STATUS = {
     400: errors.BadRequest,
     401: errors.Unauthorized,
@@ -38,7 +20,7 @@ _CLASS_OF_STATUS = {
     503: errors.Overloaded,
     504: errors.UpstreamTimeout,
 }
-_CLASS_OF_CODE: dict[str, type[RealcozeError]] = {kind.default_code: kind for kind in _STATUS} | {
+_CLASS_OF_CODE: dict[str, type[RealcozeError]] = {kind.default_code: kind for kind in STATUS} | {
     "model_not_found": errors.NotFound,
     "not_supported_by_upstream": errors.BadRequest,
     "socket_unavailable": errors.Overloaded,
@@ -47,9 +29,6 @@ _CLASS_OF_CODE: dict[str, type[RealcozeError]] = {kind.default_code: kind for ki
     "upstream_forbidden": errors.UpstreamDenied,
     "push_lost": errors.Truncated,
 }
-
-RETRY_AFTER_S = range(1, 121)
-"""What we ever tell a client to wait, in whole seconds."""
 
 
 class ErrorBody(msgspec.Struct, omit_defaults=True):
@@ -65,18 +44,6 @@ class _Wrapped(msgspec.Struct):
 
 
 _DECODER = msgspec.json.Decoder(_Wrapped)
-
-
-def status_of(error: RealcozeError) -> int:
-    """The HTTP status of an error that comes before the answer has begun."""
-    return _STATUS_OF_CODE.get(error.code) or _STATUS.get(type(error), 500)
-
-
-def retry_after_of(error: RealcozeError) -> int | None:
-    """Whole seconds, within what we ever tell a client; None where waiting is no remedy."""
-    if error.retry_after_s is None:
-        return None
-    return max(RETRY_AFTER_S.start, min(round(error.retry_after_s), RETRY_AFTER_S.stop - 1))
 
 
 def error_body(error: RealcozeError, request_id: RequestId) -> ErrorBody:

@@ -11,7 +11,7 @@ from typing import assert_never, get_args
 
 import msgspec
 
-from realcoze.dialects.json_text import NotJson, read_json
+from realcoze.dialects.json_text import NotJson, on_one_line, read_json
 from realcoze.dialects.native.failure import ErrorBody, error_body, error_of
 from realcoze.dialects.native.reply import InterruptBody, ToolCallBody, interrupt_body, usage_body
 from realcoze.domain import event as ev
@@ -123,10 +123,6 @@ _KNOWN = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Record))
 _encode = msgspec.json.Encoder().encode
 
 
-_LINE_BREAKS = (("\u0085".encode(), b"\\u0085"), ("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"))
-"""What JSON may hold as it is, and some clients break lines at."""
-
-
 class NdjsonEncoder:
     """Events → lines.  `steps` are the kinds of steps that the client subscribed to."""
 
@@ -147,7 +143,7 @@ class NdjsonEncoder:
             return b""
         self.is_closed = isinstance(event, ev.ENDS)
         self.has_failed = isinstance(event, ev.TurnFailed)
-        return self._frame(_on_one_line(_encode(_record(event, self._request_id))))
+        return self._frame(on_one_line(_encode(_record(event, self._request_id))))
 
     def deadline(self) -> float | None:
         """Nothing is ever held back."""
@@ -172,14 +168,6 @@ class SseEncoder(NdjsonEncoder):
 
     def _frame(self, record: bytes) -> bytes:
         return b"data: " + record + b"\n\n"
-
-
-def _on_one_line(record: bytes) -> bytes:
-    """The same JSON for clients that break lines wherever Unicode does (RELIABILITY U15)."""
-    if not record.isascii():
-        for raw, escaped in _LINE_BREAKS:
-            record = record.replace(raw, escaped)
-    return record
 
 
 class RecordDecoder:

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from realcoze.dialects.entries import encode_entries
-from realcoze.domain.content import Part, Text
+from realcoze.domain.content import Inline, Part, Text
 from realcoze.domain.message import Message
 
 _HEADS = {"user": "## Me", "assistant": "## Bot"}
@@ -28,4 +28,8 @@ def encode_transcript(messages: Sequence[Message], path: Path, attached: Mapping
 
 
 def _told(part: Part, attached: Mapping[str, str]) -> str:
-    return part.text if isinstance(part, Text) else f"> {attached.get(part.key, part.key or part.url)}"
+    if isinstance(part, Text):
+        return part.text
+    if isinstance(part, Inline):
+        return f"> {part.name}"
+    return f"> {attached.get(part.key, part.key or part.url)}"

@@ -1,0 +1,201 @@
+"""`realcoze snippets`: what to paste into a client, made of where the server is and what it serves.
+
+Pure text, nothing is looked up.  A key is named and never shown.  What each client was seen to do stands in
+docs/clients.md.
+"""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Here:
+    """A server: its address without a path, its models (one at least), and whether it wants a key."""
+
+    base: str
+    models: tuple[str, ...]
+    has_key: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """A program and what it wants; `@words@` in the text are filled in, quoted for the language it is in."""
+
+    about: str
+    text: str
+
+
+_CURL = """\
+curl -N @v1:sh@/chat/completions -H 'Content-Type: application/json'@bearer@ \\
+  -d @body:sh@
+"""
+
+_OPENAI_PYTHON = """\
+# pip install openai
+import os
+
+from openai import OpenAI
+
+client = OpenAI(base_url=@v1@, api_key=os.environ.get("REALCOZE_KEY", "none"))
+messages = [{"role": "user", "content": "Hello"}]
+for chunk in client.chat.completions.create(model=@model@, messages=messages, stream=True):
+    for choice in chunk.choices:
+        print(choice.delta.content or "", end="", flush=True)
+print()
+"""
+
+_OPENAI_NODE = """\
+// npm install openai, and call this file hello.mjs
+import OpenAI from "openai";
+
+const client = new OpenAI({ baseURL: @v1@, apiKey: process.env.REALCOZE_KEY ?? "none" });
+const messages = [{ role: "user", content: "Hello" }];
+const stream = await client.chat.completions.create({ model: @model@, messages, stream: true });
+for await (const chunk of stream) process.stdout.write(chunk.choices[0]?.delta?.content ?? "");
+"""
+
+_ANTHROPIC = """\
+# pip install anthropic
+import os
+
+from anthropic import Anthropic
+
+client = Anthropic(base_url=@base@, api_key=os.environ.get("REALCOZE_KEY", "none"))
+messages = [{"role": "user", "content": "Hello"}]
+with client.messages.stream(model=@model@, max_tokens=4096, messages=messages) as stream:
+    for text in stream.text_stream:
+        print(text, end="", flush=True)
+print()
+"""
+
+_LANGCHAIN = """\
+# pip install langchain-openai
+import os
+
+from langchain_openai import ChatOpenAI
+
+model = ChatOpenAI(base_url=@v1@, model=@model@, api_key=os.environ.get("REALCOZE_KEY", "none"))
+for chunk in model.stream("Hello"):
+    print(chunk.text, end="", flush=True)
+print()
+"""
+
+_LLM = """\
+# pip install llm; this adds the models to its list, once
+cat >> "$(dirname "$(llm logs path)")/extra-openai-models.yaml" <<'END'
+@llm models@
+END
+@llm key@llm -m @model:sh@ Hello
+"""
+
+_CLAUDE_CODE = """\
+# A bot of Coze only talks here: the tools of Claude Code are not run.
+unset ANTHROPIC_API_KEY
+export ANTHROPIC_BASE_URL=@base:sh@
+export ANTHROPIC_AUTH_TOKEN=@key:sh@
+export ANTHROPIC_MODEL=@model:sh@
+export ANTHROPIC_DEFAULT_HAIKU_MODEL=@model:sh@
+claude
+"""
+
+_OPEN_WEBUI = """\
+# Environment of Open WebUI, or Admin Settings, Connections, OpenAI API.
+# In a container 127.0.0.1 is the container: see docs/clients.md.
+OPENAI_API_BASE_URL=@v1:line@
+OPENAI_API_KEY=@key:line@
+# It names the conversation, so that bots with history = "continue" go on with it:
+ENABLE_FORWARD_USER_INFO_HEADERS=true
+"""
+
+_LOBECHAT = """\
+# Environment of LobeChat, or Settings, AI Service Provider, OpenAI.
+# In a container 127.0.0.1 is the container: see docs/clients.md.
+OPENAI_PROXY_URL=@v1:line@
+OPENAI_API_KEY=@key:line@
+OPENAI_MODEL_LIST=-all@models:plus@
+"""
+
+_NEXTCHAT = """\
+# Environment of NextChat; it adds /v1 itself.
+# In a container 127.0.0.1 is the container: see docs/clients.md.
+BASE_URL=@base:line@
+OPENAI_API_KEY=@key:line@
+CUSTOM_MODELS=-all@models:plus@
+DEFAULT_MODEL=@model:line@
+VISION_MODELS=@models:line@
+"""
+
+_CHERRY_STUDIO = """\
+Settings, Model Provider, Add; Provider Type: OpenAI
+API Key:  @key:line@
+API Host: @base:line@
+Models:   Manage, and add: @models:line@
+"""
+
+CLIENTS: Mapping[str, Client] = MappingProxyType({
+    "curl": Client(about="a line for the shell", text=_CURL),
+    "openai-python": Client(about="OpenAI's package for Python", text=_OPENAI_PYTHON),
+    "openai-node": Client(about="OpenAI's package for Node", text=_OPENAI_NODE),
+    "anthropic": Client(about="Anthropic's package for Python", text=_ANTHROPIC),
+    "langchain": Client(about="LangChain for Python", text=_LANGCHAIN),
+    "llm": Client(about="the command llm", text=_LLM),
+    "claude-code": Client(about="Claude Code on the terminal", text=_CLAUDE_CODE),
+    "open-webui": Client(about="Open WebUI", text=_OPEN_WEBUI),
+    "lobechat": Client(about="LobeChat", text=_LOBECHAT),
+    "nextchat": Client(about="NextChat", text=_NEXTCHAT),
+    "cherry-studio": Client(about="Cherry Studio", text=_CHERRY_STUDIO),
+})  # fmt: skip
+"""Whom there is a text for."""
+
+
+def snippet(name: str, here: Here) -> str:
+    """What to paste into one of `CLIENTS`."""
+    text = CLIENTS[name].text
+    for word, value in _words(here).items():
+        text = text.replace(f"@{word}@", value)
+    return text
+
+
+def listing() -> str:
+    """The clients, for people."""
+    lines = ["realcoze snippets CLIENT prints what to paste, for:", ""]
+    return "\n".join([*lines, *(f"  {name:14} {client.about}" for name, client in CLIENTS.items())])
+
+
+def _words(here: Here) -> dict[str, str]:
+    """Plain ones are literals of Python and JavaScript alike."""
+    v1, model = f"{here.base}/v1", here.models[0]
+    question = {"model": model, "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
+    return {
+        "base": _literal(here.base),
+        "base:sh": shlex.quote(here.base),
+        "base:line": here.base,
+        "v1": _literal(v1),
+        "v1:sh": shlex.quote(v1),
+        "v1:line": v1,
+        "model": _literal(model),
+        "model:sh": shlex.quote(model),
+        "model:line": model,
+        "models:line": ",".join(here.models),
+        "models:plus": "".join(f",+{each}" for each in here.models),
+        "key:sh": '"$REALCOZE_KEY"' if here.has_key else "none",
+        "key:line": "PASTE-THE-VALUE-OF-REALCOZE_KEY" if here.has_key else "none",
+        "bearer": ' -H "Authorization: Bearer $REALCOZE_KEY"' if here.has_key else "",
+        "body:sh": shlex.quote(_literal(question)),
+        "llm models": "\n".join(_llm_model(each, v1, has_key=here.has_key) for each in here.models),
+        "llm key": 'llm keys set realcoze --value "$REALCOZE_KEY"\n' if here.has_key else "",
+    }
+
+
+def _literal(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _llm_model(model: str, v1: str, *, has_key: bool) -> str:
+    """An entry of the YAML file, whose strings may be written as those of JSON."""
+    name = _literal(model)
+    lines = [f"- model_id: {name}", f"  model_name: {name}", f"  api_base: {_literal(v1)}", "  vision: true"]
+    return "\n".join([*lines, *(["  api_key_name: realcoze"] if has_key else [])])

@@ -1,0 +1,165 @@
+"""The content of a message of the Messages API: a string, or blocks, to parts.
+
+Of a bot's own blocks only the text is something that it said; what it thought and which tools it called
+Coze has itself.  Of a user's, what cannot be told a bot on Coze is refused by its place.
+
+Source: the types of anthropic 2.12.0 (`ContentBlockParam`).
+"""
+
+from dataclasses import dataclass
+from typing import TypeVar, assert_never
+
+import msgspec
+
+from realcoze.dialects.json_text import NotJson, read_json
+from realcoze.domain.content import File, Image, Inline, Part, Text
+from realcoze.domain.message import Role
+from realcoze.domain.request import ToolResult
+from realcoze.errors import BadRequest
+
+T = TypeVar("T")
+
+WireContent = str | list[msgspec.Raw]
+"""As it stands in a body; the blocks are read one by one, since those of some types are passed over."""
+
+
+class _Tag(msgspec.Struct):
+    type: str
+
+
+class _Base64(msgspec.Struct, tag_field="type", tag="base64"):
+    data: bytes
+
+
+class _Url(msgspec.Struct, tag_field="type", tag="url"):
+    url: str
+
+
+class _FileId(msgspec.Struct, tag_field="type", tag="file"):
+    """`file_id` is the key that an upload gave."""
+
+    file_id: str
+
+
+class _Plain(msgspec.Struct, tag_field="type", tag="text"):
+    data: str
+
+
+class _TextBlock(msgspec.Struct):
+    text: str
+
+
+class _ImageBlock(msgspec.Struct):
+    source: _Base64 | _Url | _FileId
+
+
+class _DocumentBlock(msgspec.Struct):
+    source: _Base64 | _Url | _FileId | _Plain
+    title: str | None = None
+
+
+class _ResultBlock(msgspec.Struct):
+    tool_use_id: str
+    content: WireContent | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What one message holds."""
+
+    parts: tuple[Part, ...] = ()
+    results: tuple[ToolResult, ...] = ()
+
+
+_TAG = msgspec.json.Decoder(_Tag)
+_TEXT = msgspec.json.Decoder(_TextBlock)
+_IMAGE = msgspec.json.Decoder(_ImageBlock)
+_DOCUMENT = msgspec.json.Decoder(_DocumentBlock)
+_RESULT = msgspec.json.Decoder(_ResultBlock)
+
+
+def decode_content(where: str, role: Role, content: WireContent) -> Content:
+    """The content of the message that stands at `where`.  Raises `BadRequest` that names the block."""
+    if isinstance(content, str):
+        return Content(parts=_text(content))
+    parts: list[Part] = []
+    results: list[ToolResult] = []
+    for place, block in enumerate(content):
+        at = f"{where}.content.{place}"
+        kind = _read(at, block, _TAG).type
+        if kind == "text":
+            parts += _text(_read(at, block, _TEXT).text)
+        elif role == "assistant":
+            continue
+        elif kind == "image":
+            parts.append(_image(at, _read(at, block, _IMAGE).source))
+        elif kind == "document":
+            parts.append(_document(at, _read(at, block, _DOCUMENT)))
+        elif kind == "tool_result":
+            result = _read(at, block, _RESULT)
+            output = decode_text(at, result.content or "")
+            results.append(ToolResult(call_id=result.tool_use_id, output=output))
+        else:
+            raise BadRequest(
+                f"{at} is a block of type {kind[:40]!r}; a bot can be sent text, image, document and tool_result.",
+                code="not_supported_by_upstream",
+            )
+    return Content(parts=tuple(parts), results=tuple(results))
+
+
+def decode_text(where: str, content: WireContent) -> str:
+    """Content that can only be text: instructions, and what a tool gave.  Raises `BadRequest`."""
+    if isinstance(content, str):
+        return content
+    texts: list[str] = []
+    for place, block in enumerate(content):
+        at = f"{where}.content.{place}"
+        if (kind := _read(at, block, _TAG).type) != "text":
+            raise BadRequest(f"{at} is a block of type {kind[:40]!r}, where a bot on Coze takes text only.")
+        texts.append(_read(at, block, _TEXT).text)
+    return "\n".join(texts)
+
+
+def _read(at: str, block: msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:
+    try:
+        return read_json(bytes(block), decoder)
+    except NotJson as error:
+        raise BadRequest(f"{at}: {error}.") from error
+
+
+def _text(text: str) -> tuple[Part, ...]:
+    """No part for no text, as some clients send it beside a picture."""
+    return (Text(text=text),) if text else ()
+
+
+def _image(at: str, source: _Base64 | _Url | _FileId) -> Part:
+    match source:
+        case _Base64():
+            return Inline(data=source.data)
+        case _Url():
+            return Image(url=_web(at, source.url))
+        case _FileId():
+            return Image(key=source.file_id)
+        case _:
+            assert_never(source)
+
+
+def _document(at: str, block: _DocumentBlock) -> Part:
+    match block.source:
+        case _Base64():
+            return Inline(data=block.source.data, name=block.title or "")
+        case _Url():
+            return File(url=_web(at, block.source.url))
+        case _FileId():
+            return File(key=block.source.file_id)
+        case _Plain():
+            return Text(text=block.source.data)
+        case _:
+            assert_never(block.source)
+
+
+def _web(at: str, url: str) -> str:
+    """An address that Coze can fetch from."""
+    if not url.startswith(("https://", "http://")):
+        raise BadRequest(f"{at} has an address that is not on the web; what is no address goes into a source base64.")
+    return url

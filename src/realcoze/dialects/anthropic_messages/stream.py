@@ -1,0 +1,197 @@
+"""An answer as server-sent events, block by block.
+
+    message_start (content_block_start content_block_delta* content_block_stop)* message_delta message_stop
+
+`ping` may stand anywhere, and `error` ends a stream that is not whole: without `message_stop`, and
+without the stop of a block that was cut, since some clients take a block that stopped for a whole one.
+
+Source: the streams that anthropic 2.12.0 reads (`_streaming.py`, `lib/streaming`); CLIENTS §4.3.
+"""
+
+import msgspec
+
+from realcoze.dialects.anthropic_messages.failure import encode_error
+from realcoze.dialects.anthropic_messages.reply import (
+    Block,
+    MessageBody,
+    TextBlock,
+    ThinkingBlock,
+    ToolUseBlock,
+    UsageBody,
+    input_of,
+    message_id_of,
+    usage_body,
+)
+from realcoze.dialects.json_text import on_one_line
+from realcoze.domain import event as ev
+from realcoze.domain.event import Event, ToolCall, Usage
+from realcoze.domain.growing import GrowingText
+from realcoze.domain.ids import RequestId
+from realcoze.domain.request import Request
+from realcoze.errors import ContentRefused, RealcozeError
+
+PIECE_CHARACTERS = 2_500
+"""The most that one delta holds: a line stays under 16 KiB even if every character is an escape."""
+
+_DELTAS = {
+    TextBlock: ("text_delta", "text"),
+    ThinkingBlock: ("thinking_delta", "thinking"),
+    ToolUseBlock: ("input_json_delta", "partial_json"),
+}
+"""The type of a block's deltas, and where their text stands."""
+
+_json = msgspec.json.Encoder().encode
+
+
+class _Event(msgspec.Struct, tag_field="type"):
+    """The base of events but deltas, which are written by hand."""
+
+
+class _MessageStart(_Event, tag="message_start"):
+    message: MessageBody
+
+
+class _BlockStart(_Event, tag="content_block_start"):
+    index: int
+    content_block: Block
+
+
+class _BlockStop(_Event, tag="content_block_stop"):
+    index: int
+
+
+class _Ending(msgspec.Struct):
+    stop_reason: str
+    stop_sequence: None = None
+
+
+class _MessageDelta(_Event, tag="message_delta"):
+    """The usage must be there: the official SDK's helper breaks without it."""
+
+    delta: _Ending
+    usage: UsageBody
+
+
+class _MessageStop(_Event, tag="message_stop"):
+    pass
+
+
+class MessageEncoder:
+    """Events → the events of the message that answers `request`."""
+
+    content_type = "text/event-stream; charset=utf-8"
+    keepalive = b'event: ping\ndata: {"type":"ping"}\n\n'
+
+    def __init__(self, request: Request, *, request_id: RequestId) -> None:
+        self._model = request.bot
+        self._has_thinking = request.wants.reasoning
+        self._request_id = request_id
+        self._usage: Usage | None = None
+        self._text = GrowingText()
+        self._is_begun = False
+        self._index = -1
+        self._open: type[Block] | None = None
+        self._before_delta = b""
+        self.is_closed = False
+        """The event that ends the stream was written."""
+        self.has_failed = False
+        """That event is an error: the stream must not look complete."""
+
+    def feed(self, event: Event) -> bytes:
+        """The bytes of one event; nothing for what the dialect has no word for."""
+        if self.is_closed:
+            return b""
+        try:
+            said = self._say(self._text.feed(event))
+        except RealcozeError as error:
+            return self._fail(error)
+        match event:
+            case ev.TextDelta():
+                return said
+            case ev.TurnStarted():
+                return self._begin()
+            case ev.ReasoningDelta():
+                return self._think(event.text)
+            case ev.Usage():
+                self._usage = event
+            case ev.TurnDone() | ev.InputRequested():
+                return said + self._end("end_turn")
+            case ev.ToolCallsRequested():
+                return said + b"".join(map(self._call, event.calls)) + self._end("tool_use")
+            case ev.TurnFailed():
+                return self._fail(event.error)
+        return said
+
+    def deadline(self) -> float | None:
+        """Nothing is ever held back."""
+        return None
+
+    def tick(self, now: float) -> bytes:  # noqa: ARG002 - the shape of an encoder with a clock
+        return b""
+
+    def _begin(self) -> bytes:
+        """The start of the message, once."""
+        if self._is_begun:
+            return b""
+        self._is_begun = True
+        return _framed(_MessageStart(MessageBody(id=message_id_of(self._request_id), model=self._model)))
+
+    def _say(self, text: str) -> bytes:
+        if not text:
+            return b""
+        if self._open is TextBlock:
+            return self._deltas(text)
+        return self._block(TextBlock("")) + self._deltas(text)
+
+    def _think(self, text: str) -> bytes:
+        if not (text and self._has_thinking):
+            return b""
+        start = b"" if self._open is ThinkingBlock else self._block(ThinkingBlock(""))
+        return start + self._deltas(text)
+
+    def _call(self, call: ToolCall) -> bytes:
+        """A tool in a block of its own; its input, an object, comes as text."""
+        start = self._block(ToolUseBlock(call.call_id, call.name, {}))
+        return start + self._deltas(_json(input_of(call)).decode())
+
+    def _block(self, block: Block) -> bytes:
+        """Stop the block that is open and start another."""
+        before = self._begin() + self._stop()
+        self._index += 1
+        self._open = type(block)
+        kind, name = _DELTAS[self._open]
+        self._before_delta = (
+            f'event: content_block_delta\ndata: {{"type":"content_block_delta","index":{self._index},'
+            f'"delta":{{"type":"{kind}","{name}":'
+        ).encode()
+        return before + _framed(_BlockStart(self._index, block))
+
+    def _deltas(self, text: str) -> bytes:
+        """More of the block that is open."""
+        if len(text) <= PIECE_CHARACTERS:
+            return b"%b%b}}\n\n" % (self._before_delta, on_one_line(_json(text)))
+        pieces = (text[at : at + PIECE_CHARACTERS] for at in range(0, len(text), PIECE_CHARACTERS))
+        return b"".join(map(self._deltas, pieces))
+
+    def _stop(self) -> bytes:
+        if self._open is None:
+            return b""
+        self._open = None
+        return _framed(_BlockStop(self._index))
+
+    def _end(self, reason: str) -> bytes:
+        self.is_closed = True
+        ending = _MessageDelta(_Ending(reason), usage_body(self._usage))
+        return self._begin() + self._stop() + _framed(ending) + _framed(_MessageStop())
+
+    def _fail(self, error: RealcozeError) -> bytes:
+        """An error; but what Coze's content rules cut off is an answer that was refused."""
+        if isinstance(error, ContentRefused):
+            return self._end("refusal")
+        self.is_closed = self.has_failed = True
+        return b"event: error\ndata: %b\n\n" % on_one_line(encode_error(error, self._request_id))
+
+
+def _framed(event: _Event) -> bytes:
+    name = event.__struct_config__.tag
+    return b"event: %b\ndata: %b\n\n" % (str(name).encode(), on_one_line(_json(event)))

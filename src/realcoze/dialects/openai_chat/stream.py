@@ -1,0 +1,167 @@
+"""A streamed chat completion: `data` lines, and nothing else but comments.
+
+One id, created and model; the role in the first delta alone; exactly one finish_reason; usage in a chunk
+without choices, where it was asked for; `[DONE]`.  A turn that fails ends with an error instead of all
+these: the stream must not look complete.
+
+Source: peers-openai §4; docs/openai-api.md.
+"""
+
+import msgspec
+
+from realcoze.dialects.json_text import on_one_line
+from realcoze.dialects.openai_chat.reply import CozeBody, FinishReason, ToolCallBody, step_body, tool_call_body
+from realcoze.dialects.openai_chat.request import Asked
+from realcoze.dialects.openai_wire import DONE, STREAM, UsageBody, answer_id, data_line, encode_error, usage_body
+from realcoze.domain import event as ev
+from realcoze.domain.event import Event
+from realcoze.domain.growing import GrowingText
+from realcoze.domain.ids import RequestId
+from realcoze.errors import ContentRefused, RealcozeError, UpstreamFailed
+from realcoze.framing.sse import KEEPALIVE
+
+DELTA_CHARACTERS = 2_500
+"""In one delta at most: with six bytes for each a line stays below 16 KiB, which every client's reader takes."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Delta(msgspec.Struct):
+    tool_calls: list[ToolCallBody] | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Choice(msgspec.Struct):
+    index: int
+    delta: _Delta
+    finish_reason: FinishReason | None
+
+
+class _Chunk(msgspec.Struct):
+    id: str
+    object: str
+    created: int
+    model: str
+    choices: list[_Choice]
+    usage: UsageBody | msgspec.UnsetType = msgspec.UNSET
+    x_coze: CozeBody | msgspec.UnsetType = msgspec.UNSET
+
+
+class ChunkEncoder:
+    """Events → chunks.  `created` in seconds since 1970.
+
+    A text delta is three pieces of bytes, of which the middle one alone is made for it.
+    """
+
+    content_type = STREAM
+    keepalive = KEEPALIVE
+
+    def __init__(self, asked: Asked, request_id: RequestId, *, created: int) -> None:
+        self._asked = asked
+        self._head = (answer_id(request_id), "chat.completion.chunk", created, asked.model)
+        before = _encode(_Chunk(*self._head, [])).removesuffix(b"[]}")
+        before = on_one_line(b'data: %b[{"index":0,"delta":{' % before)
+        self._first = b'%b"role":"assistant","content":""},"finish_reason":null}]}\n\n' % before
+        self._text_before = b'%b"content":' % before
+        self._reasoning_before = b'%b"reasoning_content":' % before
+        self._after = b'},"finish_reason":null}]}\n\n'
+        self._text = GrowingText()
+        self._usage: UsageBody | None = None
+        self._coze = CozeBody()
+        self._follow_ups: list[str] = []
+        self._steps: list[ev.Step] = []
+        self._has_begun = False
+        self.is_closed = False
+        """What ends the stream was written."""
+        self.has_failed = False
+        """That is an error: the stream must not look complete."""
+
+    def feed(self, event: Event) -> bytes:
+        """The chunks of one event, which may be none; nothing after the end."""
+        if self.is_closed:
+            return b""
+        try:
+            text = self._text.feed(event)
+        except UpstreamFailed as error:
+            return self._fail(error)
+        said = self._said(self._text_before, text) if text else b""
+        if type(event) is ev.TextDelta:
+            return said
+        return said + self._beside_text(event)
+
+    def deadline(self) -> float | None:
+        """Nothing is ever held back."""
+        return None
+
+    def tick(self, now: float) -> bytes:  # noqa: ARG002 - the shape of an encoder with a clock
+        return b""
+
+    def _beside_text(self, event: Event) -> bytes:
+        match event:
+            case ev.TurnStarted():
+                self._coze.conversation_id, self._coze.chat_id = event.conversation_id, event.chat_id
+                return self._begun()
+            case ev.ReasoningDelta():
+                return self._said(self._reasoning_before, event.text)
+            case ev.Usage():
+                self._usage = usage_body(event)
+            case ev.Suggestion():
+                self._follow_ups.append(event.text)
+            case ev.Step():
+                self._steps.append(event)
+            case ev.ToolCallsRequested():
+                return self._tool_calls(event) + self._end("tool_calls")
+            case ev.TurnDone() | ev.InputRequested():
+                return self._end("stop")
+            case ev.TurnFailed():
+                return (
+                    self._end("content_filter") if isinstance(event.error, ContentRefused) else self._fail(event.error)
+                )
+        return b""
+
+    def _said(self, before: bytes, text: str) -> bytes:
+        """Deltas of one kind of text, after the first delta if there was none."""
+        if not text:
+            return b""
+        if len(text) <= DELTA_CHARACTERS:
+            return b"%b%b%b%b" % (self._begun(), before, on_one_line(_encode(text)), self._after)
+        pieces = (text[start : start + DELTA_CHARACTERS] for start in range(0, len(text), DELTA_CHARACTERS))
+        return b"".join(self._said(before, piece) for piece in pieces)
+
+    def _begun(self) -> bytes:
+        """The first delta, once."""
+        if self._has_begun:
+            return b""
+        self._has_begun = True
+        return self._first
+
+    def _tool_calls(self, event: ev.ToolCallsRequested) -> bytes:
+        calls = [tool_call_body(call) for call in event.calls]
+        for index, call in enumerate(calls):
+            call.index = index
+        return self._begun() + self._chunk([_Choice(0, _Delta(calls), None)])
+
+    def _end(self, finish_reason: FinishReason) -> bytes:
+        self.is_closed = True
+        extras: CozeBody | msgspec.UnsetType = msgspec.UNSET
+        if self._asked.has_extras:
+            extras = self._coze
+            if self._asked.has_follow_ups:
+                extras.follow_ups = self._follow_ups
+            if self._asked.has_steps:
+                extras.steps = [step_body(step) for step in self._steps]
+        last = self._chunk([_Choice(0, _Delta(), finish_reason)], x_coze=extras)
+        usage = self._chunk([], usage=self._usage) if self._asked.has_usage and self._usage else b""
+        return self._begun() + last + usage + DONE
+
+    def _fail(self, error: RealcozeError) -> bytes:
+        self.is_closed = self.has_failed = True
+        return data_line(on_one_line(encode_error(error)))
+
+    def _chunk(
+        self,
+        choices: list[_Choice],
+        *,
+        usage: UsageBody | msgspec.UnsetType = msgspec.UNSET,
+        x_coze: CozeBody | msgspec.UnsetType = msgspec.UNSET,
+    ) -> bytes:
+        return data_line(on_one_line(_encode(_Chunk(*self._head, choices, usage, x_coze))))

@@ -1,0 +1,111 @@
+"""Events → text that only grows, for protocols that cannot take anything back.
+
+What it gives, joined, is what `fold.py` makes of the same events: the messages in the order in which they
+began.  So text of a message waits until the one before it is complete, and where a bot takes something back,
+nothing is given until its text goes on from what was given already.
+"""
+
+from dataclasses import dataclass, field
+
+from realcoze.domain.event import (
+    AnswerDone,
+    Event,
+    InputRequested,
+    TextDelta,
+    TextReplaced,
+    ToolCallsRequested,
+    TurnDone,
+)
+from realcoze.domain.fold import BETWEEN_MESSAGES
+from realcoze.domain.ids import MessageId
+from realcoze.errors import UpstreamFailed
+
+
+@dataclass(slots=True)
+class _Message:
+    """`given` is the part of the text that was given, where that is not the whole."""
+
+    pieces: list[str] = field(default_factory=list)
+    given: str = ""
+    is_complete: bool = False
+
+
+class GrowingText:
+    """The text of one turn.  `feed` gives what is to be appended, which may be nothing.
+
+    Raises `UpstreamFailed` (code `answer_rewritten`) when a message is complete and does not begin with what
+    was given of it.
+    """
+
+    def __init__(self) -> None:
+        self._messages: dict[MessageId, _Message] = {}
+        self._past: set[MessageId] = set()
+        self._level: tuple[MessageId, list[str]] | None = None
+        """The message that was given as far as it goes, and so what comes next of it can be given at once."""
+        self._has_begun = False
+
+    def feed(self, event: Event) -> str:
+        if type(event) is TextDelta and self._level is not None and event.message_id == self._level[0]:
+            self._level[1].append(event.text)
+            return event.text
+        match event:
+            case TextDelta() | TextReplaced() | AnswerDone():
+                return self._on_text(event)
+            case TurnDone() | ToolCallsRequested() | InputRequested():
+                for message in self._messages.values():
+                    message.is_complete = True
+                text = self._advance()
+                return text or ("" if self._has_begun else _question(event))
+        return ""
+
+    def _on_text(self, event: TextDelta | TextReplaced | AnswerDone) -> str:
+        if event.message_id in self._past:
+            if isinstance(event, AnswerDone):
+                return ""
+            raise _rewritten()
+        message = self._messages.setdefault(event.message_id, _Message())
+        if isinstance(event, TextDelta):
+            message.pieces.append(event.text)
+        else:
+            if self._level is not None and event.message_id == self._level[0]:
+                message.given, self._level = "".join(message.pieces), None
+            message.pieces[:] = [event.text]
+            message.is_complete = isinstance(event, AnswerDone)
+        return self._advance() if message is next(iter(self._messages.values())) else ""
+
+    def _advance(self) -> str:
+        """What can be given now, of as many messages as are complete and of the one after them."""
+        grown: list[str] = []
+        while self._messages:
+            message_id, message = next(iter(self._messages.items()))
+            if self._level is None:
+                text = "".join(message.pieces)
+                if not text.startswith(message.given):
+                    if message.is_complete:
+                        raise _rewritten()
+                    break
+                if text and not message.given and self._has_begun:
+                    grown.append(BETWEEN_MESSAGES)
+                grown.append(text.removeprefix(message.given))
+                if text:
+                    self._has_begun = True
+                    self._level = message_id, message.pieces
+            if not message.is_complete:
+                break
+            self._level = None
+            self._past.add(message_id)
+            del self._messages[message_id]
+        return "".join(grown)
+
+
+def _question(end: Event) -> str:
+    """A turn that ends with a question and no word has the question for its answer, as in `fold.py`."""
+    return end.interrupt.question if isinstance(end, InputRequested) else ""
+
+
+def _rewritten() -> UpstreamFailed:
+    return UpstreamFailed(
+        "The bot took back what it had written, which this protocol has no way to say.",
+        code="answer_rewritten",
+        hint="Ask without streaming, or on the native API, whose streams can take text back.",
+    )

@@ -1,0 +1,147 @@
+"""The Anthropic Messages API, as its clients find it under a base URL.  Its users read docs/anthropic-api.md."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+
+from realcoze.dialects.anthropic_messages.counting import encode_count
+from realcoze.dialects.anthropic_messages.failure import encode_error, encode_refusal, status_of
+from realcoze.dialects.anthropic_messages.models import decode_limit, encode_model, encode_models
+from realcoze.dialects.anthropic_messages.reply import encode_reply
+from realcoze.dialects.anthropic_messages.request import Question, decode_request
+from realcoze.dialects.anthropic_messages.stream import MessageEncoder
+from realcoze.dialects.statuses import retry_headers
+from realcoze.domain.ids import BotName, CallerId, RequestId
+from realcoze.errors import RealcozeError
+from realcoze.faces.http import (
+    Refused,
+    new_request_id,
+    nobody,
+    presented_keys,
+    read_body,
+    thread_of,
+    unless_left,
+)
+from realcoze.faces.streamed import StreamedAnswer, StreamTimes
+from realcoze.gateway.access import Access
+from realcoze.gateway.chat import Gateway
+
+JSON = "application/json; charset=utf-8"
+
+Work = Callable[[RequestId, CallerId], Awaitable[Response]]
+
+
+class AnthropicFace:
+    """`get_all` and `get_one` give models, at paths that another API has too: who composes the faces chooses."""
+
+    def __init__(self, gateway: Gateway, access: Access, *, times: StreamTimes) -> None:
+        self._gateway = gateway
+        self._access = access
+        self._times = times
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/v1/messages", self._messages, methods=["POST"]),
+            Route("/v1/messages/count_tokens", self._count_tokens, methods=["POST"]),
+        ]
+
+    async def get_all(self, request: HttpRequest) -> Response:
+        """The bots and their other names, page by page."""
+
+        async def work(request_id: RequestId, _caller: CallerId) -> Response:
+            query = request.query_params
+            body = encode_models(
+                self._names,
+                limit=decode_limit(query.get("limit", "")),
+                after=query.get("after_id", ""),
+                before=query.get("before_id", ""),
+            )
+            return Response(body, headers=_ids(request_id), media_type=JSON)
+
+        return await self._answered(request, work)
+
+    async def get_one(self, request: HttpRequest) -> Response:
+        """One of them, by the path's parameter `name`."""
+
+        async def work(request_id: RequestId, _caller: CallerId) -> Response:
+            name = BotName(request.path_params["name"])
+            self._gateway.find(name)
+            return Response(encode_model(name), headers=_ids(request_id), media_type=JSON)
+
+        return await self._answered(request, work)
+
+    @property
+    def _names(self) -> list[BotName]:
+        return [*self._gateway.bots, *self._gateway.aliases]
+
+    async def _messages(self, request: HttpRequest) -> Response:
+        async def work(request_id: RequestId, caller: CallerId) -> Response:
+            question = await _question(request, caller)
+            headers = {**_ids(request_id), **_ignored(question)}
+            if not question.is_streamed:
+                reply = await unless_left(request.receive, self._gateway.ask(question.request, request_id=request_id))
+                body = encode_reply(question.request, reply, request_id)
+                return Response(body, headers=headers, media_type=JSON)
+            return StreamedAnswer(
+                relay=partial(self._gateway.relay, question.request, request_id=request_id),
+                encoder=MessageEncoder(question.request, request_id=request_id),
+                refuse=partial(refuse_error, request_id),
+                headers={**headers, "cache-control": "no-store", "x-accel-buffering": "no"},
+                times=self._times,
+            )
+
+        return await self._answered(request, work)
+
+    async def _count_tokens(self, request: HttpRequest) -> Response:
+        async def work(request_id: RequestId, caller: CallerId) -> Response:
+            question = await _question(request, caller)
+            self._gateway.find(question.request.bot)
+            headers = {**_ids(request_id), "x-realcoze-estimate": "true"}
+            return Response(encode_count(question.request), headers=headers, media_type=JSON)
+
+        return await self._answered(request, work)
+
+    async def _answered(self, request: HttpRequest, work: Work) -> Response:
+        """What `work` comes to for a caller who may ask."""
+        request_id = new_request_id()
+        try:
+            caller = self._access.authenticate(presented_keys(request.headers))
+            return await work(request_id, caller)
+        except ClientDisconnect:
+            return nobody()
+        except RealcozeError as error:
+            return refuse_error(request_id, error)
+
+
+def refuse_error(request_id: RequestId, error: RealcozeError) -> Response:
+    """An error before any answer has begun."""
+    headers = {**_ids(request_id), **retry_headers(error)}
+    return Response(encode_error(error, request_id), status_of(error), headers, JSON)
+
+
+def refuse_at_door(refused: Refused) -> Response:
+    """The same shape for what the guard and the router refuse."""
+    request_id = new_request_id()
+    body = encode_refusal(refused.status, refused.code, refused.message, request_id)
+    return Response(body, refused.status, _ids(request_id), JSON)
+
+
+async def _question(request: HttpRequest, caller: CallerId) -> Question:
+    """What is asked, with who asks in which conversation."""
+    thread = thread_of(request.headers)
+    question = decode_request(await read_body(request))
+    return replace(question, request=replace(question.request, caller=caller, thread=thread))
+
+
+def _ids(request_id: RequestId) -> dict[str, str]:
+    """The request's id under this API's name and under ours."""
+    return {"request-id": request_id, "x-request-id": request_id}
+
+
+def _ignored(question: Question) -> dict[str, str]:
+    return {"x-realcoze-ignored": ", ".join(question.ignored)} if question.ignored else {}

@@ -1,0 +1,69 @@
+"""`POST /v1/chat/completions`, whole and streamed."""
+
+import time
+from dataclasses import replace
+from functools import partial
+
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+
+from realcoze.dialects.openai_chat.reply import encode_reply
+from realcoze.dialects.openai_chat.request import Asked, decode_request
+from realcoze.dialects.openai_chat.stream import ChunkEncoder
+from realcoze.domain.ids import RequestId
+from realcoze.errors import RealcozeError
+from realcoze.faces.http import new_request_id, nobody, presented_keys, read_body, thread_of, unless_left
+from realcoze.faces.openai.refusal import JSON, refuse_error
+from realcoze.faces.streamed import StreamedAnswer, StreamTimes
+from realcoze.gateway.access import Access
+from realcoze.gateway.chat import Gateway
+
+EXTRAS = "x-realcoze-extras"
+"""The header that asks for `x_coze` where a client cannot send members of its own."""
+
+IGNORED = "x-realcoze-ignored"
+"""The header that names what of a request was passed over."""
+
+
+class ChatFace:
+    def __init__(self, gateway: Gateway, access: Access, *, times: StreamTimes) -> None:
+        self._gateway = gateway
+        self._access = access
+        self._times = times
+
+    def routes(self) -> list[Route]:
+        return [Route("/v1/chat/completions", self._post, methods=["POST"])]
+
+    async def _post(self, request: HttpRequest) -> Response:
+        request_id = new_request_id()
+        try:
+            caller, thread = self._access.authenticate(presented_keys(request.headers)), thread_of(request.headers)
+            wants_extras = request.headers.get(EXTRAS, "").lower() in ("1", "true")
+            asked = decode_request(await read_body(request), wants_extras=wants_extras)
+            asked = replace(asked, request=replace(asked.request, caller=caller, thread=thread))
+            headers = _headers(asked, request_id)
+            if not asked.is_streamed:
+                asking = self._gateway.ask(asked.request, request_id=request_id)
+                reply = await unless_left(request.receive, asking)
+                body = encode_reply(asked, reply, request_id, created=int(time.time()))
+                return Response(body, headers=headers, media_type=JSON)
+        except ClientDisconnect:
+            return nobody()
+        except RealcozeError as error:
+            return refuse_error(request_id, error)
+        return StreamedAnswer(
+            relay=partial(self._gateway.relay, asked.request, request_id=request_id),
+            encoder=ChunkEncoder(asked, request_id, created=int(time.time())),
+            refuse=partial(refuse_error, request_id),
+            headers={**headers, "cache-control": "no-store", "x-accel-buffering": "no"},
+            times=self._times,
+        )
+
+
+def _headers(asked: Asked, request_id: RequestId) -> dict[str, str]:
+    headers: dict[str, str] = {"x-request-id": request_id}
+    if asked.ignored:
+        headers[IGNORED] = ", ".join(asked.ignored)
+    return headers

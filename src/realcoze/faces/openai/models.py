@@ -1,0 +1,39 @@
+"""`GET /v1/models` and `GET /v1/models/{id}`; app/v1.py has the routes, which are Anthropic's too."""
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+
+from realcoze.dialects.openai_chat.models import encode_model, encode_models
+from realcoze.domain.ids import BotName
+from realcoze.errors import RealcozeError
+from realcoze.faces.http import new_request_id, presented_keys
+from realcoze.faces.openai.refusal import JSON, refuse_error
+from realcoze.gateway.access import Access
+from realcoze.gateway.chat import Gateway
+
+
+class ModelsFace:
+    """The bots of the settings."""
+
+    def __init__(self, gateway: Gateway, access: Access) -> None:
+        self._gateway = gateway
+        self._access = access
+
+    async def get_all(self, request: HttpRequest) -> Response:
+        request_id = new_request_id()
+        try:
+            self._access.authenticate(presented_keys(request.headers))
+            return Response(encode_models(self._gateway.bots), 200, {"x-request-id": request_id}, JSON)
+        except RealcozeError as error:
+            return refuse_error(request_id, error)
+
+    async def get_one(self, request: HttpRequest) -> Response:
+        """A name that reaches a bot is a model; another is a 404 that lists those there are."""
+        request_id = new_request_id()
+        try:
+            self._access.authenticate(presented_keys(request.headers))
+            name = BotName(request.path_params["name"])
+            self._gateway.find(name)
+            return Response(encode_model(name), 200, {"x-request-id": request_id}, JSON)
+        except RealcozeError as error:
+            return refuse_error(request_id, error)

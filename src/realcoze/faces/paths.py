@@ -1,0 +1,36 @@
+"""Paths as clients really write them: with and without /v1, with two of them, with a slash at the end.
+
+People give a program a base URL with or without `/v1`, and the program appends its own idea of the rest.
+"""
+
+from collections.abc import Iterable
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+VERSION = "v1"
+VERSIONED = f"/{VERSION}/"
+"""What the paths of OpenAI's and Anthropic's APIs begin with."""
+
+
+def canonical(path: str, beginnings: frozenset[str]) -> str:
+    """The path that is meant: `/v1/…` where it begins with /v1 or with one of `beginnings`, else itself."""
+    words = [word for word in path.split("/") if word]
+    named = words[:]
+    while named and named[0] == VERSION:
+        del named[0]
+    if not named or (len(named) == len(words) and named[0] not in beginnings):
+        return path
+    return VERSIONED + "/".join(named)
+
+
+class TolerantPaths:
+    """The application with every HTTP path made canonical; `paths` are those that it has under /v1."""
+
+    def __init__(self, app: ASGIApp, *, paths: Iterable[str]) -> None:
+        self._app = app
+        self._beginnings = frozenset(path.removeprefix(VERSIONED).partition("/")[0] for path in paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (path := canonical(scope["path"], self._beginnings)) != scope["path"]:
+            scope = {**scope, "path": path, "raw_path": path.encode()}
+        await self._app(scope, receive, send)

@@ -1,0 +1,93 @@
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from commands import run
+from realcoze.app.snippets import CLIENTS, Here, listing, snippet
+
+KEY = "0123456789abcdef"
+HERE = Here(base="http://127.0.0.1:8080", models=("coze", "other"))
+LOCKED = Here(base="https://bots.example.org", models=("coze",), has_key=True)
+ODD = Here(base="http://127.0.0.1:8080", models=('it\'s "odd" $HOME',))
+
+
+@pytest.mark.parametrize("here", [HERE, LOCKED, ODD])
+@pytest.mark.parametrize("name", CLIENTS)
+def test_every_word_is_filled_in_and_the_address_is_there(name: str, here: Here) -> None:
+    text = snippet(name, here)
+    assert "@" not in text
+    assert here.base in text
+    assert text.endswith("\n")
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_key_is_named_where_one_is_needed(name: str) -> None:
+    assert "REALCOZE_KEY" in snippet(name, LOCKED)
+
+
+def test_a_line_for_the_shell() -> None:
+    assert snippet("curl", HERE) == (
+        "curl -N http://127.0.0.1:8080/v1/chat/completions -H 'Content-Type: application/json' \\\n"
+        """  -d '{"model": "coze", "stream": true, "messages": [{"role": "user", "content": "Hello"}]}'\n"""
+    )
+    assert "-H 'Content-Type: application/json' -H \"Authorization: Bearer $REALCOZE_KEY\" \\\n" in snippet(
+        "curl", LOCKED
+    )
+
+
+def test_names_are_quoted_for_the_language_that_they_stand_in() -> None:
+    body = json.loads(shlex.split(snippet("curl", ODD).replace("\\\n", ""))[-1])
+    assert body["model"] == ODD.models[0]
+    for name in ("openai-python", "anthropic", "langchain"):
+        compile(snippet(name, ODD), name, "exec")
+        assert r"model=" + json.dumps(ODD.models[0]) in snippet(name, ODD)
+    assert shlex.split(snippet("llm", ODD).splitlines()[-1]) == ["llm", "-m", ODD.models[0], "Hello"]
+
+
+def test_the_models_of_llm_are_a_list() -> None:
+    assert """
+- model_id: "coze"
+  model_name: "coze"
+  api_base: "http://127.0.0.1:8080/v1"
+  vision: true
+- model_id: "other"
+""" in snippet("llm", HERE)
+    assert "keys" not in snippet("llm", HERE)
+    told = snippet("llm", LOCKED)
+    assert '  vision: true\n  api_key_name: realcoze\nEND\nllm keys set realcoze --value "$REALCOZE_KEY"\n' in told
+
+
+def test_settings_of_other_programs_name_all_the_models() -> None:
+    assert "CUSTOM_MODELS=-all,+coze,+other\n" in snippet("nextchat", HERE)
+    assert "OPENAI_MODEL_LIST=-all,+coze,+other\n" in snippet("lobechat", HERE)
+    assert "BASE_URL=http://127.0.0.1:8080\n" in snippet("nextchat", HERE)
+    assert "OPENAI_PROXY_URL=http://127.0.0.1:8080/v1\n" in snippet("lobechat", HERE)
+    assert "OPENAI_API_BASE_URL=http://127.0.0.1:8080/v1\nOPENAI_API_KEY=none\n" in snippet("open-webui", HERE)
+
+
+def test_a_program_of_anthropic_gets_the_address_without_a_path() -> None:
+    assert "export ANTHROPIC_BASE_URL=http://127.0.0.1:8080\n" in snippet("claude-code", HERE)
+    assert 'export ANTHROPIC_AUTH_TOKEN="$REALCOZE_KEY"\n' in snippet("claude-code", LOCKED)
+    assert 'base_url="https://bots.example.org"' in snippet("anthropic", LOCKED)
+
+
+def test_the_list_names_everybody() -> None:
+    assert [line.split()[0] for line in listing().splitlines()[2:]] == list(CLIENTS)
+
+
+async def test_the_command_takes_what_the_settings_say(tmp_path: Path) -> None:
+    told = await run("snippets", cwd=tmp_path)
+    assert (told.code, told.out, told.err) == (0, f"{listing()}\n", "")
+    bare = await run("snippets", "curl", cwd=tmp_path)
+    assert (bare.code, bare.out) == (0, snippet("curl", Here(base=HERE.base, models=("coze",))))
+    (tmp_path / "realcoze.toml").write_text("[server]\nhost = '::'\nport = 9000\n[bots.a]\n[bots.b]\n")
+    (tmp_path / ".env").write_text(f"session_id=x\nREALCOZE_KEY={KEY}\n")
+    (tmp_path / ".env").chmod(0o600)
+    told = await run("snippets", "nextchat", cwd=tmp_path)
+    assert told.out == snippet("nextchat", Here(base="http://[::1]:9000", models=("a", "b"), has_key=True))
+    assert KEY not in told.out
+    elsewhere = ("snippets", "langchain", "--url", "https://bots.example.org/v1/", "--model", "b")
+    told = await run(*elsewhere, cwd=tmp_path)
+    assert told.out == snippet("langchain", Here(base="https://bots.example.org", models=("b",), has_key=True))

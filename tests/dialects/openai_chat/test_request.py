@@ -1,0 +1,202 @@
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from codec_properties import PROPERTIES, bytes_near
+from realcoze.dialects.openai_chat.request import Asked, decode_request
+from realcoze.domain.content import Image, Text
+from realcoze.domain.message import Message, say
+from realcoze.domain.request import ToolResult, Wants
+from realcoze.errors import BadRequest
+
+HELLO = {"role": "user", "content": "Hello"}
+
+
+def decoded(*messages: dict[str, Any], **members: Any) -> Asked:
+    return decode_request(json.dumps({"model": "bot", "messages": messages or [HELLO], **members}).encode())
+
+
+def refused(*messages: dict[str, Any], **members: Any) -> BadRequest:
+    with pytest.raises(BadRequest) as caught:
+        decoded(*messages, **members)
+    return caught.value
+
+
+def test_the_shortest_request() -> None:
+    asked = decode_request(b'\xef\xbb\xbf{"messages":[{"role":"user","content":"Hello"}]}')
+    assert asked.request.messages == (say("user", "Hello"),)
+    assert (asked.request.bot, asked.model, asked.is_streamed, asked.ignored) == ("", "", False, ())
+    assert asked.request.wants == Wants(reasoning=True, usage=True)
+
+
+def test_rule_8_every_role_is_read_and_system_and_developer_messages_are_instructions() -> None:
+    request = decoded(
+        {"role": "system", "content": "Be kind."},
+        {"role": "user", "content": "Hi", "name": "ann"},
+        {"role": "assistant", "content": "Hello!"},
+        {"role": "developer", "content": [{"type": "text", "text": "Be short."}]},
+        {"role": "system", "content": None},
+        HELLO,
+    ).request
+    assert request.instructions == "Be kind.\n\nBe short."
+    assert request.messages == (say("user", "Hi"), say("assistant", "Hello!"), say("user", "Hello"))
+
+
+def test_rule_8_a_message_of_parts_keeps_their_order() -> None:
+    part = {"type": "image_url", "image_url": {"url": "https://a/b", "detail": "low"}}
+    request = decoded({"role": "user", "content": [{"type": "text", "text": "Look"}, part]}).request
+    assert request.messages == (Message(role="user", parts=(Text(text="Look"), Image(url="https://a/b"))),)
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"temperature": 0.5, "max_tokens": 10, "max_completion_tokens": 10, "store": True, "top_p": 1, "x": {"y": 1}},
+        {"n": 1, "stream": None, "stream_options": None, "user": None, "metadata": None, "coze": None},
+        {"response_format": {"type": "text"}, "tool_choice": "none", "tools": [], "functions": None, "logprobs": False},
+    ],
+)
+def test_rule_8_members_that_change_nothing_are_passed_over(member: dict[str, Any]) -> None:
+    assert decoded(**member) == decoded()
+
+
+def test_what_would_have_changed_the_answer_is_named() -> None:
+    tool = {"type": "function", "function": {"name": "f"}}
+    asked = decoded(tools=[tool], tool_choice="auto", functions=[{}], stop="x", logprobs=True, seed=0)
+    assert asked.ignored == ("tools", "tool_choice", "functions", "stop", "logprobs", "seed")
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({"n": 2}, "`n` is more than 1"),
+        ({"tool_choice": "required"}, "`tool_choice` demands a tool"),
+        ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "`tool_choice` demands a tool"),
+        ({"function_call": {"name": "f"}}, "`function_call` demands a tool"),
+        ({"response_format": {"type": "json_object"}}, "`response_format` demands 'json_object'"),
+        ({"response_format": {"type": "json_schema", "json_schema": {}}}, "`response_format` demands 'json_schema'"),
+        ({"model": "m" * 201}, "`model` has more than 200 characters"),
+        ({"metadata": {str(number): "x" for number in range(17)}}, "`metadata` has more than 16 pairs"),
+        ({"metadata": {"a": 1}}, "The body cannot be read"),
+        ({"stream": "yes"}, "The body cannot be read"),
+    ],
+)
+def test_what_cannot_be_promised_is_refused_by_name(members: dict[str, Any], said: str) -> None:
+    assert said in refused(**members).message
+
+
+@pytest.mark.parametrize(
+    ("messages", "said"),
+    [
+        (({"role": "assistant", "content": "Hello!"},), "The last message must be the user's"),
+        (({"role": "system", "content": "Be kind."},), "The last message must be the user's"),
+        ((HELLO, {"role": "function", "name": "f", "content": "1"}, {"role": "assistant"}), ""),
+        (({"role": "user", "content": None},), "Message 0 is the user's and holds nothing"),
+        ((HELLO, {"role": "moderator", "content": "No."}), "Message 1 has the role 'moderator'"),
+    ],
+)
+def test_a_history_that_asks_nothing_is_refused(messages: tuple[dict[str, Any], ...], said: str) -> None:
+    if said:
+        assert said in refused(*messages).message
+    else:
+        assert decoded(*messages).request.messages == (say("user", "Hello"),)
+
+
+def test_an_empty_list_of_messages_is_refused() -> None:
+    with pytest.raises(BadRequest, match="The last message must be the user's"):
+        decode_request(b'{"model":"bot","messages":[]}')
+
+
+CALLS = [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+
+
+def test_tool_messages_at_the_end_are_what_a_turn_waits_for() -> None:
+    request = decoded(
+        HELLO,
+        {"role": "assistant", "content": None, "tool_calls": CALLS},
+        {"role": "tool", "tool_call_id": "c1", "content": "warm"},
+        {"role": "tool", "tool_call_id": "c2", "content": [{"type": "text", "text": "dry"}]},
+    ).request
+    assert request.tool_results == (ToolResult(call_id="c1", output="warm"), ToolResult(call_id="c2", output="dry"))
+    assert request.messages == (say("user", "Hello"),)
+
+
+def test_tools_of_rounds_that_are_over_are_passed_over_and_what_was_said_beside_them_is_kept() -> None:
+    request = decoded(
+        HELLO,
+        {"role": "assistant", "content": "Let me see.", "tool_calls": CALLS},
+        {"role": "tool", "tool_call_id": "c1", "content": "warm"},
+        {"role": "assistant", "content": "It is warm."},
+        {"role": "user", "content": "Thanks"},
+    ).request
+    assert request.tool_results == ()
+    assert [message.text for message in request.messages] == ["Hello", "Let me see.", "It is warm.", "Thanks"]
+
+
+def test_a_tool_message_without_an_id_answers_no_call() -> None:
+    assert decoded(HELLO, {"role": "tool", "content": "warm"}).request.tool_results == ()
+
+
+def test_user_metadata_and_the_conversation_go_to_coze() -> None:
+    request = decoded(user="ann", metadata={"a": "b", "conversation_id": "7"}).request
+    assert (request.user_id, request.meta_data, request.conversation_id) == ("ann", {"a": "b"}, "7")
+    assert decoded(conversation_id="8", metadata={"conversation_id": "7"}).request.conversation_id == "8"
+    assert decoded(conversation_id="8", coze={"conversation_id": "9"}).request.conversation_id == "9"
+
+
+def test_coze_s_own_members_are_carried() -> None:
+    coze = {
+        "custom_variables": {"a": "b"},
+        "parameters": {"p": [1]},
+        "meta_data": {"m": "n"},
+        "extra_params": {"e": "f"},
+        "shortcut_command": {"command_id": "1"},
+    }
+    request = decoded(coze=coze, metadata={"m": "o", "q": "r"}).request
+    assert request.custom_variables == {"a": "b"}
+    assert request.parameters == {"p": [1]}
+    assert request.meta_data == {"m": "n", "q": "r"}
+    assert request.extra_params == {"e": "f"}
+    assert request.shortcut_command == {"command_id": "1"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "extras", "follow_ups", "steps"),
+    [
+        (decoded(), False, False, False),
+        (decoded(coze={"extras": True}), True, True, True),
+        (decoded(coze={"suggestions": True}), True, True, False),
+        (decoded(coze={"steps": True}), True, False, True),
+        (decode_request(json.dumps({"messages": [HELLO]}).encode(), wants_extras=True), True, True, True),
+    ],
+)
+def test_what_openai_has_no_place_for_comes_only_when_asked_for(
+    asked: Asked, *, extras: bool, follow_ups: bool, steps: bool
+) -> None:
+    assert (asked.has_extras, asked.has_follow_ups, asked.has_steps) == (extras, follow_ups, steps)
+    assert (asked.request.wants.suggestions, asked.request.wants.steps) == (follow_ups, steps)
+
+
+@pytest.mark.parametrize(
+    ("members", "has_usage"),
+    [
+        ({}, True),
+        ({"stream": True}, False),
+        ({"stream": True, "stream_options": {"include_usage": False}}, False),
+        ({"stream": True, "stream_options": {"include_usage": True}}, True),
+    ],
+)
+def test_rule_3_a_stream_has_usage_only_when_asked_for(members: dict[str, Any], *, has_usage: bool) -> None:
+    asked = decoded(**members)
+    assert asked.is_streamed is ("stream" in members)
+    assert asked.has_usage is asked.request.wants.usage is has_usage
+
+
+@PROPERTIES
+@given(bytes_near(b'{"messages":[{"role":"user",', b'"content":', b'"a"', b"null", b"[", b"]", b"}", b"}]}", b"\xff"))
+def test_case_14_whatever_comes_is_a_request_or_a_bad_one(body: bytes) -> None:
+    with contextlib.suppress(BadRequest):
+        assert decode_request(body).request.messages

@@ -1,0 +1,217 @@
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codec_properties import PROPERTIES, texts
+from realcoze.dialects.openai_chat.request import Asked
+from realcoze.dialects.openai_chat.stream import ChunkEncoder
+from realcoze.domain.event import (
+    AnswerDone,
+    AudioDelta,
+    Event,
+    InputRequested,
+    Interrupt,
+    ReasoningDelta,
+    Step,
+    Suggestion,
+    TextDelta,
+    TextReplaced,
+    ToolCall,
+    ToolCallsRequested,
+    TurnDone,
+    TurnFailed,
+    TurnStarted,
+    Unknown,
+    Usage,
+)
+from realcoze.domain.fold import Fold
+from realcoze.domain.ids import ChatId, ConversationId, MessageId, RequestId
+from realcoze.domain.message import say
+from realcoze.domain.request import Request
+from realcoze.errors import ContentRefused, Overloaded, Truncated
+from realcoze.framing.sse import KEEPALIVE, SseDecoder
+
+M, N = MessageId("m"), MessageId("n")
+STARTED = TurnStarted(chat_id=ChatId("c"), conversation_id=ConversationId("v"))
+LINE_BYTES = 16 << 10
+
+
+def encoder(**wanted: Any) -> ChunkEncoder:
+    asked = Asked(request=Request(messages=(say("user", "Hi"),)), model='B"o\u2028t', is_streamed=True, **wanted)
+    return ChunkEncoder(asked, RequestId("req_1"), created=7)
+
+
+def delta(text: str, message_id: MessageId = M) -> TextDelta:
+    return TextDelta(message_id=message_id, text=text)
+
+
+def encoded(*events: Event, **wanted: Any) -> bytes:
+    chunks = encoder(**wanted)
+    return b"".join(map(chunks.feed, events))
+
+
+def datas(stream: bytes) -> list[str]:
+    """The data of each event."""
+    decoder = SseDecoder()
+    blocks = [*decoder.feed(stream), *decoder.finish()]
+    assert all(block.complete and not block.event and not block.id for block in blocks)
+    return [block.data for block in blocks]
+
+
+def chunks(*events: Event, **wanted: Any) -> list[Any]:
+    """The chunks of a stream that ends well, without the words that all have alike."""
+    *bodies, last = datas(encoded(*events, **wanted))
+    assert last == "[DONE]"
+    read = [json.loads(body) for body in bodies]
+    for chunk in read:
+        head = {name: chunk.pop(name) for name in ("id", "object", "created", "model")}
+        assert head == {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 7, "model": 'B"o\u2028t'}
+    return read
+
+
+def deltas(*events: Event) -> list[Any]:
+    return [chunk["choices"][0]["delta"] for chunk in chunks(*events)]
+
+
+FIRST = {"role": "assistant", "content": ""}
+
+
+def test_rule_4_one_head_the_role_first_one_finish_reason_and_done() -> None:
+    assert chunks(STARTED, delta("Hel"), delta("lo"), AnswerDone(message_id=M, text="Hello"), TurnDone()) == [
+        {"choices": [{"index": 0, "delta": FIRST, "finish_reason": None}]},
+        {"choices": [{"index": 0, "delta": {"content": "Hel"}, "finish_reason": None}]},
+        {"choices": [{"index": 0, "delta": {"content": "lo"}, "finish_reason": None}]},
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+    ]
+
+
+def test_rule_4_the_role_comes_first_though_nothing_said_that_the_turn_began() -> None:
+    assert deltas(delta("a"), STARTED, TurnDone()) == [FIRST, {"content": "a"}, {}]
+    assert deltas(TurnDone()) == [FIRST, {}]
+
+
+def test_rule_2_there_are_data_lines_and_nothing_else() -> None:
+    stream = encoded(STARTED, delta("a\nb\r\nevent: x"), TurnDone())
+    assert all(line.startswith(b"data: ") for line in stream.split(b"\n") if line)
+    assert encoder().keepalive == KEEPALIVE
+    assert KEEPALIVE.startswith(b":")
+
+
+def test_rule_3_usage_comes_last_and_only_when_asked_for_and_counted() -> None:
+    usage = Usage(input=1, output=2, total=3)
+    body = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    assert chunks(usage, TurnDone(), has_usage=True)[-1] == {"choices": [], "usage": body}
+    assert [chunk for chunk in chunks(usage, TurnDone()) if "usage" in chunk] == []
+    assert [chunk for chunk in chunks(TurnDone(), has_usage=True) if "usage" in chunk] == []
+
+
+def test_rule_6_reasoning_has_its_own_member() -> None:
+    said = deltas(
+        ReasoningDelta(message_id=M, text="hm"), ReasoningDelta(message_id=M, text=""), delta("a"), TurnDone()
+    )
+    assert said == [FIRST, {"reasoning_content": "hm"}, {"content": "a"}, {}]
+
+
+@pytest.mark.parametrize("letter", ["a", "\0", "\u2028", "😀", '"'])
+def test_rule_7_no_line_is_longer_than_16_kib(letter: str) -> None:
+    text = letter * 20_001
+    stream = encoded(delta(text), ReasoningDelta(message_id=M, text=text), TurnDone())
+    assert max(map(len, stream.splitlines())) <= LINE_BYTES
+    bodies = [json.loads(data)["choices"][0]["delta"] for data in datas(stream)[:-1]]
+    assert "".join(body.get("content", "") for body in bodies) == text
+    assert "".join(body.get("reasoning_content", "") for body in bodies) == text
+
+
+def test_rare_line_breaks_are_written_as_escapes() -> None:
+    assert b'"content":"\\u0085\\u2028\\u2029\xc3\xa9"' in encoded(delta("\u0085\u2028\u2029é"), TurnDone())
+
+
+def test_case_9_tool_calls_come_whole_each_with_its_index() -> None:
+    calls = (ToolCall(call_id="c1", name="f", arguments="{}"), ToolCall(call_id="c2", name="g", arguments='{"a":1}'))
+    first, called, last = chunks(STARTED, ToolCallsRequested(calls=calls))
+    assert first["choices"][0]["delta"] == FIRST
+    assert called["choices"][0]["delta"]["tool_calls"] == [
+        {"index": 0, "id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+        {"index": 1, "id": "c2", "type": "function", "function": {"name": "g", "arguments": '{"a":1}'}},
+    ]
+    assert last["choices"] == [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]
+
+
+def test_a_question_is_said_as_text() -> None:
+    asked = InputRequested(interrupt=Interrupt(event_id="e", kind="question", data={"question": "Where?"}))
+    assert deltas(asked) == [FIRST, {"content": "Where?"}, {}]
+
+
+def test_two_messages_are_one_text() -> None:
+    said = deltas(delta("a"), AnswerDone(message_id=M, text="a"), delta("b", N), TurnDone())
+    assert said == [FIRST, {"content": "a"}, {"content": "\n\nb"}, {}]
+
+
+def test_what_openai_has_no_place_for_comes_in_the_last_chunk_when_asked_for() -> None:
+    beside = (STARTED, Suggestion(text="And?"), Step(kind="call", title="t", body="{}"), TurnDone())
+    ids = {"conversation_id": "v", "chat_id": "c"}
+    steps = [{"kind": "call", "title": "t", "body": "{}"}]
+    assert "x_coze" not in chunks(*beside)[-1]
+    assert chunks(*beside, has_extras=True)[-1]["x_coze"] == ids
+    assert chunks(*beside, has_extras=True, has_follow_ups=True)[-1]["x_coze"] == {**ids, "follow_ups": ["And?"]}
+    assert chunks(*beside, has_extras=True, has_steps=True)[-1]["x_coze"] == {**ids, "steps": steps}
+
+
+def test_case_12_what_is_no_answer_is_passed_over() -> None:
+    assert deltas(Unknown(name="verbose", raw="{}"), AudioDelta(audio=b"a", format="pcm"), TurnDone()) == [FIRST, {}]
+
+
+def test_rule_5_a_turn_that_fails_ends_with_an_error_and_looks_in_no_way_complete() -> None:
+    made = encoder(has_usage=True)
+    stream = made.feed(delta("a")) + made.feed(TurnFailed(error=Overloaded("Full.", hint="Wait.")))
+    assert made.is_closed
+    assert made.has_failed
+    *_, last = datas(stream)
+    body = {"message": "Full. Wait.", "type": "overloaded", "param": None, "code": "overloaded"}
+    assert json.loads(last) == {"error": body}
+    assert b"[DONE]" not in stream
+    assert b'"finish_reason":"' not in stream
+    assert made.feed(delta("b")) == made.feed(TurnDone()) == b""
+
+
+def test_content_that_was_refused_ends_with_its_own_reason() -> None:
+    made = encoder()
+    stream = made.feed(delta("a")) + made.feed(TurnFailed(error=ContentRefused("No.")))
+    assert made.is_closed
+    assert not made.has_failed
+    *_, last, done = datas(stream)
+    assert json.loads(last)["choices"] == [{"index": 0, "delta": {}, "finish_reason": "content_filter"}]
+    assert done == "[DONE]"
+
+
+def test_an_answer_that_was_taken_back_is_a_failure() -> None:
+    made = encoder()
+    made.feed(delta("ab"))
+    assert made.feed(TextReplaced(message_id=M, text="xy")) == b""
+    assert b'"code":"answer_rewritten"' in made.feed(AnswerDone(message_id=M, text="xyz"))
+    assert made.has_failed
+
+
+def test_nothing_is_ever_held_back_for_a_time() -> None:
+    assert encoder().deadline() is None
+    assert encoder().tick(1.0) == b""
+
+
+@PROPERTIES
+@given(said=st.lists(st.tuples(st.sampled_from([M, N]), texts), max_size=8), ends=st.booleans())
+def test_the_deltas_of_a_stream_are_the_text_of_the_whole_answer(
+    said: list[tuple[MessageId, str]], *, ends: bool
+) -> None:
+    events: Iterable[Event] = [delta(text, message_id) for message_id, text in said]
+    fold = Fold()
+    for event in events:
+        fold.feed(event)
+    if not ends:
+        stream = encoded(*events, TurnFailed(error=Truncated("Cut.")))
+        assert "[DONE]" not in datas(stream)
+        return
+    assert "".join(body.get("content", "") for body in deltas(*events, TurnDone())) == fold.text

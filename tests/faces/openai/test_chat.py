@@ -1,0 +1,279 @@
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from native_server import (
+    MESSAGE,
+    Answer,
+    Bot,
+    Relay,
+    Served,
+    Turn,
+    connected,
+    exchange,
+    parsed,
+    request,
+    saying,
+    serving,
+)
+from realcoze.domain.event import ReasoningDelta, Step, Suggestion, ToolCall, ToolCallsRequested, Usage
+from realcoze.domain.request import Thread
+from realcoze.errors import BadRequest, Busy, QuotaExhausted, RealcozeError, Truncated, UpstreamFailed
+from realcoze.faces.http import CHAT_BODY_BYTES
+from realcoze.gateway.access import Access
+from servers import PATIENCE_S
+
+pytestmark = pytest.mark.anyio
+
+KEY = "a-key-of-32-characters-and-more-"
+PATH = "/v1/chat/completions"
+
+
+@pytest.fixture(scope="module")
+async def house(anyio_backend: object) -> AsyncIterator[tuple[Served, Relay]]:
+    """One server for all tests of this file; each says who answers."""
+    relay = Relay()
+    async with serving({"bot": relay, "other": relay}, gate_s=0.2, keepalive_s=0.1) as served:
+        yield served, relay
+
+
+@pytest.fixture
+def port(house: tuple[Served, Relay], nothing_left: None) -> int:
+    return house[0].port
+
+
+@pytest.fixture
+def relay(house: tuple[Served, Relay]) -> Relay:
+    return house[1]
+
+
+def body(text: str = "Hello", **members: Any) -> bytes:
+    return json.dumps({"model": "bot", "messages": [{"role": "user", "content": text}], **members}).encode()
+
+
+async def post(port: int, asked: bytes, *, path: str = PATH, **headers: str) -> Answer:
+    return parsed(await exchange(port, request(asked, path=path, **headers)))
+
+
+def datas(answer: Answer) -> list[Any]:
+    """What the data lines of a stream hold, as far as it came."""
+    blocks = [block for block in answer.text.split("\n\n") if block and not block.startswith(":")]
+    assert all(block.startswith("data: ") and "\n" not in block for block in blocks)
+    texts = [block.removeprefix("data: ") for block in blocks]
+    return [text if text == "[DONE]" else json.loads(text) for text in texts]
+
+
+def said(answer: Answer) -> str:
+    chunks = [chunk for chunk in datas(answer) if chunk != "[DONE]" and chunk.get("choices")]
+    return "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
+
+
+async def everything(turn: Turn) -> None:
+    turn.start()
+    turn.feed(ReasoningDelta(message_id=MESSAGE, text="hm"), Step(kind="call", title="t", body="{}"))
+    turn.say("Wa", "rm")
+    turn.feed(Usage(input=1, output=2, total=3), Suggestion(text="And?"))
+    turn.done()
+
+
+async def test_a_whole_answer(port: int, relay: Relay) -> None:
+    relay.target = bot = Bot(everything)
+    answer = await post(port, body())
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    completion = answer.json
+    assert completion["id"] == f"chatcmpl-{answer.headers['x-request-id'].removeprefix('req_')}"
+    [choice] = completion["choices"]
+    assert choice["message"] == {"role": "assistant", "content": "Warm", "reasoning_content": "hm"}
+    assert completion["usage"] == {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    assert "x_coze" not in completion
+    assert bot.turns[0].request.bot == "bot"
+
+
+async def test_a_streamed_answer(port: int, relay: Relay) -> None:
+    relay.target = Bot(everything)
+    answer = await post(port, body(stream=True, stream_options={"include_usage": True}))
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    *chunks, done = datas(answer)
+    assert (said(answer), done, answer.has_last_chunk) == ("Warm", "[DONE]", True)
+    assert chunks[-1] == {**chunks[-1], "choices": [], "usage": {**chunks[-1]["usage"], "total_tokens": 3}}
+    assert len({(chunk["id"], chunk["created"], chunk["model"]) for chunk in chunks}) == 1
+
+
+@pytest.mark.parametrize("path", ["/chat/completions", "/v1/v1/chat/completions", f"{PATH}/", f"{PATH}?beta=true"])
+async def test_rule_9_the_path_is_known_however_it_is_written(port: int, relay: Relay, path: str) -> None:
+    relay.target = saying("Hello")
+    assert (await post(port, body(), path=path)).json["choices"][0]["message"]["content"] == "Hello"
+
+
+async def test_the_extension_comes_when_a_header_asks_for_it(port: int, relay: Relay) -> None:
+    relay.target = Bot(everything)
+    answer = await post(port, body(), x_realcoze_extras="1")
+    steps = [{"kind": "call", "title": "t", "body": "{}"}]
+    ids = {"conversation_id": "conversation-1", "chat_id": "chat-1"}
+    assert answer.json["x_coze"] == {**ids, "follow_ups": ["And?"], "steps": steps}
+
+
+async def test_what_was_ignored_stands_in_a_header(port: int, relay: Relay) -> None:
+    relay.target = saying("Hello")
+    for stream in (False, True):
+        answer = await post(port, body(tools=[{}], seed=7, stream=stream))
+        assert (answer.status, answer.headers["x-realcoze-ignored"]) == (200, "tools, seed")
+    assert "x-realcoze-ignored" not in (await post(port, body(temperature=1))).headers
+
+
+@pytest.mark.parametrize(
+    ("header", "thread"),
+    [
+        ("x_conversation_id", Thread(id="one", is_whole=False)),
+        ("x_openwebui_chat_id", Thread(id="one", is_whole=True)),
+    ],
+)
+async def test_a_conversation_has_the_name_that_its_client_gives_it(
+    port: int, relay: Relay, header: str, thread: Thread
+) -> None:
+    relay.target = bot = saying("Hello")
+    await post(port, body(), **{header: "one"})
+    assert bot.turns[0].request.thread == thread
+
+
+async def test_tools_that_the_bot_wants_run(port: int, relay: Relay) -> None:
+    async def script(turn: Turn) -> None:
+        turn.start()
+        turn.feed(ToolCallsRequested(calls=(ToolCall(call_id="c1", name="f", arguments="{}"),)))
+
+    relay.target = bot = Bot(script)
+    whole = (await post(port, body())).json["choices"][0]
+    streamed = [chunk["choices"][0] for chunk in datas(await post(port, body(stream=True)))[:-1]]
+    assert whole["finish_reason"] == streamed[-1]["finish_reason"] == "tool_calls"
+    assert whole["message"]["tool_calls"][0]["id"] == streamed[1]["delta"]["tool_calls"][0]["id"] == "c1"
+    history = [{"role": "user", "content": "Hello"}, whole["message"], {"role": "tool", "tool_call_id": "c1"}]
+    await post(port, json.dumps({"model": "bot", "messages": history}).encode())
+    assert [each.call_id for each in bot.turns[-1].request.tool_results] == ["c1"]
+
+
+ERRORS: list[tuple[RealcozeError, dict[str, Any]]] = [
+    (BadRequest("No."), {"status": 400, "code": "bad_request", "again": "false", "wait": None}),
+    (Busy("Busy.", retry_after_s=3), {"status": 409, "code": "conversation_busy", "again": "true", "wait": "3"}),
+    (QuotaExhausted("Empty."), {"status": 429, "code": "insufficient_quota", "again": "false", "wait": None}),
+    (
+        UpstreamFailed("Gone.", code="upstream_unreachable", retryable=True),
+        {"status": 502, "code": "upstream_unreachable", "again": None, "wait": None},
+    ),
+    (Truncated("Cut."), {"status": 502, "code": "upstream_truncated", "again": "false", "wait": None}),
+]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("error", "told"), ERRORS, ids=[error.code for error, _ in ERRORS])
+async def test_rules_10_and_11_before_the_first_content_an_error_is_a_status(
+    port: int, relay: Relay, error: RealcozeError, told: dict[str, Any], *, stream: bool
+) -> None:
+    async def script(turn: Turn) -> None:
+        turn.start()
+        raise error
+
+    relay.target = Bot(script)
+    answer = await post(port, body(stream=stream))
+    headers = answer.headers
+    assert told == {
+        "status": answer.status,
+        "code": answer.json["error"]["code"],
+        "again": headers.get("x-should-retry"),
+        "wait": headers.get("retry-after"),
+    }
+    assert headers["x-request-id"].startswith("req_")
+
+
+async def test_rule_5_and_case_5_an_answer_that_breaks_off_never_looks_complete(port: int, relay: Relay) -> None:
+    async def script(turn: Turn) -> None:
+        turn.start()
+        turn.say("Hal")
+        raise Truncated("The answer broke off.")
+
+    relay.target = Bot(script)
+    answer = await post(port, body(stream=True))
+    assert (answer.status, said(answer), answer.has_last_chunk) == (200, "Hal", False)
+    assert datas(answer)[-1]["error"]["code"] == "upstream_truncated"
+    assert 'finish_reason":"' not in answer.text
+
+
+async def test_rule_1_and_case_6_a_silent_bot_is_covered_by_comments(port: int, relay: Relay) -> None:
+    async def script(turn: Turn) -> None:
+        turn.start()
+        await turn.go.wait()
+        turn.say("Hello")
+        turn.done()
+
+    relay.target = bot = Bot(script)
+    async with connected(port) as client:
+        await client.send(request(body(stream=True), path=PATH))
+        turn = await bot.turn()
+        assert b'"role":"assistant"' in await client.until(b": keepalive\n\n", times=2)
+        turn.go.set()
+        answer = parsed(await client.rest())
+    assert (said(answer), answer.has_last_chunk) == ("Hello", True)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_case_7_a_client_that_leaves_stops_the_turn(port: int, relay: Relay, *, stream: bool) -> None:
+    async def script(turn: Turn) -> None:
+        turn.start()
+        turn.say("Hello")
+        await turn.go.wait()
+
+    relay.target = bot = Bot(script)
+    async with connected(port) as client:
+        await client.send(request(body(stream=stream), path=PATH))
+        turn = await bot.turn()
+        client.leave()
+        await turn.until(lambda: turn.is_over)
+    assert turn.is_cancelled
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [(b"", 400), (b"<html>", 400), (b"[]", 400), (b'{"messages":7}', 400), (b"\xff", 400), (body(n=2), 400)],
+)
+async def test_case_14_a_body_that_cannot_be_read_is_a_400(port: int, asked: bytes, status: int) -> None:
+    answer = await post(port, asked)
+    assert (answer.status, answer.json["error"]["type"]) == (status, "invalid_request_error")
+
+
+async def test_case_14_a_body_that_is_too_large_is_a_413(port: int) -> None:
+    headers = request(b"", path=PATH).replace(b"content-length: 0", b"content-length: %d" % (CHAT_BODY_BYTES + 1))
+    answer = parsed(await exchange(port, headers))
+    assert (answer.status, answer.json["error"]["code"]) == (413, "request_too_large")
+
+
+async def test_an_unknown_model_is_a_404_that_lists_those_there_are(port: int) -> None:
+    answer = await post(port, body(model="nobody"))
+    assert (answer.status, answer.json["error"]["code"]) == (404, "model_not_found")
+    assert "bot, other" in answer.json["error"]["message"]
+
+
+async def test_keys_come_either_way_and_name_the_caller() -> None:
+    bot = saying("Hello")
+    async with serving(bot, key=KEY) as served:
+        for headers in ({"authorization": f"Bearer {KEY}"}, {"x_api_key": KEY}):
+            assert (await post(served.port, body(), **headers)).status == 200
+        answer = await post(served.port, body(), authorization="Bearer wrong")
+        assert (answer.status, answer.json["error"]["code"]) == (401, "invalid_api_key")
+        assert "x-should-retry" not in answer.headers
+    assert {turn.request.caller for turn in bot.turns} == {Access([KEY]).authenticate([KEY])}
+
+
+async def test_rule_9_head_and_options_need_no_key_and_other_methods_and_paths_are_refused_in_shape() -> None:
+    async with serving(saying("Hello"), key=KEY) as served, aiohttp.ClientSession() as http:
+        timeout = aiohttp.ClientTimeout(PATIENCE_S)
+        for method in ("HEAD", "OPTIONS"):
+            async with http.request(method, f"{served.url}{PATH}", timeout=timeout) as answer:
+                assert answer.status == 204
+        async with http.get(f"{served.url}{PATH}", timeout=timeout) as answer:
+            assert (answer.status, answer.headers["allow"]) == (405, "HEAD, OPTIONS, POST")
+            assert (await answer.json())["error"]["code"] == "method_not_allowed"
+        async with http.post(f"{served.url}/v1/nothing", timeout=timeout) as answer:
+            error = (await answer.json())["error"]
+            assert (answer.status, error["code"], error["type"]) == (404, "no_such_path", "invalid_request_error")

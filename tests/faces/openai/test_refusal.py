@@ -1,0 +1,23 @@
+import json
+
+from realcoze.domain.ids import RequestId
+from realcoze.errors import Busy, Unauthorized
+from realcoze.faces.http import Refused
+from realcoze.faces.openai.refusal import refuse_at_door, refuse_error
+
+
+def test_rules_10_and_11_an_error_has_its_status_and_says_whether_to_ask_again() -> None:
+    response = refuse_error(RequestId("req_1"), Busy("Busy.", retry_after_s=2))
+    assert response.status_code == 409
+    assert json.loads(bytes(response.body))["error"]["code"] == "conversation_busy"
+    told = {name: response.headers.get(name) for name in ("x-request-id", "retry-after", "x-should-retry")}
+    assert told == {"x-request-id": "req_1", "retry-after": "2", "x-should-retry": "true"}
+    assert "x-should-retry" not in refuse_error(RequestId("req_1"), Unauthorized("Who?")).headers
+
+
+def test_rule_9_what_is_refused_at_the_door_has_the_same_shape() -> None:
+    response = refuse_at_door(Refused(404, "no_such_path", "There is none."))
+    assert response.status_code == 404
+    assert json.loads(bytes(response.body))["error"]["code"] == "no_such_path"
+    assert response.headers["x-request-id"].startswith("req_")
+    assert response.headers["x-should-retry"] == "false"

@@ -1,0 +1,158 @@
+"""Uploads before a question, on a fake at the ports `Chats` and `Uploads`."""
+
+from dataclasses import dataclass, field
+
+import anyio
+import pytest
+
+from realcoze.domain.content import File, Image, Inline, MediaPart, Part, Text
+from realcoze.domain.event import TurnDone
+from realcoze.domain.ids import BotName
+from realcoze.domain.message import Message, say
+from realcoze.domain.ports import Sink
+from realcoze.domain.request import Request
+from realcoze.errors import BadRequest, TooLarge, UpstreamFailed
+from realcoze.gateway.uploads import AT_ONCE, Uploading
+from servers import PATIENCE_S, Gathered, NoFlow, soon
+
+BOT = BotName("bot")
+
+
+@dataclass
+class Album:
+    """Takes files; `go` lets the uploads end, and a name that stands in `refused` fails."""
+
+    go: anyio.Event = field(default_factory=anyio.Event)
+    refused: dict[str, Exception] = field(default_factory=dict)
+    begun: list[tuple[bytes, str, str]] = field(default_factory=list)
+    running: int = 0
+    left: int = 0
+    requests: list[Request] = field(default_factory=list)
+
+    async def upload(self, data: bytes, name: str, bot: BotName) -> MediaPart:
+        self.begun.append((data, name, bot))
+        if name in self.refused:
+            raise self.refused[name]
+        self.running += 1
+        try:
+            await self.go.wait()
+        except anyio.get_cancelled_exc_class():
+            self.left += 1
+            raise
+        finally:
+            self.running -= 1
+        return Image(key=f"key of {data.decode()}")
+
+    async def converse(self, request: Request, sink: Sink) -> None:
+        self.requests.append(request)
+        sink.open(NoFlow())
+        sink.feed(TurnDone())
+
+
+def _open_album(**refused: Exception) -> Album:
+    album = Album(refused=refused)
+    album.go.set()
+    return album
+
+
+def _shown(*parts: Part) -> Message:
+    return Message(role="user", parts=parts)
+
+
+def _inline(text: str) -> Inline:
+    return Inline(data=text.encode(), name=text)
+
+
+def _key(text: str) -> Image:
+    return Image(key=f"key of {text}")
+
+
+async def _ask(album: Album, *messages: Message) -> Gathered:
+    sink = Gathered()
+    with anyio.fail_after(PATIENCE_S):
+        await Uploading(album).converse(Request(messages=messages, bot=BOT), sink)
+    return sink
+
+
+async def test_files_become_what_their_upload_gave_where_they_stood() -> None:
+    album = _open_album()
+    known = File(key="k")
+    sink = await _ask(
+        album,
+        _shown(_inline("a"), Text(text="Look"), known),
+        say("assistant", "I see"),
+        _shown(Text(text="And"), _inline("b"), _inline("c")),
+    )
+    assert album.requests == [
+        Request(
+            messages=(
+                _shown(_key("a"), Text(text="Look"), known),
+                say("assistant", "I see"),
+                _shown(Text(text="And"), _key("b"), _key("c")),
+            ),
+            bot=BOT,
+        )
+    ]
+    assert album.begun == [(b"a", "a", "bot"), (b"b", "b", "bot"), (b"c", "c", "bot")]
+    assert sink.events == [TurnDone()]
+
+
+async def test_the_same_file_twice_is_one_upload() -> None:
+    album = _open_album()
+    await _ask(album, _shown(_inline("a")), say("assistant", "I see"), _shown(_inline("a"), _inline("b")))
+    assert [name for _, name, _ in album.begun] == ["a", "b"]
+    assert album.requests[0].messages[2] == _shown(_key("a"), _key("b"))
+
+
+async def test_without_files_the_request_passes_as_it_is() -> None:
+    album = _open_album()
+    await _ask(album, say("user", "Hello"))
+    assert album.requests == [Request(messages=(say("user", "Hello"),), bot=BOT)]
+    assert album.begun == []
+
+
+async def test_a_few_at_once_and_no_more() -> None:
+    album = Album()
+    names = [str(number) for number in range(AT_ONCE + 2)]
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_ask, album, _shown(*map(_inline, names)))
+        await soon(lambda: album.running == AT_ONCE)
+        await anyio.wait_all_tasks_blocked()
+        assert len(album.begun) == AT_ONCE
+        assert album.requests == []
+        album.go.set()
+    assert album.requests[0].messages == (_shown(*map(_key, names)),)
+
+
+async def test_a_failure_stops_the_others_and_nothing_is_asked() -> None:
+    album = Album(refused={"big": TooLarge("The file is too large.")})
+    with pytest.raises(TooLarge):
+        await _ask(album, _shown(_inline("a"), _inline("big"), _inline("b")))
+    assert album.left == 2
+    assert album.requests == []
+
+
+async def test_of_several_failures_the_first_is_told() -> None:
+    album = _open_album(a=TooLarge("a"), b=UpstreamFailed("b"))
+    with pytest.raises(TooLarge):
+        await _ask(album, _shown(_inline("a"), _inline("b")))
+
+
+async def test_a_caller_who_leaves_stops_the_uploads() -> None:
+    album = Album()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_ask, album, _shown(_inline("a"), _inline("b")))
+        await soon(lambda: album.running == 2)
+        tasks.cancel_scope.cancel()
+    assert album.left == 2
+    assert album.requests == []
+
+
+async def test_an_upstream_that_takes_no_files() -> None:
+    class Deaf:
+        async def converse(self, request: Request, sink: Sink) -> None:
+            raise AssertionError("nothing is asked")
+
+    with pytest.raises(BadRequest) as refusal:
+        await Uploading(Deaf()).converse(Request(messages=(_shown(_inline("a")),), bot=BOT), Gathered())
+    assert refusal.value.code == "not_supported_by_upstream"
