@@ -30,6 +30,9 @@ from realcoze.errors import Misconfigured
 Api = Literal["playground", "open", "studio"]
 """Which of Coze's APIs written settings speak; `studio` also makes the open API that of Coze Studio."""
 
+SHOWN = ("poem", "quiz", "form", "files")
+"""The workflows of a demonstration; the others, which are for tests, can be run by their ids."""
+
 BEAT_S = 5.0
 """How long its silent workflow says nothing at a time."""
 
@@ -98,7 +101,8 @@ async def emulated_settings(emulator: Emulator, server: Server | None = None) ->
         secretary = next(bot for bot in BOTS if bot.name == SECRETARY)
         bots[BotName(SECRETARY)] = Bot(upstream=OPEN_UPSTREAM, bot_id=secretary.bot_id)
         for flow in WORKFLOWS:
-            bots[BotName(flow.name)] = Bot(upstream=OPEN_UPSTREAM, workflow_id=flow.workflow_id)
+            if flow.name in SHOWN:
+                bots[BotName(flow.name)] = Bot(upstream=OPEN_UPSTREAM, workflow_id=flow.workflow_id)
         bots[BotName(CHATFLOW.name)] = Bot(upstream=OPEN_UPSTREAM, chatflow_id=CHATFLOW.workflow_id)
         yield Settings(
             server=server or Server(),

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from rich.console import Console
 
-from commands import BOT_NAMES, settled
+from commands import BOT_NAMES, DEMO_NAMES, settled
 from houses import served
 from native_server import Bot, Turn, serving
 from pictures import PDF, jpeg, png
@@ -202,11 +202,11 @@ async def test_what_is_spoken_is_saved_beside_each_other(tmp_path: Path) -> None
 
 
 async def test_a_conversation_without_an_account(tmp_path: Path) -> None:
-    async with in_terminal("chat", "--demo", cwd=tmp_path, columns=100) as session:
+    async with in_terminal("chat", "--demo", cwd=tmp_path, columns=140) as session:
         terminal = session.terminal
         await terminal.until_asks(1)
         assert terminal.everything[:2] == [
-            f"Talking to memory. Also here, by /bot NAME: {', '.join(BOT_NAMES[1:])}.",
+            f"Talking to memory. Also here, by /bot NAME: {', '.join(DEMO_NAMES[1:])}.",
             "/help shows what can be typed, :q leaves.",
         ]
         terminal.say("My name is Ada")
@@ -303,9 +303,9 @@ async def test_what_can_be_typed_beside_questions(coze: Coze, tmp_path: Path) ->
 
 
 async def test_another_bot_answers_from_the_next_question_on(tmp_path: Path) -> None:
-    async with in_terminal("chat", "--demo", cwd=tmp_path, columns=120) as session:
+    async with in_terminal("chat", "--demo", cwd=tmp_path, columns=140) as session:
         terminal = session.terminal
-        names = ", ".join(BOT_NAMES)
+        names = ", ".join(DEMO_NAMES)
         told = {
             "/bot": f"Which bot? /bot NAME {names}",
             "/bot nobody": f"There is no bot 'nobody'. The bots here are: {names}.",
