@@ -109,3 +109,16 @@ def test_a_tool_can_be_called_as_the_function_it_is() -> None:
     named = realcoze.tool("weather-lookup")(weather)
     assert (named.name, named("Rome", days=3)["days"]) == ("weather-lookup", 3)
     assert realcoze.tool(weather).name == "weather"
+
+
+def test_what_has_no_name_is_told_how_to_get_one() -> None:
+    nameless = functools.partial(weather, city="Rome")
+    for made in (lambda: Toolbox([nameless]), lambda: realcoze.tool(nameless)):
+        with pytest.raises(TypeError, match=r'partial has no name; give it one: realcoze\.tool\("name"\)'):
+            made()
+    assert Toolbox([realcoze.tool("weather")(nameless)])
+
+
+def test_two_tools_of_one_name_are_refused() -> None:
+    with pytest.raises(TypeError, match="Two tools have the name 'weather'"):
+        Toolbox([weather, realcoze.tool("weather")(broken)])

@@ -61,6 +61,7 @@ def test_a_turn_becomes_one_reply() -> None:
         steps=(step,),
         suggestions=("And tomorrow?", "And Paris?"),
         audio=b"\1\2",
+        audio_format="pcm",
         usage=usage,
         chat_id=ChatId("c"),
         conversation_id=ConversationId("v"),

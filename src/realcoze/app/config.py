@@ -191,7 +191,7 @@ def require_bots(settings: Settings) -> None:
             is_named = bot.upstream == OPEN_UPSTREAM
             where = "into the file .env: COZE_API_TOKEN=VALUE" if is_named else f'{table}token = "VALUE"'
             require_token(upstream, bot=name, bot_id=bot.known_as, where=where)
-            _check_ids(name, bot)
+            _check_ids(name, bot, is_private=upstream.private if bot.private is None else bot.private)
             _check_history(name, bot, upstream)
         else:
             is_named = bot.upstream == SEED_UPSTREAM
@@ -201,12 +201,17 @@ def require_bots(settings: Settings) -> None:
                 raise no_conversations(name, "the playground keeps no conversations")
 
 
-def _check_ids(name: str, bot: Bot) -> None:
-    """Raise `Misconfigured` for ids that exclude each other."""
+def _check_ids(name: str, bot: Bot, *, is_private: bool) -> None:
+    """Raise `Misconfigured` for ids that exclude each other, and for what cannot be private."""
     if bot.workflow_id and bot.chatflow_id:
         raise Misconfigured(f"The bot {name!r} is a workflow and a chatflow at once.", hint="Leave one of the two out.")
     if bot.bot_id and bot.app_id:
         raise Misconfigured(f"The bot {name!r} has a bot_id and an app_id.", hint="Coze takes one of the two.")
+    if is_private and (bot.workflow_id or bot.chatflow_id):
+        raise Misconfigured(
+            f"The bot {name!r} cannot be private: Coze keeps what a workflow or a chatflow does.",
+            hint=f"Set private = false in [bots.{name}].",
+        )
 
 
 def _check_history(name: str, bot: Bot, upstream: OpenUpstream) -> None:

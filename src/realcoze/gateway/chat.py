@@ -16,7 +16,7 @@ from realcoze.domain.content import MediaPart
 from realcoze.domain.event import ENDS, Event, TurnFailed
 from realcoze.domain.fold import Fold, Reply
 from realcoze.domain.ids import BotName, RequestId
-from realcoze.domain.ports import Flow, Sink, Sound, Speaks, Transcribes, Uploads
+from realcoze.domain.ports import Flow, Sink, Sound, Speaks, Speech, Transcribes, Uploads
 from realcoze.domain.request import Request
 from realcoze.domain.turn import TurnLife
 from realcoze.errors import BadRequest, Internal, RealcozeError
@@ -95,20 +95,12 @@ class Gateway:
             raise BadRequest("This bot's upstream takes no files.", code="not_supported_by_upstream")
         return await upstream.upload(data, name, bot)
 
-    async def speak(
-        self,
-        text: str,
-        *,
-        bot: BotName = BotName(""),
-        voice: str = "",
-        format: str = "mp3",  # noqa: A002 - the field's word
-        speed: float = 1.0,
-    ) -> Sound:
+    async def speak(self, speech: Speech, *, bot: BotName = BotName("")) -> Sound:
         """A text, spoken by a voice of a bot's account.  Raises a `RealcozeError`."""
         bot, upstream = self._routes.route(bot)
         if not isinstance(upstream, Speaks):
             raise BadRequest("This bot's upstream does not speak.", code="not_supported_by_upstream")
-        return await upstream.speak(text, bot, voice=voice, format=format, speed=speed)
+        return await upstream.speak(speech, bot)
 
     async def transcribe(self, data: bytes, name: str, *, bot: BotName = BotName("")) -> str:
         """What is said in a recording.  Raises a `RealcozeError`."""

@@ -26,17 +26,18 @@ from realcoze.domain.ports import Chats, Flow, Sink, Store
 from realcoze.domain.request import Request
 from realcoze.errors import NotFound, RealcozeError, Truncated, UpstreamTimeout
 from realcoze.gateway.continuity import (
+    ELSEWHERE,
     History,
     Key,
     Place,
     begun,
     continued,
     is_explicit,
-    key_after,
     key_before,
+    key_of,
     keys_answered,
-    place_after,
     place_after_failure,
+    places_after,
 )
 from realcoze.gateway.places import KEEP_S, Places
 
@@ -44,6 +45,9 @@ log = logging.getLogger(__name__)
 
 _TEXTS = frozenset({TextDelta, TextReplaced, AnswerDone})
 _NOWHERE = TurnStarted(chat_id=ChatId(""), conversation_id=ConversationId(""))
+Taken = tuple[tuple[Key, Place], ...]
+"""Places with the keys that they lie under."""
+
 _UNCLEAR = (Truncated, UpstreamTimeout)
 """After these nobody knows whether Coze has heard the question."""
 
@@ -58,15 +62,32 @@ class Continuity:
     async def converse(self, request: Request, chats: Chats, sink: Sink) -> None:
         """See `Chats`: the same turn, with as much of the history as is needed."""
         history = self._histories.get(request.bot, "replay")
-        if is_explicit(request):
-            for answered in keys_answered(request):
-                await self._places.take(answered)
-        elif (key := key_before(request)) is not None and (place := await self._places.take(key)) is not None:
-            sent = continued(request, place, history)
-            turn = _Turn(request, history, sink, self._end, taken=(key, place))
-            if sent is not None and await self._went_on(sent, turn, chats, place):
+        taken, place = await self._find(request)
+        turn = _Turn(request, history, sink, self._end, taken=taken)
+        sent = continued(request, place, history) if place is not None else None
+        if sent is not None and place is not None:
+            if await self._went_on(sent, turn, chats, place):
                 return
-        await self._run(begun(request, history), _Turn(request, history, sink, self._end), chats)
+            turn = _Turn(request, history, sink, self._end)
+        await self._run(begun(request, history), turn, chats)
+
+    async def _find(self, request: Request) -> tuple[Taken, Place | None]:
+        """What is taken for a request, and the place that it may go on at.
+
+        Who says itself which question it answers takes it from everybody else.
+        """
+        if is_explicit(request):
+            found = [(key, await self._places.take(key)) for key in keys_answered(request)]
+            return tuple((key, place) for key, place in found if place is not None), None
+        key = key_before(request)
+        place = await self._places.take(key) if key is not None else None
+        if key is None or place is None:
+            return (), None
+        if place.kind != ELSEWHERE:
+            return ((key, place),), place
+        own = key_of(request, place.conversation_id)
+        question = await self._places.take(own)
+        return (((key, place), (own, question)), question) if question is not None else ((), None)
 
     async def _went_on(self, sent: Request, turn: "_Turn", chats: Chats, place: Place) -> bool:
         """Run the turn at a place; False when its conversation is not there any more, and nothing was said.
@@ -96,20 +117,21 @@ class Continuity:
             failure = error
             raise
         finally:
-            if turn.kept is not None:
-                await self._places.keep(*turn.kept)
-            elif turn.has_broken_off and (left := _left(turn, failure)) is not None:
-                self._places.announce(*left)
-                await self._places.keep(*left)
+            if turn.has_broken_off:
+                turn.kept = _left(turn, failure)
+                self._announce(turn.kept)
+            for key, place in turn.kept:
+                await self._places.keep(key, place)
 
     def _end(self, turn: "_Turn", end: TurnDone | InputRequested) -> None:
         """The turn has ended and its caller is about to know: the place can be taken from now on."""
         if turn.history == "replay" and not isinstance(end, InputRequested):
             return
-        shown = turn.shown(end)
-        place = place_after(turn.request, turn.started, end, shown, turn.history)
-        if place is not None and (key := key_after(turn.request, shown)) is not None:
-            turn.kept = (key, place)
+        turn.kept = places_after(turn.request, turn.started, end, turn.shown(end), turn.history)
+        self._announce(turn.kept)
+
+    def _announce(self, kept: Taken) -> None:
+        for key, place in kept:
             self._places.announce(key, place)
 
 
@@ -126,13 +148,13 @@ class _Turn:
         sink: Sink,
         on_end: "Callable[[_Turn, TurnDone | InputRequested], None]",
         *,
-        taken: tuple[Key, Place] | None = None,
+        taken: Taken = (),
     ) -> None:
         self.request = request
         self.history = history
         self.taken = taken
         self.started = _NOWHERE
-        self.kept: tuple[Key, Place] | None = None
+        self.kept: Taken = ()
         self.has_begun = False
         self.has_broken_off = True
         self.is_elsewhere = False
@@ -163,6 +185,8 @@ class _Turn:
             return
         if type(event) in _TEXTS:
             self._texts.append(event)
+        elif isinstance(event, TurnStarted):
+            self.started = event
         elif isinstance(event, ENDS) and self.has_broken_off:
             self.has_broken_off = isinstance(event, TurnFailed)
             if isinstance(event, TurnDone | InputRequested):
@@ -171,12 +195,10 @@ class _Turn:
 
     def _begins(self, event: Event) -> bool:
         """Open the caller's sink with the first event, unless the turn has begun elsewhere."""
-        if isinstance(event, TurnStarted):
-            self.started = event
-            if self._expected and event.conversation_id not in ("", self._expected):
-                self.is_elsewhere = True
-                self._otherwise()
-                return False
+        if isinstance(event, TurnStarted) and self._expected and event.conversation_id not in ("", self._expected):
+            self.is_elsewhere = True
+            self._otherwise()
+            return False
         self.has_begun = True
         self._sink.open(self._flow)
         return True
@@ -186,16 +208,16 @@ def _nothing() -> None:
     """For a turn that may begin anywhere."""
 
 
-def _left(turn: _Turn, failure: RealcozeError | None) -> tuple[Key, Place] | None:
-    """What is to be kept after a turn that broke off: the place it came from, if it has not touched it."""
+def _left(turn: _Turn, failure: RealcozeError | None) -> Taken:
+    """What is to be kept after a turn that broke off: the places it came from, if it has not touched them."""
     if turn.is_elsewhere or (failure is not None and _is_gone(failure)):
-        return None
-    if turn.taken and failure is not None and not turn.has_begun and not isinstance(failure, _UNCLEAR):
+        return ()
+    if failure is not None and not turn.has_begun and not isinstance(failure, _UNCLEAR):
         return turn.taken
-    conversation_id = turn.started.conversation_id or (turn.taken[1].conversation_id if turn.taken else "")
+    conversation_id = turn.started.conversation_id or (turn.taken[0][1].conversation_id if turn.taken else "")
     place = place_after_failure(turn.request, ConversationId(conversation_id), turn.history)
     key = key_before(turn.request)
-    return (key, place) if key and place else None
+    return ((key, place),) if key and place else ()
 
 
 def _is_gone(error: RealcozeError) -> bool:

@@ -178,6 +178,21 @@ async def test_a_question_that_stands_on_the_screen_is_not_repeated() -> None:
 
 async def test_giving_up_is_an_end_that_waits() -> None:
     assert (await typing(asking(), "\x03"))[0] == 4
-    assert (await typing(asking(), "noon\r\x04"))[0] == 4
-    with pytest.raises(KeyboardInterrupt):
-        await typing(asking(), "noon\r\x03")
+    for key in ("\x03", "\x04"):
+        code, _, err = await typing(steady([*node("Ask", "Which?"), QUESTION]), key)
+        assert code == 4
+        assert "--resume '7/5 x' --kind question --answer TEXT" in err
+
+
+async def test_a_blank_line_is_no_answer_and_spends_none() -> None:
+    bot = asking()
+    assert (await typing(bot, "noon\r\r  \rRome\r"))[0] == 0
+    assert [turn.request.messages[-1].text for turn in bot.turns if turn.request.resume] == ["Rome"]
+
+
+async def test_the_last_node_alone_is_silent_where_the_run_gives_nothing() -> None:
+    failing = steady(node("Poem", "one"), Truncated("It broke off."))
+    assert await ran(failing, new_spoken=LastOnly) == (69, "", "· Poem\nrealcoze: It broke off.\n")
+    for end in (QUESTION, CALL):
+        code, out, _ = await ran(steady([*node("Ask", "Which?"), end]), new_spoken=LastOnly)
+        assert (code, out) == (4, "")

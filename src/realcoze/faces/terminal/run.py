@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TextIO
 
 from prompt_toolkit import PromptSession
@@ -35,7 +35,10 @@ class Spoken(Protocol):
         """Something else is printed now."""
 
     def finish(self) -> None:
-        """Nothing more comes."""
+        """The run is over, and all that it gives was fed."""
+
+    def break_off(self) -> None:
+        """It has failed, or waits: what was fed is not what it gives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +59,7 @@ class Runner:
             try:
                 reply = await self._turn(next_request, spoken)
             except RealcozeError as error:
-                spoken.finish()
+                spoken.break_off()
                 mark = "[interrupted] " if spoken.has_text else "realcoze: "
                 self._say(f"{mark}{explain(error)}")
                 return exit_code(error, has_text=spoken.has_text)
@@ -65,7 +68,7 @@ class Runner:
             spoken.end_line()
             next_request = await self._next_request(next_request, reply, is_seen=spoken.is_seen)
             if next_request is None:
-                spoken.finish()
+                spoken.break_off()
                 self._tell(reply)
                 return WAITING
         spoken.finish()
@@ -92,16 +95,10 @@ class Runner:
         question = reply.interrupt.question or reply.text
         if not (is_seen and question in reply.text):
             self._say(question)
-        try:
-            answer = await self.person.prompt_async("Answer> ")
-        except EOFError:
+        answer = await _answer(self.person)
+        if answer is None:
             return None
-        answered = Request(
-            messages=(say("user", answer.strip().encode(errors="replace").decode()),),
-            bot=request.bot,
-            wants=request.wants,
-        )
-        return with_answer(answered, reply, reply.interrupt)
+        return with_answer(replace(request, messages=(say("user", answer),), tool_results=()), reply, reply.interrupt)
 
     def _tell(self, reply: Reply) -> None:
         """Say what the run waits for, and how to go on with it."""
@@ -145,6 +142,9 @@ class AsItComes:
     def finish(self) -> None:
         self.end_line()
 
+    def break_off(self) -> None:
+        self.end_line()
+
     def _print(self, text: str) -> None:
         print(text, end="", file=self._out, flush=True)
 
@@ -168,6 +168,20 @@ class LastOnly:
         if self._last:
             self.has_text = True
             print(printable(self._last) if self._out.isatty() else self._last, file=self._out, flush=True)
+
+    def break_off(self) -> None:
+        """What an earlier node gave is nothing that a program could read."""
+
+
+async def _answer(person: PromptSession[str]) -> str | None:
+    """A line with something in it: an empty one would spend one of Coze's three answers.  None with Ctrl-C or Ctrl-D."""
+    answer = ""
+    while not answer:
+        try:
+            answer = (await person.prompt_async("Answer> ")).strip()
+        except (EOFError, KeyboardInterrupt):
+            return None
+    return answer.encode(errors="replace").decode()
 
 
 def _how_to_answer(reply: Reply, interrupt: Interrupt) -> str:

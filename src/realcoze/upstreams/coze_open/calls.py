@@ -20,6 +20,9 @@ from realcoze.upstreams.coze_open.tokens import Tokens
 from realcoze.upstreams.credentials import Secret
 
 USER_AGENT = "realcoze"
+
+REFUSAL_BYTES = 64 << 10
+"""More than a refusal has."""
 SPEECH_BYTES = 64 << 20
 """More than 1024 bytes of text make, even at a fifth of the speed as a WAV."""
 
@@ -155,7 +158,7 @@ class Calls:
                 method, self._base + target, headers=headers, body=body, reply_s=reply_s, max_bytes=max_bytes
             )
             taken = answer.status, answer.headers, answer.body
-            if not is_token_refused(*taken) or not self.tokens.refuse(token):
+            if len(answer.body) > REFUSAL_BYTES or not is_token_refused(*taken) or not self.tokens.refuse(token):
                 return taken
 
 

@@ -1,7 +1,7 @@
 """One attempt at a turn: the bytes of its answer in, events out, and how long it may still wait."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import anyio
 
@@ -11,7 +11,7 @@ from realcoze.dialects.coze_open.stream import ChatStreamDecoder, Told
 from realcoze.domain.event import ENDS, Event, InputRequested, ToolCallsRequested, TurnFailed, TurnStarted
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.domain.ports import Sink
-from realcoze.errors import RealcozeError, Truncated, UpstreamFailed, UpstreamTimeout
+from realcoze.errors import RealcozeError, UpstreamFailed, UpstreamTimeout
 from realcoze.transports.http import Valve
 from realcoze.upstreams.coze_open.asking import Asking
 from realcoze.upstreams.coze_open.settings import Deadlines
@@ -40,9 +40,10 @@ class Turn:
         self._valve = valve
         self._deadlines = deadlines
         self._on_started = on_started
-        self._first_s = deadlines.workflow_idle if asking.is_workflow else deadlines.first_event
-        self._idle_s = deadlines.workflow_idle if asking.is_workflow else deadlines.idle
+        self._first_s = deadlines.workflow_idle if asking.may_be_silent else deadlines.first_event
+        self._idle_s = deadlines.workflow_idle if asking.may_be_silent else deadlines.idle
         self._decoder = asking.new_decoder()
+        self._chat = self._decoder if isinstance(self._decoder, ChatStreamDecoder) else None
         self._refusal: tuple[int, Mapping[str, str], bytearray] | None = None
         self._logid: str | None = None
         self._error: RealcozeError | None = None
@@ -55,6 +56,8 @@ class Turn:
         self._is_ending = False
         self._turned = anyio.Event()
         """Set when another deadline begins to count, which may be sooner than the one before."""
+        self.has_ended_at_coze = False
+        """Coze has said that the chat has ended, or is not there: there is nothing to stop."""
         self.is_over = False
         """The sink has had the event that ends the turn, or Coze said that it failed."""
 
@@ -80,14 +83,13 @@ class Turn:
     @property
     def can_recover(self) -> bool:
         """Coze can be asked for what its stream did not tell; sound is in no list of messages."""
-        decoder = self._decoder
-        is_chat = isinstance(decoder, ChatStreamDecoder) and not decoder.has_sound
-        return is_chat and self.can_be_stopped and self.asking.can_recover
+        is_text = self._chat is not None and not self._chat.has_sound
+        return is_text and self.can_be_stopped and self.asking.can_recover
 
     @property
     def told(self) -> Told | None:
         """What it has told of a chat that waits now, for the turn that goes on with it."""
-        return self._decoder.told if self._waits and isinstance(self._decoder, ChatStreamDecoder) else None
+        return self._chat.told if self._waits and self._chat is not None else None
 
     @property
     def debug_url(self) -> str:
@@ -149,11 +151,9 @@ class Turn:
             self._feed(self._decoder.finish())
         return self.is_over
 
-    def recover(self, chat: Chat, messages: Iterable[Message]) -> None:
+    def recover(self, chat: Chat, messages: Sequence[Message]) -> None:
         """End the turn with what its stream did not tell.  Raises what Coze says went wrong, and `Truncated`."""
-        if not isinstance(self._decoder, ChatStreamDecoder):
-            raise Truncated("A workflow's run cannot be asked for what its stream did not tell.")
-        self._feed(self._decoder.recover(chat, messages))
+        self._feed(self._chat.recover(chat, messages) if self._chat is not None else [])
         self.raise_failure()
 
     async def watch(self) -> None:

@@ -42,7 +42,9 @@ _CANNOT_CARRY = (
     "meta_data",
     "extra_params",
     "shortcut_command",
+    "chat_id",
     "tool_results",
+    "resume",
 )
 
 
