@@ -65,13 +65,13 @@ def test_what_was_said_before_may_stand_beside_results() -> None:
     assert request.messages == (say("user", "Hi"), say("user", "What time is it?"))
 
 
-def test_a_reply_that_waits_for_results_takes_nothing_else() -> None:
+@pytest.mark.parametrize("results", [None, {}])
+def test_a_reply_that_waits_for_results_takes_nothing_else(results: dict[str, str] | None) -> None:
     calls = (ToolCall(call_id="c1", name="clock", arguments="{}"),)
     waiting = replace(WAITING, interrupt=None, tool_calls=calls)
-    for results in (None, {}):
-        with pytest.raises(BadRequest, match="waits for the results of tools") as caught:
-            request_of("noon", resume=waiting, tool_results=results)
-        assert "call.call_id" in str(caught.value.hint)
+    with pytest.raises(BadRequest, match="waits for the results of tools") as caught:
+        request_of("noon", resume=waiting, tool_results=results)
+    assert "call.call_id" in str(caught.value.hint)
 
 
 def test_a_turn_is_named_only_to_give_what_it_waits_for() -> None:

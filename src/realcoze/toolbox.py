@@ -23,6 +23,9 @@ from realcoze.errors import RealcozeError
 
 log = logging.getLogger(__name__)
 
+LAMBDA = "<lambda>"
+"""The name that Python gives to what has none."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -49,9 +52,12 @@ def tool(named: Callable[..., Any] | str, /) -> Any:
     """
     if isinstance(named, str):
         return partial(Tool, named)
+    if not callable(named):
+        raise TypeError(f"A tool is a function, and {type(named).__name__} is none")
     name = getattr(named, "__name__", None)
-    if not isinstance(name, str):
-        raise TypeError(f'{type(named).__name__} has no name; give it one: realcoze.tool("name")(…)')
+    if not isinstance(name, str) or name == LAMBDA:
+        what = "A lambda" if name == LAMBDA else type(named).__name__
+        raise TypeError(f'{what} has no name; give it one: realcoze.tool("name")(…)')
     return Tool(name, named)
 
 
@@ -64,6 +70,8 @@ class Toolbox:
     def __init__(self, functions: Iterable[Callable[..., Any]]) -> None:
         self._tools: dict[str, Tool[..., Any]] = {}
         for each in functions:
+            if not callable(each):
+                raise TypeError(f"`tools` holds {type(each).__name__}; it takes functions")
             found = each if isinstance(each, Tool) else tool(each)
             if found.name in self._tools:
                 raise TypeError(f"Two tools have the name {found.name!r}; the bot could call only one of them")
@@ -91,7 +99,7 @@ class Toolbox:
             return _told(await _called(found.function, arguments))
         except RealcozeError:
             raise
-        except Exception as error:  # whatever goes wrong in there, the bot is told
+        except (Exception, SystemExit) as error:  # whatever goes wrong in there, the bot is told
             log.warning("the tool %.80s failed", call.name, exc_info=True)
             return _sendable(f"The tool {call.name} failed: {type(error).__name__}: {error}")
 

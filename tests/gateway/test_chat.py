@@ -393,3 +393,4 @@ async def test_an_upstream_without_a_voice() -> None:
         with pytest.raises(BadRequest) as caught:
             await call
         assert caught.value.code == "not_supported_by_upstream"
+        assert caught.value.hint == "Bots of Coze's open API can; name one of them."

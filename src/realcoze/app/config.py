@@ -51,6 +51,9 @@ _KEY_NAMES = {
 _OPEN_NAMES = frozenset({"coze_api_token", "coze_api_token_file", "coze_bot_id", "coze_workflow_id", *_KEY_NAMES})
 """Who gives one of them has an account there; its address alone makes none."""
 
+_OPEN_FIELDS = frozenset(OpenUpstream.__struct_fields__) - frozenset(PlaygroundUpstream.__struct_fields__)
+"""Settings of an account there, and of no other kind."""
+
 OPEN_UPSTREAM = "coze"
 """The upstream that the names of the official SDK's examples speak of."""
 
@@ -310,9 +313,16 @@ def _taken(name: str, kind: str) -> Misconfigured:
 
 
 def _upstream(table: Any, path: Path, at: str) -> Upstream:
-    if isinstance(table, dict):
-        table = {"kind": DEFAULT_KIND, **table}
-    return converted(table, Upstream, path=path, at=at)  # type: ignore[arg-type]
+    if not isinstance(table, dict) or "kind" in table:
+        return converted(table, Upstream, path=path, at=at)  # type: ignore[arg-type]
+    try:
+        return converted({"kind": DEFAULT_KIND, **table}, Upstream, path=path, at=at)  # type: ignore[arg-type]
+    except Misconfigured as error:
+        meant = sorted(table.keys() & _OPEN_FIELDS)
+        if not meant:
+            raise
+        hint = f'Without `kind` the table is a {DEFAULT_KIND}; for `{meant[0]}` it wants the line: kind = "coze_open"'
+        raise Misconfigured(error.message, hint=hint) from error
 
 
 def _only_bot(file: _File, names: Mapping[str, str], chosen: str) -> dict[str, Bot]:

@@ -26,6 +26,8 @@ from realcoze.tasks import background_tasks
 
 log = logging.getLogger(__name__)
 
+OPEN_API_HINT = "Bots of Coze's open API can; name one of them."
+
 QUEUED_EVENTS = 256
 """What an iterated turn holds before it slows its upstream down."""
 
@@ -92,21 +94,21 @@ class Gateway:
         """Put a file where a bot can see it; the part to say it with.  Raises a `RealcozeError`."""
         bot, upstream = self._routes.route(bot)
         if not isinstance(upstream, Uploads):
-            raise BadRequest("This bot's upstream takes no files.", code="not_supported_by_upstream")
+            raise _not_supported("This bot's upstream takes no files.")
         return await upstream.upload(data, name, bot)
 
     async def speak(self, speech: Speech, *, bot: BotName = BotName("")) -> Sound:
         """A text, spoken by a voice of a bot's account.  Raises a `RealcozeError`."""
         bot, upstream = self._routes.route(bot)
         if not isinstance(upstream, Speaks):
-            raise BadRequest("This bot's upstream does not speak.", code="not_supported_by_upstream")
+            raise _not_supported("This bot's upstream does not speak.")
         return await upstream.speak(speech, bot)
 
     async def transcribe(self, data: bytes, name: str, *, bot: BotName = BotName("")) -> str:
         """What is said in a recording.  Raises a `RealcozeError`."""
         bot, upstream = self._routes.route(bot)
         if not isinstance(upstream, Transcribes):
-            raise BadRequest("This bot's upstream takes no recordings.", code="not_supported_by_upstream")
+            raise _not_supported("This bot's upstream takes no recordings.")
         return await upstream.transcribe(data, name, bot)
 
     @asynccontextmanager
@@ -119,6 +121,10 @@ class Gateway:
                 yield stream
             finally:
                 stream.close()
+
+
+def _not_supported(said: str) -> BadRequest:
+    return BadRequest(said, code="not_supported_by_upstream", hint=OPEN_API_HINT)
 
 
 class TurnStream:

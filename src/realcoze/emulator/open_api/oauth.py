@@ -34,7 +34,10 @@ KEPT = 1_000
 CODE_LIFE_S = 300
 
 Trouble = Literal["down", "slow", "past", "slow_down"]
-"""What the next call for a token meets: an error 500, a wait until `go_on` or the emulator's end, a token that is dead, a reproach."""
+"""What the next call for a token meets.
+
+An error 500, a wait until `go_on` or the emulator's end, a token that is dead, a reproach.
+"""
 
 Verdict = Literal["pending", "approved", "denied"]
 

@@ -9,7 +9,7 @@ from prompt_toolkit import PromptSession
 from rich.console import Console
 
 from realcoze.domain.event import AnswerDone, Event, Interrupt, Step, TextDelta, TextReplaced
-from realcoze.domain.fold import BETWEEN_MESSAGES, Fold, Reply
+from realcoze.domain.fold import Fold, Reply
 from realcoze.domain.ids import MessageId
 from realcoze.domain.message import say
 from realcoze.domain.request import Request
@@ -19,6 +19,8 @@ from realcoze.faces.terminal.exits import OK, WAITING, exit_code, explain, expla
 from realcoze.faces.terminal.printable import printable
 from realcoze.faces.terminal.results import ask_results
 from realcoze.gateway.chat import Gateway
+
+GONE_WITH_US = "The embedded Coze ends with this command, and the run with it."
 
 
 class Spoken(Protocol):
@@ -34,6 +36,9 @@ class Spoken(Protocol):
     def end_line(self) -> None:
         """Something else is printed now."""
 
+    def end_node(self) -> None:
+        """The title of the next node is printed now."""
+
     def finish(self) -> None:
         """The run is over, and all that it gives was fed."""
 
@@ -43,13 +48,17 @@ class Spoken(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
-    """`person` answers questions and gives the results of tools; None where nobody is there."""
+    """`person` answers questions and gives the results of tools; None where nobody is there.
+
+    A run on what is not kept is gone with this command, and another one cannot go on with it.
+    """
 
     gateway: Gateway
     out: TextIO
     err: TextIO
     person: PromptSession[str] | None
     new_spoken: Callable[[TextIO], Spoken]
+    is_kept: bool = True
 
     async def run(self, request: Request) -> int:
         """Run it to its end, questions and all; the exit code."""
@@ -81,7 +90,7 @@ class Runner:
                 fold.feed(event)
                 spoken.feed(event)
                 if isinstance(event, Step):
-                    spoken.end_line()
+                    spoken.end_node()
                     self._say(f"· {event.title}")
         return fold.finish()
 
@@ -107,14 +116,23 @@ class Runner:
             return
         asked = " ".join((reply.interrupt.question or reply.text).split())
         self._say(f"realcoze: The workflow asks: {asked}" if asked else "realcoze: The workflow asks for something.")
-        self._say(f"  {_how_to_answer(reply, reply.interrupt)}")
+        self._say(f"  {self._how_to_go_on(reply, reply.interrupt)}")
+
+    def _how_to_go_on(self, reply: Reply, interrupt: Interrupt) -> str:
+        if not self.is_kept:
+            return GONE_WITH_US if self.person else f"{GONE_WITH_US} On a terminal it can be answered."
+        again = f"again with this in place of its input: {_answering(reply, interrupt)}"
+        return f"Run it {again}" if self.person else f"Run it on a terminal to be asked, or {again}"
 
     def _say(self, text: str) -> None:
         print(printable(text), file=self.err, flush=True)
 
 
 class AsItComes:
-    """All nodes, with an empty line between two; what was printed cannot be taken back."""
+    """All nodes, with an empty line between two; what was printed cannot be taken back.
+
+    On a terminal the titles stand between the nodes, and the empty line above the title.
+    """
 
     def __init__(self, out: TextIO) -> None:
         self.has_text = False
@@ -123,15 +141,18 @@ class AsItComes:
         self._clean = printable if out.isatty() else str
         self._current: MessageId | None = None
         self._is_in_line = False
+        self._is_apart = True
+        """No empty line is wanted before the next node."""
 
     def feed(self, event: Event) -> None:
         if not isinstance(event, TextDelta | TextReplaced) or not event.text:
             return
         goes_on = self._is_in_line and isinstance(event, TextDelta) and event.message_id == self._current
-        if self.has_text and not goes_on:
-            self._print(BETWEEN_MESSAGES if self._is_in_line else "\n")
+        if not goes_on:
+            self._part()
         self._current = event.message_id
         self.has_text = self._is_in_line = True
+        self._is_apart = False
         self._print(self._clean(event.text))
 
     def end_line(self) -> None:
@@ -139,11 +160,22 @@ class AsItComes:
             self._print("\n")
         self._is_in_line = False
 
+    def end_node(self) -> None:
+        self.end_line()
+        if self.is_seen:
+            self._part()
+
     def finish(self) -> None:
         self.end_line()
 
     def break_off(self) -> None:
         self.end_line()
+
+    def _part(self) -> None:
+        self.end_line()
+        if not self._is_apart:
+            self._print("\n")
+        self._is_apart = True
 
     def _print(self, text: str) -> None:
         print(text, end="", file=self._out, flush=True)
@@ -164,6 +196,9 @@ class LastOnly:
     def end_line(self) -> None:
         """Nothing stands in a line before the end."""
 
+    def end_node(self) -> None:
+        """Nor between two nodes."""
+
     def finish(self) -> None:
         if self._last:
             self.has_text = True
@@ -174,7 +209,7 @@ class LastOnly:
 
 
 async def _answer(person: PromptSession[str]) -> str | None:
-    """A line with something in it: an empty one would spend one of Coze's three answers.  None with Ctrl-C or Ctrl-D."""
+    """A line with something in it, since Coze takes three answers a run; None with Ctrl-C or Ctrl-D."""
     answer = ""
     while not answer:
         try:
@@ -184,12 +219,13 @@ async def _answer(person: PromptSession[str]) -> str | None:
     return answer.encode(errors="replace").decode()
 
 
-def _how_to_answer(reply: Reply, interrupt: Interrupt) -> str:
-    if reply.chat_id:
-        # A chatflow's answer belongs to a conversation, which this command has no word for.
-        return "Run it on a terminal to be asked."
-    event_id, kind = shlex.quote(interrupt.event_id), shlex.quote(interrupt.kind)
-    return (
-        "Run it on a terminal to be asked, or again with this in place of its input: "
-        f"--resume {event_id} --kind {kind} --answer TEXT"
-    )
+def _answering(reply: Reply, interrupt: Interrupt) -> str:
+    """The options that answer; a chatflow's question is one of its conversation."""
+    options = {
+        "--resume": interrupt.event_id,
+        "--kind": interrupt.kind,
+        "--conversation": reply.conversation_id,
+        "--chat": reply.chat_id,
+    }
+    given = [f"{name} {shlex.quote(value)}" for name, value in options.items() if value]
+    return " ".join([*given, "--answer TEXT"])
