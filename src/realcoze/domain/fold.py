@@ -67,9 +67,14 @@ class Fold:
     @property
     def text(self) -> str:
         """The answer so far.  A turn that ends with a question and no word has the question for its answer."""
+        words = self.words
+        return self._end.interrupt.question if not words and isinstance(self._end, InputRequested) else words
+
+    @property
+    def words(self) -> str:
+        """What the bot itself has said so far."""
         texts = ("".join(pieces) for pieces in self._messages.values())
-        text = BETWEEN_MESSAGES.join(text for text in texts if text)
-        return self._end.interrupt.question if not text and isinstance(self._end, InputRequested) else text
+        return BETWEEN_MESSAGES.join(text for text in texts if text)
 
     def feed(self, event: Event) -> None:
         """Take one event; what a reply has no place for is passed over."""

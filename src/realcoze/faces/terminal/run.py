@@ -66,7 +66,7 @@ class Runner:
         next_request: Request | None = request
         while next_request is not None:
             try:
-                reply = await self._turn(next_request, spoken)
+                reply, words = await self._turn(next_request, spoken)
             except RealcozeError as error:
                 spoken.break_off()
                 mark = "[interrupted] " if spoken.has_text else "realcoze: "
@@ -75,7 +75,7 @@ class Runner:
             if not (reply.tool_calls or reply.interrupt):
                 break
             spoken.end_line()
-            next_request = await self._next_request(next_request, reply, is_seen=spoken.is_seen)
+            next_request = await self._next_request(next_request, reply, seen=words if spoken.is_seen else "")
             if next_request is None:
                 spoken.break_off()
                 self._tell(reply)
@@ -83,7 +83,8 @@ class Runner:
         spoken.finish()
         return OK
 
-    async def _turn(self, request: Request, spoken: Spoken) -> Reply:
+    async def _turn(self, request: Request, spoken: Spoken) -> tuple[Reply, str]:
+        """What came of one turn, and what the workflow has said in it."""
         fold = Fold()
         async with self.gateway.say(request) as turn:
             async for event in turn:
@@ -92,17 +93,17 @@ class Runner:
                 if isinstance(event, Step):
                     spoken.end_node()
                     self._say(f"· {event.title}")
-        return fold.finish()
+        return fold.finish(), fold.words
 
-    async def _next_request(self, request: Request, reply: Reply, *, is_seen: bool) -> Request | None:
-        """What goes on, from whoever is there; None when nobody is, or somebody gives up."""
+    async def _next_request(self, request: Request, reply: Reply, *, seen: str) -> Request | None:
+        """What goes on, from whoever is there and has `seen` so much; None when nobody is, or somebody gives up."""
         if self.person is None:
             return None
         if reply.interrupt is None:
             results = await ask_results(reply.tool_calls, self.person, Console(file=self.err, highlight=False))
             return with_results(request, reply, results) if results is not None else None
         question = reply.interrupt.question or reply.text
-        if not (is_seen and question in reply.text):
+        if question not in seen:
             self._say(question)
         answer = await _answer(self.person)
         if answer is None:
