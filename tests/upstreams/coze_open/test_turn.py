@@ -4,7 +4,7 @@ import pytest
 from realcoze.dialects.coze_open.stream import ChatStreamDecoder
 from realcoze.domain.event import TextDelta
 from realcoze.errors import Busy, NotFound, Truncated, UpstreamDenied, UpstreamFailed
-from realcoze.transports.http import Valve
+from realcoze.transports.pushed import Valve
 from realcoze.upstreams.coze_open.asking import Asking
 from realcoze.upstreams.coze_open.settings import Deadlines
 from realcoze.upstreams.coze_open.turn import REFUSAL_BYTES, Turn

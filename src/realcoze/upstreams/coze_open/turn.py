@@ -12,7 +12,7 @@ from realcoze.domain.event import ENDS, Event, InputRequested, ToolCallsRequeste
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.domain.ports import Sink
 from realcoze.errors import RealcozeError, Truncated, UpstreamFailed, UpstreamTimeout
-from realcoze.transports.http import Valve
+from realcoze.transports.pushed import Valve
 from realcoze.upstreams.coze_open.asking import Asking
 from realcoze.upstreams.coze_open.settings import Deadlines
 
@@ -171,7 +171,7 @@ class Turn:
         return UpstreamTimeout(said, logid=self._logid)
 
     def _due_at(self) -> float:
-        if not self._valve.is_open.is_set():
+        if not self._valve.is_open:
             # The reader is slow, not Coze; how slow it may be is for its face to say.
             return self._now() + self._idle_s
         if self._decoder.is_complete:

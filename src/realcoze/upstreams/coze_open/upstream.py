@@ -23,8 +23,9 @@ from realcoze.domain.ports import Sink, Sound
 from realcoze.domain.request import Request
 from realcoze.errors import NotFound, RealcozeError
 from realcoze.tasks import background_tasks
-from realcoze.transports.http import Valve, open_http
+from realcoze.transports.http import open_http
 from realcoze.transports.proxy import check_proxy
+from realcoze.transports.pushed import Valve
 from realcoze.upstreams.coze_open.asking import Asking, asking_for
 from realcoze.upstreams.coze_open.authentication import open_tokens
 from realcoze.upstreams.coze_open.calls import Calls, is_about_token
