@@ -1,9 +1,8 @@
 """One attempt at a turn: the bytes of its answer in, events out, and how long it may still wait."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
-
-import anyio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from realcoze.dialects.coze_open.envelope import logid_of, raise_refusal
 from realcoze.dialects.coze_open.objects import Chat, Message
@@ -47,14 +46,15 @@ class Turn:
         self._logid: str | None = None
         self._error: RealcozeError | None = None
         # Of the loop itself: anyio.current_time() asks which loop that is, at a tenth of a token's cost (2026-11-22).
-        self._now = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
+        self._now = self._loop.time
         self._last_at = self._now()
         self._beats = 0
         self._has_event = False
         self._waits = False
         self._is_ending = False
-        self._turned = anyio.Event()
-        """Set when another deadline begins to count, which may be sooner than the one before."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._give_up: Callable[[], None] = _nothing
         self.is_over = False
         """The sink has had the event that ends the turn, or Coze said that it failed."""
 
@@ -156,11 +156,17 @@ class Turn:
         self._feed(self._decoder.recover(chat, messages))
         self.raise_failure()
 
-    async def watch(self) -> None:
-        """Return when the turn has waited for too long."""
-        while (left_s := self._due_at() - self._now()) > 0:
-            with anyio.move_on_after(left_s):
-                await self._turned.wait()
+    @contextmanager
+    def watch(self, give_up: Callable[[], None]) -> Iterator[None]:
+        """Call `give_up` when the turn has waited for too long, for as long as the block lasts."""
+        self._give_up = give_up
+        self._look()
+        try:
+            yield
+        finally:
+            self._give_up = _nothing
+            if self._timer is not None:
+                self._timer.cancel()
 
     def too_late(self) -> UpstreamTimeout:
         """The error of a turn that `watch` gave up."""
@@ -194,10 +200,24 @@ class Turn:
             self._sink.feed(event)
 
     def _turn(self) -> None:
-        """Have `watch` look again."""
-        self._turned.set()
-        self._turned = anyio.Event()
+        """Another deadline counts from now on, which may be sooner than the one before."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = self._loop.call_at(self._due_at(), self._look)
+
+    def _look(self) -> None:
+        """Give the turn up, or look again when it is due."""
+        due = self._due_at()
+        if due <= self._now():
+            self._timer = None
+            self._give_up()
+        else:
+            self._timer = self._loop.call_at(due, self._look)
 
     def _named(self, error: RealcozeError) -> RealcozeError:
         error.logid = error.logid or self._logid
         return error
+
+
+def _nothing() -> None:
+    """For a turn that nobody watches."""
