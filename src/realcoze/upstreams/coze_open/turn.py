@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from realcoze.dialects.coze_open.envelope import logid_of, raise_refusal
 from realcoze.dialects.coze_open.objects import Chat, Message
 from realcoze.dialects.coze_open.stream import ChatStreamDecoder, Told
-from realcoze.domain.event import ENDS, Event, InputRequested, ToolCallsRequested, TurnFailed, TurnStarted
+from realcoze.domain.event import ENDS, Event, InputRequested, TextDelta, ToolCallsRequested, TurnFailed, TurnStarted
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.domain.ports import Sink
 from realcoze.errors import RealcozeError, Truncated, UpstreamFailed, UpstreamTimeout
@@ -186,6 +186,9 @@ class Turn:
 
     def _feed(self, events: list[Event]) -> None:
         for event in events:
+            if type(event) is TextDelta and self._has_event:  # nearly all of them
+                self._sink.feed(event)
+                continue
             if isinstance(event, TurnFailed):
                 self._error = event.error
                 self.is_over = True
