@@ -147,6 +147,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        if self._outlet is not None:
+            self._outlet.close()
         self._stall_s = self._limits.stall_s
         self.watch_sending()
 
@@ -258,6 +260,9 @@ class ConnectionOutlet:
         self._cycle = cycle
         self._transport = cycle.transport
         self._is_chunked = True
+        self._on_pause: Callable[[], None] = _nobody
+        self._on_resume: Callable[[], None] = _nobody
+        self._on_leave: Callable[[], None] = _nobody
         self._pieces: list[bytes] = []
         self.written = 0
 
@@ -302,7 +307,16 @@ class ConnectionOutlet:
         if not self._cycle.response_complete:
             self._on_resume()
 
+    def close(self) -> None:
+        """The response is complete; who answered is let go, or would wait for the collector of cycles."""
+        self._on_pause = self._on_resume = self._on_leave = _nobody
+        self._cycle.scope["extensions"] = {}
+
     def leave(self) -> None:
         """The client has gone."""
         if not self._cycle.response_complete:
             self._on_leave()
+
+
+def _nobody() -> None:
+    """Whom to tell before a response is streamed, and after it."""

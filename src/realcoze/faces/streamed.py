@@ -132,6 +132,7 @@ class StreamedAnswer(Response):
                     lent.flush()
                     await self._end(send)
         finally:
+            self._outlet = None  # they hold each other
             self._clear_timer()
             if self._life_sign is not None:
                 self._life_sign.cancel()

@@ -91,6 +91,7 @@ class PushedAnswer(asyncio.Protocol):
     def leave(self) -> None:
         """Give the connection back, for other calls if the answer was whole; else it is closed."""
         self._valve.control(None)
+        del self._parser  # they hold each other, and a turn would wait for the collector of cycles
         if self._timer is not None:
             self._timer.cancel()
         if not self._transport.is_closing():
