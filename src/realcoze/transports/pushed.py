@@ -20,6 +20,7 @@ from yarl import URL
 from realcoze.errors import RealcozeError, Truncated, UpstreamFailed
 
 HEADER_BYTES = 64 << 10
+HEADER_COUNT = 128
 
 
 class Valve:
@@ -67,7 +68,9 @@ class PushedAnswer(asyncio.Protocol):
         self._valve = valve
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
-        self._head_bytes = 0
+        self._head_bytes = self._head_count = 0
+        self._unread_bytes = 0
+        self._is_head_too_large = False
         self._headers: dict[str, str] = {}
         self._status = 0
         self._pieces: list[bytes] = []
@@ -158,6 +161,11 @@ class PushedAnswer(asyncio.Protocol):
             raise ValueError("more than one answer")
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
+        self._head_count += 1
+        if self._head_bytes > HEADER_BYTES or self._head_count > HEADER_COUNT:
+            self._is_head_too_large = True
+            raise ValueError("too many headers")
         if not self._has_head:  # else it is a trailer
             self._headers[name.decode("latin-1").lower()] = value.decode("utf-8", "surrogateescape").strip()
 
@@ -177,11 +185,11 @@ class PushedAnswer(asyncio.Protocol):
     def _hand_on(self, size: int) -> None:
         """What has arrived together goes on together."""
         if not self._is_head_told:
-            self._head_bytes += size
+            self._unread_bytes += size
             if self._has_head:
                 self._is_head_told = True
                 self._on_head(self._status, self._headers)
-            elif self._head_bytes > HEADER_BYTES:
+            elif self._is_head_too_large or self._unread_bytes > HEADER_BYTES:
                 raise UpstreamFailed(f"The headers of {self._host} are too large.", code="upstream_protocol")
         if self._pieces:
             pieces, self._pieces = self._pieces, []
