@@ -105,8 +105,9 @@ class StreamedAnswer(Response):
         self._is_committed = False
         self._is_paused = False
         self._has_content = False
-        self._may_begin = anyio.Event()
-        self._over = anyio.Event()
+        # Futures: the queue in each asyncio.Event holds 700 bytes while nothing waits (2026-11-22).
+        self._may_begin: asyncio.Future[None] = self._loop.create_future()
+        self._over: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
         self._life_sign: asyncio.TimerHandle | None = None
         self._written_at = self._loop.time()
@@ -118,8 +119,8 @@ class StreamedAnswer(Response):
                 if lent is not None:
                     lent.watch(self._pause, self._resume, tasks.cancel_scope.cancel, stall_s=self._stall_s)
                 tasks.start_soon(self._relay, self)
-                self._timer = self._loop.call_later(self._gate_s, self._may_begin.set)
-                await self._may_begin.wait()
+                self._timer = self._loop.call_later(self._gate_s, _set, self._may_begin)
+                await self._may_begin
                 self._clear_timer()
                 if self._refusal is not None:
                     return await self._refuse(self._refusal)(scope, receive, send)
@@ -146,11 +147,11 @@ class StreamedAnswer(Response):
         if not self._has_content:
             if isinstance(event, TurnFailed) and not self._is_committed:
                 self._refusal = event.error
-                self._may_begin.set()
+                _set(self._may_begin)
                 return
             if not isinstance(event, TurnStarted | Usage | Unknown):
                 self._has_content = True
-                self._may_begin.set()
+                _set(self._may_begin)
         self._write(self._encoder.feed(event))
         self._settle()
 
@@ -180,12 +181,12 @@ class StreamedAnswer(Response):
         self._settle()
         if self._encoder.keepalive:
             self._life_sign = self._loop.call_later(self._keepalive_s, self._keep_alive, outlet)
-        await self._over.wait()
+        await self._over
 
     def _keep_alive(self, outlet: Outlet) -> None:
         """Say that the bot is still at it; to a client that has not even taken the last piece, nothing."""
         now = self._loop.time()
-        if now - self._written_at >= self._keepalive_s and not self._over.is_set():
+        if now - self._written_at >= self._keepalive_s and not self._over.done():
             if outlet.unsent():
                 self._written_at = now
             else:
@@ -197,7 +198,7 @@ class StreamedAnswer(Response):
         if self._outlet is None or self._timer is not None:
             return
         if self._encoder.is_closed:
-            self._over.set()
+            _set(self._over)
             return
         due = self._encoder.deadline()
         if due is not None:
@@ -305,3 +306,8 @@ class AsgiOutlet:
         if self._is_full and self._size <= PIECE_BYTES:
             self._is_full = False
             self._resume()
+
+
+def _set(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
