@@ -19,7 +19,8 @@ from realcoze.domain.ports import Sink, Sound, Speech
 from realcoze.domain.request import Request
 from realcoze.errors import Misconfigured, RealcozeError, Unauthorized, UpstreamFault
 from realcoze.framing.json_stream import JsonStreamDecoder
-from realcoze.transports.http import Answer, HttpClient, Valve, open_http
+from realcoze.transports.http import Answer, HttpClient, open_http
+from realcoze.transports.pushed import Valve
 from realcoze.upstreams.credentials import Secret
 
 ERROR_BYTES = 64 << 10

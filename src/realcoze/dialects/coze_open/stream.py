@@ -194,7 +194,8 @@ class ChatStreamDecoder:
 
     def _take(self, event: ServerSentEvent, events: list[Event]) -> None:
         name = event.event
-        self.has_chat = self.has_chat or name.startswith("conversation.")
+        if not self.has_chat:
+            self.has_chat = name.startswith("conversation.")
         if self._is_over:
             self.strays += 1
         elif name == DELTA:
@@ -244,7 +245,7 @@ class ChatStreamDecoder:
             self._fail(reported(data), events)
 
     def _delta(self, message: Message, events: list[Event]) -> None:
-        if self._is_strange(ChatId(text_of(message.chat_id))):
+        if message.chat_id != self.chat_id and self._is_strange(ChatId(text_of(message.chat_id))):
             return
         message_id = self._answer_id(message)
         if message_id in self._answers or self._end is not None:

@@ -143,6 +143,8 @@ class NdjsonEncoder:
 
     def feed(self, event: Event) -> bytes:
         """The line of one event; nothing for a step that nobody subscribed to."""
+        if type(event) is ev.TextDelta:  # nearly all of them
+            return self._frame(_on_one_line(_encode(Delta(event.message_id, event.text))))
         if isinstance(event, ev.Step) and event.kind not in self._steps:
             return b""
         self.is_closed = isinstance(event, ev.ENDS)
@@ -176,7 +178,7 @@ class SseEncoder(NdjsonEncoder):
 
 def _on_one_line(record: bytes) -> bytes:
     """The same JSON for clients that break lines wherever Unicode does (RELIABILITY U15)."""
-    if not record.isascii():
+    if not record.isascii() and (b"\xe2\x80" in record or b"\xc2\x85" in record):
         for raw, escaped in _LINE_BREAKS:
             record = record.replace(raw, escaped)
     return record

@@ -14,7 +14,8 @@ from realcoze.dialects.coze_open.objects import Chat, Message
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.domain.ports import Sound
 from realcoze.errors import RealcozeError, UpstreamDenied
-from realcoze.transports.http import ANSWER_BYTES, HttpClient, Valve
+from realcoze.transports.http import ANSWER_BYTES, HttpClient
+from realcoze.transports.pushed import Valve
 from realcoze.upstreams.coze_open.settings import OpenSettings
 from realcoze.upstreams.coze_open.tokens import Tokens
 from realcoze.upstreams.credentials import Secret

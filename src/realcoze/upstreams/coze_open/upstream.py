@@ -22,9 +22,9 @@ from realcoze.domain.ids import ANY_BOT, CHATFLOW, WORKFLOW, BotName, ChatId, Co
 from realcoze.domain.ports import Sink, Sound, Speech
 from realcoze.domain.request import Request
 from realcoze.errors import NotFound, RealcozeError
-from realcoze.tasks import background_tasks
-from realcoze.transports.http import Valve, open_http
+from realcoze.transports.http import open_http
 from realcoze.transports.proxy import check_proxy
+from realcoze.transports.pushed import Valve
 from realcoze.upstreams.coze_open.asking import Asking, asking_for
 from realcoze.upstreams.coze_open.authentication import open_tokens
 from realcoze.upstreams.coze_open.calls import Calls, is_about_token
@@ -208,19 +208,11 @@ class CozeOpen:
 
     async def _listen(self, asking: Asking, turn: Turn, valve: Valve, token: Secret) -> None:
         """Feed the turn its stream.  Raises what ended it, `UpstreamTimeout` where it was we."""
-
-        async def watch() -> None:
-            await turn.watch()
-            tasks.cancel_scope.cancel()
-
-        is_read = False
-        async with background_tasks() as tasks:
-            tasks.start_soon(watch)
+        with anyio.CancelScope() as scope, turn.watch(scope.cancel):
             await self.calls.stream(
                 asking.target, asking.body, token=token, on_head=turn.head, on_bytes=turn.bytes, valve=valve
             )
-            is_read = True
-        if not is_read:
+        if scope.cancelled_caught:
             raise turn.too_late()
         turn.finish()
 
