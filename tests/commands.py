@@ -17,11 +17,13 @@ from pathlib import Path
 import anyio
 import msgspec
 
-from realcoze.emulator.account import BOTS, CHATFLOW, SESSION_ID, WORKFLOWS, bot_config
+from realcoze.app.emulation import SHOWN
+from realcoze.emulator.account import BOTS, CHATFLOW, SESSION_ID, bot_config
 from servers import PATIENCE_S, Coze, Watched
 
 COMMAND = (sys.executable, "-m", "realcoze")
-BOT_NAMES = [each.name for each in (*BOTS, *WORKFLOWS, CHATFLOW)]
+BOT_NAMES = [bot.name for bot in BOTS]
+DEMO_NAMES = [*BOT_NAMES, *SHOWN, CHATFLOW.name]
 PATIENT_S = 3 * PATIENCE_S
 """A process of its own has all of Python to start first, often beside others."""
 

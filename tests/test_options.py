@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from realcoze.domain.content import Image, Inline
+from realcoze.domain.content import Image, Inline, Text
 from realcoze.domain.event import Interrupt, ToolCall
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import ChatId, ConversationId
@@ -29,8 +29,14 @@ def test_a_question_may_have_parts_and_a_history() -> None:
     assert [len(message.parts) for message in request.messages] == [1, 1, 2]
     inline = Inline(data=b"x")
     assert request_of(inline).messages[0].parts == (inline,)
-    with pytest.raises(BadRequest, match="question is empty"):
-        request_of([])
+
+
+@pytest.mark.parametrize("question", ["", [], [""], Text(text=""), ["", Text(text="")]])
+def test_an_empty_question_is_refused_but_for_the_parameters_of_a_workflow(question: Any) -> None:
+    for history in ((), [say("user", "Hi"), say("assistant", "Hello")]):
+        with pytest.raises(BadRequest, match="question is empty"):
+            request_of(question, history=history)
+    assert request_of(question, parameters={"a": 1}).messages == (say("user", ""),)
 
 
 def test_an_answer_goes_to_the_reply_that_asked() -> None:
@@ -54,7 +60,26 @@ def test_results_go_to_the_reply_that_waits_and_need_no_question() -> None:
     assert request.messages == ()
     assert request.resume is None
     assert (request.chat_id, request.tool_results) == ("7", (ToolResult(call_id="c1", output="noon"),))
-    assert request_of("Also:", tool_results={"c1": "noon"}).messages == (say("user", "Also:"),)
+
+
+def test_what_was_said_before_may_stand_beside_results() -> None:
+    request = request_of("What time is it?", history=[say("user", "Hi")], tool_results={"c1": "noon"})
+    assert request.messages == (say("user", "Hi"), say("user", "What time is it?"))
+
+
+@pytest.mark.parametrize("results", [None, {}])
+def test_a_reply_that_waits_for_results_takes_nothing_else(results: dict[str, str] | None) -> None:
+    calls = (ToolCall(call_id="c1", name="clock", arguments="{}"),)
+    waiting = replace(WAITING, interrupt=None, tool_calls=calls)
+    with pytest.raises(BadRequest, match="waits for the results of tools") as caught:
+        request_of("noon", resume=waiting, tool_results=results)
+    assert "call.call_id" in str(caught.value.hint)
+
+
+def test_a_turn_is_named_only_to_give_what_it_waits_for() -> None:
+    with pytest.raises(BadRequest, match="chat_id names a turn that waits"):
+        request_of("Hi", chat_id="7")
+    assert request_of("", chat_id="7", tool_results={"c1": "noon"}).chat_id == "7"
 
 
 def test_a_reply_that_waits_for_nothing_is_not_gone_on_with() -> None:

@@ -1,14 +1,26 @@
 """Rounds over a bot at the port `Chats` that wants tools as often as a test says."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import anyio
 import pytest
 
+import realcoze
 from native_server import Bot, Turn
-from realcoze.domain.event import Event, TextDelta, ToolCall, ToolCallsRequested, TurnDone, TurnFailed, TurnStarted
-from realcoze.domain.ids import BotName, UserId
+from realcoze.domain.event import (
+    Event,
+    TextDelta,
+    ToolCall,
+    ToolCallsRequested,
+    TurnDone,
+    TurnFailed,
+    TurnStarted,
+    Usage,
+)
+from realcoze.domain.fold import Fold
+from realcoze.domain.ids import BotName, ConversationId, UserId
 from realcoze.domain.message import say
 from realcoze.domain.request import Request, ToolResult, Wants
 from realcoze.errors import BadRequest, UpstreamFailed
@@ -48,6 +60,10 @@ def wanting(rounds: int) -> Bot:
 
     bot = Bot(script)
     return bot
+
+
+def used(question: int, answer: int) -> Usage:
+    return Usage(input=question, output=answer, total=question + answer)
 
 
 def called(call_id: str, arguments: str = "{}") -> ToolCall:
@@ -124,8 +140,46 @@ async def test_without_a_start_the_ids_are_those_that_were_asked_with() -> None:
             turn.feed(ToolCallsRequested(calls=(called("1"),)))
 
     bot = Bot(script)
-    await events(bot, clock)
-    assert bot.turns[1].request.conversation_id is None
+    await events(bot, clock, request=replace(QUESTION, conversation_id=ConversationId("8")))
+    assert [turn.request.conversation_id for turn in bot.turns] == ["8", "8"]
+    assert bot.turns[1].request.chat_id is None
+
+
+async def test_the_usage_of_a_turn_is_that_of_all_its_rounds() -> None:
+    async def script(turn: Turn) -> None:
+        turn.start()
+        # Some upstreams count as they go; the last word of a round counts.
+        turn.feed(used(1, 1), used(len(bot.turns), 10))
+        if len(bot.turns) < 3:
+            turn.feed(ToolCallsRequested(calls=(called("1"),)))
+        else:
+            turn.done()
+
+    bot = Bot(script)
+    fold = Fold()
+    for event in await events(bot, clock):
+        fold.feed(event)
+    assert fold.finish().usage == used(6, 30)
+
+
+async def test_leaving_while_a_tool_runs_stops_the_tool_and_asks_nothing_more() -> None:
+    bot, has_begun, was_cancelled = wanting(1), anyio.Event(), anyio.Event()
+
+    async def forever() -> None:
+        has_begun.set()
+        try:
+            await anyio.sleep_forever()
+        except anyio.get_cancelled_exc_class():
+            was_cancelled.set()
+            raise
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(events, bot, realcoze.tool("clock")(forever))
+        with anyio.fail_after(PATIENCE_S):
+            await has_begun.wait()
+        tasks.cancel_scope.cancel()
+    assert was_cancelled.is_set()
+    assert len(bot.turns) == 1
 
 
 async def test_what_a_tool_raises_on_purpose_comes_out_and_nothing_more_is_asked() -> None:

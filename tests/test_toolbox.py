@@ -97,6 +97,17 @@ async def test_what_no_json_can_say_and_half_an_emoji_do_not_end_the_turn() -> N
     assert await output(tool("half")(lambda: "\ud83d"), name="half") == "?"
 
 
+async def test_a_tool_that_ends_the_program_has_only_failed() -> None:
+    def leave() -> str:
+        raise SystemExit(3)
+
+    async def leave_too() -> str:
+        raise SystemExit("enough")
+
+    assert await output(leave, name="leave") == "The tool leave failed: SystemExit: 3"
+    assert await output(leave_too, name="leave_too") == "The tool leave_too failed: SystemExit: enough"
+
+
 async def test_an_error_of_ours_is_raised_for_whoever_wants_the_turn_to_end() -> None:
     def gives_up() -> None:
         raise BadRequest("Not today.")
@@ -109,3 +120,25 @@ def test_a_tool_can_be_called_as_the_function_it_is() -> None:
     named = realcoze.tool("weather-lookup")(weather)
     assert (named.name, named("Rome", days=3)["days"]) == ("weather-lookup", 3)
     assert realcoze.tool(weather).name == "weather"
+
+
+def test_what_has_no_name_is_told_how_to_get_one() -> None:
+    nameless = functools.partial(weather, city="Rome")
+    for made in (lambda: Toolbox([nameless]), lambda: realcoze.tool(nameless)):
+        with pytest.raises(TypeError, match=r'partial has no name; give it one: realcoze\.tool\("name"\)'):
+            made()
+    assert Toolbox([realcoze.tool("weather")(nameless)])
+
+
+def test_what_is_no_function_or_has_only_pythons_name_is_refused() -> None:
+    with pytest.raises(TypeError, match="`tools` holds str; it takes functions"):
+        Toolbox(["weather"])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="A tool is a function, and int is none"):
+        tool(3)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="A lambda has no name"):
+        Toolbox([lambda: "x"])
+
+
+def test_two_tools_of_one_name_are_refused() -> None:
+    with pytest.raises(TypeError, match="Two tools have the name 'weather'"):
+        Toolbox([weather, realcoze.tool("weather")(broken)])

@@ -26,7 +26,7 @@ from realcoze.domain.content import MediaPart
 from realcoze.domain.event import Event
 from realcoze.domain.fold import Fold, Reply
 from realcoze.domain.ids import BotName
-from realcoze.domain.ports import Sound
+from realcoze.domain.ports import Sound, Speech
 from realcoze.gateway.chat import Gateway
 from realcoze.gateway.route import Onward
 from realcoze.options import Options, Question, request_of
@@ -39,6 +39,8 @@ __all__ = ["Coze", "Options", "Question", "SyncCoze", "Tools", "open", "open_syn
 
 Tools = Sequence[Callable[..., Any]]
 """Functions that the bot may call, see `realcoze.tool`."""
+
+_PathOrBytes = bytes | str | os.PathLike[str]
 
 
 class Coze:
@@ -73,12 +75,9 @@ class Coze:
                 fold.feed(event)
         return fold.finish()
 
-    async def upload(self, file: bytes | str | os.PathLike[str], *, name: str = "", bot: str = "") -> MediaPart:
+    async def upload(self, file: _PathOrBytes, *, name: str = "", bot: str = "") -> MediaPart:
         """Put a file, or its bytes, where the bot can see it; the result is a part of a question."""
-        if isinstance(file, bytes):
-            return await self._gateway.upload(file, name, bot=BotName(bot))
-        data = await anyio.Path(file).read_bytes()
-        return await self._gateway.upload(data, name or Path(file).name, bot=BotName(bot))
+        return await self._gateway.upload(*await _read(file, name), bot=BotName(bot))
 
     async def speak(
         self,
@@ -90,14 +89,12 @@ class Coze:
         speed: float = 1.0,
     ) -> Sound:
         """A text, spoken: bytes, and their type.  Without a `voice` the one of the settings speaks."""
-        return await self._gateway.speak(text, bot=BotName(bot), voice=voice, format=format, speed=speed)
+        speech = Speech(text=text, voice=voice, format=format, speed=speed)
+        return await self._gateway.speak(speech, bot=BotName(bot))
 
-    async def transcribe(self, file: bytes | str | os.PathLike[str], *, name: str = "", bot: str = "") -> str:
+    async def transcribe(self, file: _PathOrBytes, *, name: str = "", bot: str = "") -> str:
         """What is said in a recording: a file, or its bytes."""
-        if isinstance(file, bytes):
-            return await self._gateway.transcribe(file, name, bot=BotName(bot))
-        data = await anyio.Path(file).read_bytes()
-        return await self._gateway.transcribe(data, name or Path(file).name, bot=BotName(bot))
+        return await self._gateway.transcribe(*await _read(file, name), bot=BotName(bot))
 
 
 class SyncCoze:
@@ -124,7 +121,7 @@ class SyncCoze:
         """See `Coze.ask`."""
         return self._portal.call(lambda: self._coze.ask(question, tools=tools, **options))
 
-    def upload(self, file: bytes | str | os.PathLike[str], *, name: str = "", bot: str = "") -> MediaPart:
+    def upload(self, file: _PathOrBytes, *, name: str = "", bot: str = "") -> MediaPart:
         """See `Coze.upload`."""
         return self._portal.call(lambda: self._coze.upload(file, name=name, bot=bot))
 
@@ -140,7 +137,7 @@ class SyncCoze:
         """See `Coze.speak`."""
         return self._portal.call(lambda: self._coze.speak(text, bot=bot, voice=voice, format=format, speed=speed))
 
-    def transcribe(self, file: bytes | str | os.PathLike[str], *, name: str = "", bot: str = "") -> str:
+    def transcribe(self, file: _PathOrBytes, *, name: str = "", bot: str = "") -> str:
         """See `Coze.transcribe`."""
         return self._portal.call(lambda: self._coze.transcribe(file, name=name, bot=bot))
 
@@ -204,6 +201,13 @@ class _AsyncBlock(AbstractAsyncContextManager[Coze]):
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"{name!r} is there within a block: `async with realcoze.open(…) as coze:`")
+
+
+async def _read(file: _PathOrBytes, name: str) -> tuple[bytes, str]:
+    """The bytes of a file, with a name for them; bytes are what they are."""
+    if isinstance(file, bytes):
+        return file, name
+    return await anyio.Path(file).read_bytes(), name or Path(file).name
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from realcoze.domain.content import Inline, MediaPart, Part, Text
 from realcoze.domain.event import Interrupt
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import BotName, ChatId, ConversationId, UserId
-from realcoze.domain.message import Message
+from realcoze.domain.message import Message, say
 from realcoze.domain.request import Json, Request, Resume, ToolResult, Wants
 from realcoze.errors import BadRequest
 
@@ -32,7 +32,7 @@ class Options(TypedDict, total=False):
     `history` is what was said before, oldest first; a `conversation_id`, from a `Reply`, goes on with
     what Coze has kept of it instead.  `resume` is the `Reply` that waits for this answer, or for these
     `tool_results`, by the `call_id` of each call; after `say`, which gives none, its `Interrupt` with the
-    ids of `TurnStarted`.
+    ids of `TurnStarted`.  Beside `tool_results` question and history are not sent: the bot knows them.
     """
 
     bot: str
@@ -65,11 +65,17 @@ def request_of(
 ) -> Request:
     """The request.  Raises `BadRequest`, and `TypeError` for an unknown option, which is a defect of the program."""
     _check_options({"bot": bot, "conversation_id": conversation_id, "chat_id": chat_id, "user_id": user_id}, more)
+    said = _said(question)
+    if not said and not tool_results:
+        if "parameters" not in more:
+            raise BadRequest("The question is empty.", hint="Only a workflow's `parameters` may stand without one.")
+        said = (say("user", ""),)
+    _check_waiting(resume, chat_id, tool_results)
     if isinstance(resume, Reply):
         conversation_id = conversation_id or resume.conversation_id
         chat_id = chat_id or resume.chat_id
     return Request(
-        messages=_messages(question, history, needs_one=not tool_results),
+        messages=(*history, *said),
         bot=BotName(bot),
         conversation_id=ConversationId(conversation_id) if conversation_id else None,
         chat_id=ChatId(chat_id) if chat_id else None,
@@ -81,24 +87,35 @@ def request_of(
     )
 
 
-def _messages(question: Question, history: Sequence[Message], *, needs_one: bool) -> tuple[Message, ...]:
+def _said(question: Question) -> tuple[Message, ...]:
+    """The question as a message; none where it is empty."""
     items = [question] if isinstance(question, str | Text | MediaPart | Inline) else question
     parts = tuple(Text(text=item) if isinstance(item, str) else item for item in items)
-    if parts in ((), (Text(text=""),)) and not needs_one:
-        return tuple(history)
-    if not parts:
-        raise BadRequest("The question is empty.")
-    return (*history, Message(role="user", parts=parts))
+    is_empty = all(part == Text(text="") for part in parts)
+    return () if is_empty else (Message(role="user", parts=parts),)
+
+
+def _check_waiting(resume: Reply | Interrupt | None, chat_id: str, tool_results: Mapping[str, str] | None) -> None:
+    """Refuse to go on with a turn that waits for nothing, or for something else."""
+    if chat_id and resume is None and not tool_results:
+        raise BadRequest(
+            "chat_id names a turn that waits, and nothing is given that it waits for.",
+            hint="Give `resume` or `tool_results` too; a conversation goes on with `conversation_id` alone.",
+        )
+    if not isinstance(resume, Reply) or resume.interrupt is not None:
+        return
+    if not resume.tool_calls:
+        raise BadRequest("The reply of `resume` waits for nothing.", hint="Its `interrupt` is None; ask without it.")
+    if not tool_results:
+        raise BadRequest(
+            "The reply of `resume` waits for the results of tools.",
+            hint="Hand them in: tool_results={call.call_id: output for call in reply.tool_calls}",
+        )
 
 
 def _resume(waiting: Reply | Interrupt | None) -> Resume | None:
-    """Raises `BadRequest` for a reply that waits for nothing."""
     interrupt = waiting.interrupt if isinstance(waiting, Reply) else waiting
-    if interrupt is not None:
-        return Resume(event_id=interrupt.event_id, kind=interrupt.kind)
-    if isinstance(waiting, Reply) and not waiting.tool_calls:
-        raise BadRequest("The reply of `resume` waits for nothing.", hint="Its `interrupt` is None; ask without it.")
-    return None
+    return Resume(event_id=interrupt.event_id, kind=interrupt.kind) if interrupt is not None else None
 
 
 def _results(outputs: Mapping[str, str]) -> tuple[ToolResult, ...]:

@@ -11,7 +11,7 @@ from typing import Self
 
 import anyio.abc
 
-from realcoze.domain.event import Event, ToolCall, ToolCallsRequested, TurnStarted
+from realcoze.domain.event import Event, ToolCall, ToolCallsRequested, TurnStarted, Usage
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.domain.request import Request
 from realcoze.domain.resumption import with_results
@@ -37,7 +37,10 @@ async def say_with_tools(gateway: Gateway, request: Request, toolbox: Toolbox) -
 
 
 class Rounds:
-    """The events of all rounds: one start, each round's `ToolCallsRequested`, one end."""
+    """The events of all rounds: one start, each round's `ToolCallsRequested`, one end.
+
+    A `Usage` is that of all rounds so far.
+    """
 
     def __init__(self, gateway: Gateway, request: Request, toolbox: Toolbox, tasks: anyio.abc.TaskGroup) -> None:
         self._gateway = gateway
@@ -48,6 +51,9 @@ class Rounds:
         self._has_started = False
         self._calls: tuple[ToolCall, ...] = ()
         self._count = 0
+        self._used_before = self._used = Usage(input=0, output=0, total=0)
+        """Until this round, and with it."""
+
         self._stream = self._begin(request)
 
     def close(self) -> None:
@@ -63,12 +69,15 @@ class Rounds:
         if self._calls:
             calls, self._calls = self._calls, ()
             self._count += 1
+            self._used_before = self._used
             results = await self._toolbox.results(calls)
             self._stream = self._begin(with_results(self._request, self._started, results))
         event = await anext(self._stream)
         if isinstance(event, TurnStarted):
             is_first, self._has_started, self._started = not self._has_started, True, event
             return event if is_first else await anext(self)
+        if isinstance(event, Usage):
+            event = self._used = _sum(self._used_before, event)
         if isinstance(event, ToolCallsRequested) and event.calls:
             if self._count < MOST_ROUNDS:
                 self._calls = event.calls
@@ -80,3 +89,7 @@ class Rounds:
         stream = TurnStream()
         self._tasks.start_soon(self._gateway.relay, request, stream)
         return stream
+
+
+def _sum(one: Usage, other: Usage) -> Usage:
+    return Usage(input=one.input + other.input, output=one.output + other.output, total=one.total + other.total)

@@ -23,6 +23,9 @@ from realcoze.errors import RealcozeError
 
 log = logging.getLogger(__name__)
 
+LAMBDA = "<lambda>"
+"""The name that Python gives to what has none."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -43,18 +46,36 @@ def tool(named: Callable[P, R], /) -> Tool[P, R]: ...
 @overload
 def tool(named: str, /) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
 def tool(named: Callable[..., Any] | str, /) -> Any:
-    """Make a tool of a function: `@tool` takes the function's name, `@tool("weather-lookup")` another."""
+    """Make a tool of a function, not of a method: `@tool` takes its name, `@tool("weather-lookup")` another.
+
+    Raises `TypeError` for what has no name.
+    """
     if isinstance(named, str):
         return partial(Tool, named)
-    return Tool(named.__name__, named)
+    if not callable(named):
+        raise TypeError(f"A tool is a function, and {type(named).__name__} is none")
+    name = getattr(named, "__name__", None)
+    if not isinstance(name, str) or name == LAMBDA:
+        what = "A lambda" if name == LAMBDA else type(named).__name__
+        raise TypeError(f'{what} has no name; give it one: realcoze.tool("name")(…)')
+    return Tool(name, named)
 
 
 class Toolbox:
-    """The tools of one turn; a plain function is a tool under its own name."""
+    """The tools of one turn; a plain function is a tool under its own name.
+
+    Raises `TypeError` for one without a name, and for two of the same.
+    """
 
     def __init__(self, functions: Iterable[Callable[..., Any]]) -> None:
-        tools = [each if isinstance(each, Tool) else tool(each) for each in functions]
-        self._tools = {each.name: each for each in tools}
+        self._tools: dict[str, Tool[..., Any]] = {}
+        for each in functions:
+            if not callable(each):
+                raise TypeError(f"`tools` holds {type(each).__name__}; it takes functions")
+            found = each if isinstance(each, Tool) else tool(each)
+            if found.name in self._tools:
+                raise TypeError(f"Two tools have the name {found.name!r}; the bot could call only one of them")
+            self._tools[found.name] = found
 
     async def results(self, calls: Iterable[ToolCall]) -> tuple[ToolResult, ...]:
         """What came of each call, one after the other.
@@ -78,7 +99,7 @@ class Toolbox:
             return _told(await _called(found.function, arguments))
         except RealcozeError:
             raise
-        except Exception as error:  # whatever goes wrong in there, the bot is told
+        except (Exception, SystemExit) as error:  # whatever goes wrong in there, the bot is told
             log.warning("the tool %.80s failed", call.name, exc_info=True)
             return _sendable(f"The tool {call.name} failed: {type(error).__name__}: {error}")
 

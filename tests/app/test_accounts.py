@@ -130,6 +130,11 @@ def test_a_table_of_the_other_kind_cannot_take_their_place(
 def test_what_is_missing_is_said_with_how_to_write_it() -> None:
     with pytest.raises(Misconfigured, match="no token for the bot 'x'") as caught:
         require_token(OpenUpstream(), bot="x", bot_id="1", where="here")
+    assert all(
+        way in str(caught.value.hint) for way in ("write it here", "`realcoze login`", "the key of an OAuth app")
+    )
+    with pytest.raises(Misconfigured, match="without the word Bearer") as caught:
+        require_token(OpenUpstream(token="bearer x"), bot="x", bot_id="1", where="here")
     assert str(caught.value.hint).endswith("here")
     with pytest.raises(Misconfigured, match="no session for the bot 'x'"):
         require_session(PlaygroundUpstream(), bot="x", where="here")

@@ -1,15 +1,29 @@
 from pathlib import Path
 
+import click
 import pytest
 
 from commands import run, shell
 from realcoze import __version__
-from realcoze.app.cli import _alone, _exit_code
+from realcoze.app.cli import Commands, _alone, _exit_code
 from realcoze.errors import Misconfigured, RateLimited
 
 SUBCOMMANDS = {
     "chat": ("--config", "--bot", "--url", "--key", "REALCOZE_KEY", "--demo", "--steps", "--verbose"),
-    "run": ("--input", "--file", "--last", "--resume", "--kind", "--answer", "--url", "--key", "--demo", "--config"),
+    "run": (
+        "--input",
+        "--file",
+        "--last",
+        "--resume",
+        "--kind",
+        "--conversation",
+        "--chat",
+        "--answer",
+        "--url",
+        "--key",
+        "--demo",
+        "--config",
+    ),
     "serve": ("--config", "--host", "--port", "--verbose"),
     "snippets": ("--config", "--url", "--model"),
     "demo": ("--port", "--once", "--verbose"),
@@ -53,6 +67,8 @@ async def test_the_installed_script_is_the_same_command(tmp_path: Path) -> None:
         (("emulate", "--pace", "-1"), "-1.0 is not in the range x>=0"),
         (("snippets", "netscape"), "'netscape' is none of: curl, openai-python, openai-node, "),
         (("run",), "Missing argument 'WORKFLOW'"),
+        (("run", ""), "WORKFLOW is empty"),
+        (("run", "1", "--chat", "7"), "--conversation and --chat belong to --resume"),
         (("run", "1", "--answer", "Rome"), "--resume and --answer belong together"),
         (("run", "1", "--resume", "5", "--answer", "Rome", "--input", "x"), "neither --input nor --file"),
     ],
@@ -82,6 +98,23 @@ def test_an_error_of_ours_is_a_sentence_and_what_to_do(capsys: pytest.CaptureFix
 
 def test_ctrl_c_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert _exit_code(KeyboardInterrupt()) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("ended_by", [KeyboardInterrupt, click.Abort])
+def test_ctrl_c_has_its_code_before_the_work_has_begun(
+    capsys: pytest.CaptureFixture[str], ended_by: type[BaseException]
+) -> None:
+    @click.group(cls=Commands)
+    def commands() -> None: ...
+
+    @commands.command()
+    def slow() -> None:
+        raise ended_by
+
+    with pytest.raises(SystemExit) as ended:
+        commands(["slow"])
+    assert ended.value.code == 130
     assert capsys.readouterr() == ("", "")
 
 

@@ -186,6 +186,13 @@ def test_the_file_refuses_what_it_does_not_know(tmp_path: Path, toml: str, said:
     assert refused(tmp_path, toml=toml) == f"realcoze.toml: {said}. docs/settings.md lists every setting."
 
 
+def test_a_setting_of_the_open_api_without_a_kind_says_which_kind_is_missing(tmp_path: Path) -> None:
+    assert refused(tmp_path, toml='[upstreams.coze]\ntoken = "x"\nrecovery_calls = 0') == (
+        "realcoze.toml: `$.upstreams.coze.token` is no setting. Without `kind` the table is a coze_playground; "
+        'for `recovery_calls` it wants the line: kind = "coze_open"'
+    )
+
+
 @pytest.mark.parametrize(
     ("sources", "said", "todo"),
     [
@@ -278,6 +285,7 @@ private = false
 [bots.guide]
 chatflow_id = "7400000000000000002"
 app_id = "2"
+private = false
 """
 
 
@@ -288,12 +296,18 @@ def test_a_workflow_and_a_chatflow_are_bots_of_the_open_api(tmp_path: Path) -> N
     assert [bot.kind for bot in (report, guide, Bot())] == ["workflow", "chatflow", "bot"]
     assert {report.upstream, guide.upstream} == {"coze"}
     assert (report.known_as, report.bot_id, report.input) == ("7400000000000000001", "1", "topic")
-    assert (guide.known_as, guide.app_id, guide.private) == ("7400000000000000002", "2", None)
+    assert (guide.known_as, guide.app_id, guide.private) == ("7400000000000000002", "2", False)
     told = open_settings(settings.upstreams["coze"], settings.bots).bots  # type: ignore[arg-type]
     assert list(told.values()) == [
         Target(id="7400000000000000001", kind="workflow", bot_id="1", input_name="topic"),
-        Target(id="7400000000000000002", kind="chatflow", app_id="2", saves_history=False),
+        Target(id="7400000000000000002", kind="chatflow", app_id="2"),
     ]
+
+
+def test_a_chatflow_of_a_private_account_says_that_it_is_not(tmp_path: Path) -> None:
+    settings = load(tmp_path, toml=KINDS.removesuffix("private = false\n"))
+    with pytest.raises(Misconfigured, match="The bot 'guide' cannot be private"):
+        require_bots(settings)
 
 
 def test_a_workflow_may_stand_in_place_of_the_only_bot(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from commands import BOT_NAMES, run, running
+from commands import DEMO_NAMES, run, running
 from servers import raw_server
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -64,11 +64,11 @@ async def test_it_serves_on_until_it_is_stopped(tmp_path: Path) -> None:
     ):
         said = await demo.until_says("--bot markdown")
         assert f"Cannot listen on 127.0.0.1, port {taken.port}: Address already in use. Taking a free port" in said
-        assert f"Serving {', '.join(BOT_NAMES)} at " in said
+        assert f"Serving {', '.join(DEMO_NAMES)} at " in said
         found = re.search(r"\n  realcoze chat --url (http://127\.0\.0\.1:\d+) --bot markdown\n", said)
         assert found
         async with aiohttp.ClientSession() as client, client.get(f"{found[1]}/health") as health:
-            assert (await health.json())["bots"] == BOT_NAMES
+            assert (await health.json())["bots"] == DEMO_NAMES
         assert f"\nOpen {found[1]}/ in a browser, or:\n  curl " in said
         async with aiohttp.ClientSession() as client, client.post(f"{found[1]}/upload", data=b"a file") as uploaded:
             assert uploaded.status == 200

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from commands import run, running, shell
+from commands import DEMO_NAMES, run, running, shell
 from realcoze.app.accounts import OpenUpstream
 from realcoze.app.config import load_settings
-from realcoze.app.emulation import describe_faults, emulated_settings
+from realcoze.app.emulation import KEY_FILE, describe_faults, emulated_settings
 from realcoze.app.wiring import open_house, open_settings
 from realcoze.domain.message import say
 from realcoze.domain.request import Request
@@ -52,6 +52,7 @@ async def test_what_it_writes_may_speak_the_open_api(tmp_path: Path, api: str) -
         ended = await shell(
             "cd made && echo hi | realcoze chat && echo hi | realcoze chat --bot bot-7300000000000000005", tmp_path
         )
+        assert (tmp_path / "made" / KEY_FILE).exists() == (api == "open")
         emulator.tell(signal.SIGTERM)
         await emulator.ended()
     assert (ended.code, ended.err) == (0, "")
@@ -59,6 +60,25 @@ async def test_what_it_writes_may_speak_the_open_api(tmp_path: Path, api: str) -
     assert ended.out.endswith("hi\n")
     assert (tmp_path / "made" / ".env").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in (tmp_path / "made").iterdir() if path.suffix == ".json"] == []
+
+
+async def test_its_oauth_app_can_be_tried_as_printed(tmp_path: Path) -> None:
+    options = ("--port", "0", "--pace", "0", "--api", "open", "--write", "made")
+    env, key = tmp_path / "made" / ".env", tmp_path / "made" / KEY_FILE
+    for _ in ("new", "and written again"):
+        async with running("emulate", *options, cwd=tmp_path) as emulator:
+            said = await emulator.until_says(f"./{KEY_FILE}\n")
+            app = [line.strip() for line in said.splitlines() if "COZE_JWT_OAUTH" in line]
+            assert len(app) == 3
+            rest = [line for line in env.read_text().splitlines() if not line.startswith("COZE_API_TOKEN=")]
+            env.write_text("\n".join([*rest, *app, ""]))
+            examined = await shell("cd made && realcoze doctor --yes && echo hi | realcoze chat", tmp_path)
+            emulator.tell(signal.SIGTERM)
+            await emulator.ended()
+        assert examined.code == 0, examined
+        assert "who we are to Coze: an OAuth app with a key of its own" in examined.out
+        assert "you said “hi”" in examined.out
+        assert key.stat().st_mode & 0o777 == 0o600
 
 
 async def test_it_writes_over_nobodys_settings(tmp_path: Path) -> None:
@@ -105,8 +125,8 @@ async def test_settings_reach_every_bot_and_leave_nothing(tmp_path: Path) -> Non
         open_house(settings) as house,
     ):
         folder = settings.state_dir.parent
-        assert house.gateway.bots == tuple(each.name for each in (*BOTS, *WORKFLOWS, CHATFLOW))
-        for bot in set(house.gateway.bots) - {"broken", "quiet"}:
+        assert house.gateway.bots == tuple(DEMO_NAMES)
+        for bot in house.gateway.bots:
             reply = await house.gateway.ask(Request(messages=(say("user", "hi"),), bot=bot))
             assert reply.text
         assert folder.is_dir()

@@ -52,9 +52,9 @@ def deciding(
 async def follow(coze: Coze, capsys: pytest.CaptureFixture[str], **instead: str) -> int:
     """What a browser does with the address that is shown; the status of the page that it lands on."""
     with anyio.fail_after(PATIENCE_S):
-        while not (shown := re.search(r"^  (http\S+)$", told := capsys.readouterr().out, re.MULTILINE)):
+        while not (shown := re.search(r"allow it:\n  (http\S+)\n", told := capsys.readouterr().out)):
             await anyio.lowlevel.checkpoint()
-    assert "redirect address http://127.0.0.1:" in told
+    assert "redirect address:\n  http://127.0.0.1:" in told
     async with open_http(connect_s=2, tls_s=2) as http:
         address = (await http.call("GET", shown[1], headers={}, reply_s=5)).headers["location"]
         for name, value in instead.items():
@@ -74,6 +74,7 @@ async def test_a_person_allows_a_device_and_later_runs_need_no_token(
         assert waits == [0, 0, 0]
         told = capsys.readouterr().out
         assert f"Logged in at {coze.base}" in told
+        assert "temp_path" in told
         assert "czu_" not in told
         settings = loaded(tmp_path, coze.base)
         async with open_house(settings) as house:
@@ -137,7 +138,9 @@ async def test_who_logs_out_is_forgotten(tmp_path: Path, capsys: pytest.CaptureF
         await log_in_by_device(wish(tmp_path, coze.base), wait=wait)
         assert loaded(tmp_path, coze.base).upstreams["coze"].secret == ""
         await log_out(loaded(tmp_path, coze.base), client_id="")
-        assert "Forgot 1 login(s)" in capsys.readouterr().out
+        assert f"Forgot 1 login at {coze.base}." in capsys.readouterr().out
+        await log_out(loaded(tmp_path, coze.base), client_id="")
+        assert capsys.readouterr().out == f"Nobody was logged in at {coze.base}.\n"
         with pytest.raises(Misconfigured, match="no token"):
             require_bots(loaded(tmp_path, coze.base))
 

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from commands import run as command
+from commands import settled
 from native_server import Bot, Turn, serving
 from pty_terminal import in_terminal
 from realcoze.app.run import read_inputs
@@ -10,6 +11,7 @@ from realcoze.domain.event import InputRequested, Interrupt, TurnStarted
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.domain.request import Json, Resume
 from realcoze.errors import BadRequest
+from servers import Coze
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,33 @@ def test_two_texts_are_one_too_many() -> None:
         read_inputs(["tea", "milk"])
 
 
+def test_an_object_that_is_no_json_is_no_text() -> None:
+    with pytest.raises(BadRequest, match=r"begins with \{ and is no JSON object"):
+        read_inputs([" {'a': 1}"])
+
+
+async def test_what_is_no_workflow_is_told_what_the_settings_have(tmp_path: Path) -> None:
+    ended = await command("run", "nobody", cwd=tmp_path, COZE_API_TOKEN="pat_0123456789", COZE_BOT_ID="7")
+    assert (ended.code, ended.err) == (
+        65,
+        "realcoze: There is no workflow 'nobody' here.\n  Any other is named by its id: workflow/ID, chatflow/ID.\n",
+    )
+    ended = await command("run", "coze", cwd=tmp_path, COZE_API_TOKEN="pat_0123456789", COZE_BOT_ID="7")
+    assert ended.err.startswith("realcoze: 'coze' is a bot, and no workflow.")
+
+
+async def test_without_an_account_of_the_open_api_it_says_what_to_set(coze: Coze, tmp_path: Path) -> None:
+    ended = await command("run", "nobody", cwd=settled(tmp_path / "made", coze))
+    assert ended.err.endswith("Workflows are of Coze's open API: set COZE_API_TOKEN (docs/settings.md).\n")
+
+
+async def test_the_embedded_coze_is_gone_with_the_run_that_asked(tmp_path: Path) -> None:
+    ended = await command("run", "quiz", "--demo", cwd=tmp_path)
+    assert ended.code == 4
+    assert "--resume" not in ended.err
+    assert ended.err.endswith("ends with this command, and the run with it. On a terminal it can be answered.\n")
+
+
 async def asking(turn: Turn) -> None:
     turn.feed(TurnStarted(chat_id=ChatId(""), conversation_id=ConversationId("")))
     if turn.request.resume is None:
@@ -43,6 +72,27 @@ async def asking(turn: Turn) -> None:
     else:
         turn.say(f"Tea in {turn.request.messages[-1].text}.")
         turn.done()
+
+
+@pytest.mark.usefixtures("nothing_left")
+async def test_a_chatflow_that_asks_is_answered_in_its_conversation(tmp_path: Path) -> None:
+    async def script(turn: Turn) -> None:
+        if turn.request.resume is None:
+            turn.feed(TurnStarted(chat_id=ChatId("31"), conversation_id=ConversationId("32")))
+            turn.feed(InputRequested(interrupt=Interrupt(event_id="5", kind="reply_message", data={})))
+        else:
+            turn.done()
+
+    bot = Bot(script)
+    async with serving({"chatflow/7": bot}) as server:
+        asked = await command("run", "chatflow/7", "--url", server.url, "--input", "tea", cwd=tmp_path)
+        line = "--resume 5 --kind reply_message --conversation 32 --chat 31 --answer"
+        assert asked.err.endswith(f"again with this in place of its input: {line} TEXT\n")
+        answered = await command("run", "chatflow/7", "--url", server.url, *line.split(), "Rome", cwd=tmp_path)
+    assert answered.code == 0
+    request = bot.turns[1].request
+    assert (request.conversation_id, request.chat_id, request.messages[-1].text) == ("32", "31", "Rome")
+    assert request.resume == Resume(event_id="5", kind="reply_message")
 
 
 @pytest.mark.usefixtures("nothing_left")
@@ -89,7 +139,12 @@ async def test_a_file_is_uploaded_and_given_by_its_id(tmp_path: Path) -> None:
 
 async def test_what_cannot_be_run_is_said_before_anything_is_sent(tmp_path: Path) -> None:
     for arguments, said in (
-        (("nothing", "--demo"), "There is no bot 'nothing'."),
+        (("nothing", "--demo"), "There is no workflow 'nothing' here.\n  The workflows and chatflows here are: poem,"),
+        (("echo", "--demo"), "'echo' is a bot, and no workflow.\n  Talk to it: realcoze chat --bot echo"),
+        (("bot-7", "--demo"), "'bot-7' is a bot, and no workflow."),
+        (("chatflow/7x", "--demo"), "There is no bot 'chatflow/7x'."),
+        (("7500000000000000011", "--demo"), "Coze answered code 4200: "),
+        (("1", "--demo", "--input", "{'a': 1}"), "--input begins with { and is no JSON object."),
         (("1", "--demo", "--file", "notes.txt"), "--file 'notes.txt' has no name."),
         (("1", "--demo", "--file", "file=nowhere.txt"), "nowhere.txt cannot be read"),
         (("1", "--demo", "--input", "a", "--input", "b"), "--input has two plain texts."),

@@ -91,7 +91,9 @@ def test_a_wrong_role_is_refused_with_its_place_and_number(role: int) -> None:
 @pytest.mark.parametrize("kind", [2, 3, 50])
 def test_a_content_type_that_is_not_known_is_refused_by_its_number_whatever_the_content(kind: int) -> None:
     for content in ("plain text", '{"image_list":[{"key":"k"}]}'):
-        with pytest.raises(BadRequest, match=f"Entry 0 has contentType {kind}; 1 .text., 6 .picture. and 9 .file."):
+        with pytest.raises(
+            BadRequest, match=f"Entry 0 has contentType {kind}; 1 .text., 6 .picture., 9 .file. and 11 .sound."
+        ):
             decode_entries([Entry(role=2, content=content, contentType=kind)])
 
 

@@ -54,7 +54,19 @@ def test_every_event_is_a_frozen_value_without_a_dict(kind: type[Event]) -> None
         ({"node_title": "Ask"}, "Ask"),
         ({"node_title": "Ask", "data": "Which city?"}, "Which city?"),
         ({"node_title": "Ask", "question": "Which city?", "data": "{}"}, "Which city?"),
-        ({"node_title": "Ask", "question": "", "data": [{"name": "城市"}]}, '[{"name": "城市"}]'),
+        ({"node_title": "Ask", "question": "", "data": [{"name": "城市"}]}, "Wanted, as JSON or in words: 城市"),
+        (
+            {
+                "data": [
+                    {"name": "name", "type": "string", "required": True, "description": "Who comes"},
+                    {"name": "guests", "type": "integer"},
+                ]
+            },
+            "Wanted, as JSON or in words: name (Who comes, string, required); guests (integer)",
+        ),
+        ({"data": [{"label": "城市"}]}, '[{"label": "城市"}]'),
+        ({"data": {"name": "x"}}, '{"name": "x"}'),
+        ({"data": ["x"]}, '["x"]'),
     ],
 )
 def test_what_an_interrupt_asks_is_found_where_the_workflow_says_it(data: dict[str, Json], question: str) -> None:

@@ -61,6 +61,7 @@ def test_a_turn_becomes_one_reply() -> None:
         steps=(step,),
         suggestions=("And tomorrow?", "And Paris?"),
         audio=b"\1\2",
+        audio_format="pcm",
         usage=usage,
         chat_id=ChatId("c"),
         conversation_id=ConversationId("v"),
@@ -110,6 +111,9 @@ def test_a_question_is_the_text_of_a_turn_that_said_nothing_else() -> None:
     asked = InputRequested(interrupt=Interrupt(event_id="e", kind="question", data={"question": "Which city?"}))
     assert fold(asked).text == "Which city?"
     assert fold(TextDelta(message_id=A, text="One more thing."), asked).text == "One more thing."
+    gathering = Fold()
+    gathering.feed(asked)
+    assert (gathering.text, gathering.words) == ("Which city?", "")
 
 
 def test_a_turn_that_failed_raises_its_own_error() -> None:

@@ -14,7 +14,7 @@ def told(text: str, *, was_asked: bool = False, **parameters: object) -> str:
 
 
 def test_it_counts_what_it_is_told_and_names_its_parameters() -> None:
-    assert told("two [[fault cut]]", b=2, a=1) == "Follow me: “two”. It is the 2. thing you tell me. a is 1. b is 2."
+    assert told("two [[fault cut]]", b=2, a=1) == "Follow me: “two”. You have told me 2 things. a is 1. b is 2."
 
 
 @pytest.mark.parametrize("text", ["Please ask me something", "问我"])

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from commands import DEMO_NAMES
 from houses import served, served_openly
 from native_server import (
     HELLO,
@@ -600,7 +601,7 @@ async def test_health_needs_no_key_and_tells_of_bots_and_upstreams_but_no_secret
     assert before.status == 200
     assert before.json["status"] == "ok"
     assert before.json["version"] == __version__
-    assert before.json["bots"] == [bot.name for bot in BOTS]
+    assert before.json["bots"] == DEMO_NAMES
     assert set(before.json["upstreams"]) == {"playground", "coze"}
     assert before.json["upstreams"]["playground"]["turns"] == 0
     assert after.json["upstreams"]["playground"]["socket"] != before.json["upstreams"]["playground"]["socket"]

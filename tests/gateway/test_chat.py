@@ -19,7 +19,7 @@ from realcoze.domain.event import (
 )
 from realcoze.domain.ids import BotName, ChatId, ConversationId, MessageId, RequestId
 from realcoze.domain.message import Message, say
-from realcoze.domain.ports import Chats, Sink, Sound
+from realcoze.domain.ports import Chats, Sink, Sound, Speech
 from realcoze.domain.request import Request, Thread
 from realcoze.errors import BadRequest, Internal, NotFound, Overloaded, Truncated, UpstreamFailed
 from realcoze.gateway.chat import QUEUED_EVENTS, Gateway, TurnStream
@@ -377,8 +377,8 @@ async def test_who_iterates_on_after_the_block_finds_the_end() -> None:
 class Speaking(Failing):
     """A fake at the ports `Speaks` and `Transcribes`: says back what it was asked."""
 
-    async def speak(self, text: str, bot: BotName, *, voice: str, format: str, speed: float) -> Sound:  # noqa: A002
-        return Sound(data=f"{text} {bot} {voice} {format} {speed}".encode(), content_type="audio/wav")
+    async def speak(self, speech: Speech, bot: BotName) -> Sound:
+        return Sound(data=f"{speech.text} {bot} {speech.voice}".encode(), content_type=f"audio/{speech.format}")
 
     async def transcribe(self, data: bytes, name: str, bot: BotName) -> str:
         return f"{data!r} {name} {bot}"
@@ -386,17 +386,18 @@ class Speaking(Failing):
 
 async def test_speech_and_recordings_go_to_the_account_of_the_bot() -> None:
     gateway = Gateway(Routes({BotName("first"): Failing(), BotName("second"): Speaking()}))
-    sound = await gateway.speak("hello", bot=BotName("second"), voice="7", format="wav", speed=2)
-    assert sound == Sound(data=b"hello second 7 wav 2", content_type="audio/wav")
+    sound = await gateway.speak(Speech(text="hello", voice="7", format="wav"), bot=BotName("second"))
+    assert sound == Sound(data=b"hello second 7", content_type="audio/wav")
     assert await gateway.transcribe(b"RIFF", "a.wav", bot=BotName("second")) == "b'RIFF' a.wav second"
 
 
 async def test_an_upstream_without_a_voice() -> None:
     gateway = _gateway(Failing())
-    for call in (gateway.speak("hello"), gateway.transcribe(b"x", "x")):
+    for call in (gateway.speak(Speech(text="hello")), gateway.transcribe(b"x", "x")):
         with pytest.raises(BadRequest) as caught:
             await call
         assert caught.value.code == "not_supported_by_upstream"
+        assert caught.value.hint == "Bots of Coze's open API can; name one of them."
 
 
 TASK = '### Task:\nTag it.\n### Output:\nJSON format: { "tags": ["tag1"] }\n### Chat History:\nUSER: Hello'

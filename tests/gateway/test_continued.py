@@ -21,6 +21,7 @@ from realcoze.domain.event import (
     TurnDone,
     TurnFailed,
     TurnStarted,
+    Unknown,
 )
 from realcoze.domain.ids import BotName, CallerId, ChatId, ConversationId, MessageId
 from realcoze.domain.message import say
@@ -395,6 +396,50 @@ async def test_a_bot_that_is_not_named_in_the_table_replays() -> None:
     for request in (Request(messages=(HELLO,)), Request(messages=(HELLO, HI, MORE))):
         await gateway.relay(request, Gathered())
     assert told.requests[1] == replace(Request(messages=(HELLO, HI, MORE)), bot=BOT)
+
+
+AT = ConversationId("c1")
+
+
+@pytest.mark.parametrize("history", ["replay", "continue"])
+@pytest.mark.parametrize("messages", [(MORE,), (HELLO, HI, MORE)], ids=["what is new", "everything"])
+async def test_a_question_is_found_by_the_id_of_the_conversation_that_coze_began(
+    history: History, messages: Any
+) -> None:
+    house = House(history, [_started(), _text("Hi!"), ASKED], _answer("Rome"), _answer("b", "c2"))
+    await house.ask(HELLO)
+    await house.ask(*messages, conversation_id=AT)
+    answered = house.told.requests[1]
+    assert (answered.resume, answered.conversation_id) == (Resume(event_id="e1", kind="question"), AT)
+    await house.ask(HELLO, HI, MORE)
+    assert house.told.requests[2].resume is None, "a question is answered once, whichever way"
+
+
+REFUSED = RateLimited("too fast")
+
+
+async def test_a_history_that_was_edited_and_refused_changes_nothing() -> None:
+    house = House("continue", _answer(), [REFUSED], _answer("Yes"))
+    await house.ask(MORE, thread=SENDS_NEW)
+    await house.ask(HELLO, HI, MORE, thread=SENDS_NEW)
+    await house.ask(MORE, thread=SENDS_NEW)
+    assert house.sent[1:] == [(["Hello", "Hi!", "More"], None), (["More"], "c1")]
+
+
+async def test_an_explicit_answer_that_was_refused_leaves_the_question_where_it_was() -> None:
+    house = House("replay", [_started(), _text("Hi!"), ASKED], [REFUSED], _answer("Rome"))
+    resume = Resume(event_id="e1", kind="question")
+    await house.ask(HELLO)
+    await house.ask(HELLO, HI, MORE, resume=resume, conversation_id=AT)
+    await house.ask(HELLO, HI, MORE)
+    assert house.told.requests[2].resume == resume
+
+
+async def test_a_turn_that_begins_with_something_unknown_has_a_place_all_the_same() -> None:
+    house = House("continue", [Unknown(name="new", raw="{}"), *_answer()], _answer("Yes"))
+    await house.ask(HELLO)
+    await house.ask(HELLO, HI, MORE)
+    assert house.sent[1] == (["More"], "c1")
 
 
 CALLS = ToolCallsRequested(

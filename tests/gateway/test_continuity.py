@@ -9,20 +9,20 @@ from realcoze.domain.ids import BotName, CallerId, ChatId, ConversationId, UserI
 from realcoze.domain.message import Message, say
 from realcoze.domain.request import Request, Resume, Thread, ToolResult
 from realcoze.gateway.continuity import (
+    ELSEWHERE,
     Place,
     begun,
     continued,
-    decode_place,
-    encode_place,
     fingerprint,
     handed_in,
     key_after,
     key_before,
+    key_of,
     keys_answered,
     keys_of_calls,
-    place_after,
     place_after_failure,
     place_of_calls,
+    places_after,
 )
 
 HELLO, HI, MORE = say("user", "Hello"), say("assistant", "Hi!"), say("user", "More")
@@ -223,26 +223,49 @@ def test_a_workflow_has_no_ids_to_answer_it_with_but_those_of_its_question() -> 
 
 
 def test_the_place_after_a_turn_is_under_all_that_was_said_then() -> None:
-    assert place_after(FIRST, STARTED, TurnDone(), "Hi!", "continue") == replace(PLACE, after=ANSWERED)
-    assert place_after(FIRST, STARTED, TurnDone(), "", "continue") == PLACE
+    [(key, place)] = places_after(FIRST, STARTED, TurnDone(), "Hi!", "continue")
+    assert (key, place) == (key_before(SECOND), replace(PLACE, after=ANSWERED))
+    sends_new = replace(FIRST, thread=SENDS_NEW)
+    assert places_after(sends_new, STARTED, TurnDone(), "", "continue") == ((key_before(sends_new), PLACE),)
 
 
-def test_no_place_is_kept_where_nobody_needs_it() -> None:
+def test_no_place_is_kept_where_nobody_needs_it_or_could_find_it() -> None:
     nowhere = TurnStarted(chat_id=ChatId(""), conversation_id=ConversationId(""))
-    assert place_after(FIRST, STARTED, TurnDone(), "Hi!", "replay") is None
-    assert place_after(FIRST, nowhere, TurnDone(), "Hi!", "continue") is None
-    assert place_after(replace(FIRST, conversation_id=AT), STARTED, TurnDone(), "Hi!", "continue") is None
+    assert places_after(FIRST, STARTED, TurnDone(), "Hi!", "replay") == ()
+    assert places_after(FIRST, STARTED, TurnDone(), "", "continue") == ()
+    assert places_after(FIRST, nowhere, TurnDone(), "Hi!", "continue") == ()
+    assert places_after(FIRST, nowhere, ASKED, "", "continue") == ()
+    assert places_after(replace(FIRST, conversation_id=AT), STARTED, TurnDone(), "Hi!", "continue") == ()
 
 
 def test_what_went_on_with_tools_or_an_answer_leaves_a_place_like_any_turn() -> None:
     went_on = replace(FIRST, conversation_id=AT, tool_results=(ToolResult(call_id="1", output="x"),))
-    assert place_after(went_on, STARTED, TurnDone(), "Hi!", "continue") == replace(PLACE, after=ANSWERED)
+    [(_, place)] = places_after(went_on, STARTED, TurnDone(), "Hi!", "continue")
+    assert place == replace(PLACE, after=ANSWERED)
 
 
 @pytest.mark.parametrize("history", ["replay", "continue"])
-@pytest.mark.parametrize("fields", [{}, {"conversation_id": AT}])
-def test_the_place_after_a_question_waits_with_it(history: Any, fields: Any) -> None:
-    assert place_after(replace(FIRST, **fields), STARTED, ASKED, "Hi!", history) == replace(QUESTION, after=ANSWERED)
+def test_a_question_lies_under_its_conversation_and_what_was_said_leads_there(history: Any) -> None:
+    (own, question), (said, leading_on) = places_after(FIRST, STARTED, ASKED, "Hi!", history)
+    assert own == key_of(FIRST, AT) == key_before(replace(SECOND, conversation_id=AT))
+    assert question == replace(QUESTION, after=ANSWERED)
+    assert said == key_before(SECOND)
+    assert leading_on == Place(conversation_id=AT, after=ANSWERED, kind=ELSEWHERE)
+
+
+def test_a_question_in_a_named_conversation_lies_under_that_name_alone() -> None:
+    named = replace(FIRST, conversation_id=AT)
+    assert places_after(named, STARTED, ASKED, "Hi!", "replay") == (
+        (key_of(named, AT), replace(QUESTION, after=ANSWERED)),
+    )
+    assert places_after(FIRST, STARTED, ASKED, "", "replay") == ((key_of(FIRST, AT), QUESTION),)
+
+
+def test_a_question_of_a_workflow_which_has_no_conversation_lies_under_what_was_said() -> None:
+    nowhere = TurnStarted(chat_id=ChatId(""), conversation_id=ConversationId(""))
+    [(key, place)] = places_after(FIRST, nowhere, ASKED, "Hi!", "replay")
+    assert key == key_before(SECOND)
+    assert (place.kind, place.event_id, place.conversation_id) == ("question", "e1", "")
 
 
 def test_after_a_turn_that_broke_off_only_a_client_without_a_history_goes_on() -> None:
@@ -252,16 +275,6 @@ def test_after_a_turn_that_broke_off_only_a_client_without_a_history_goes_on() -
     assert place_after_failure(_request(MORE, thread=SENDS_NEW), AT, "replay") is None
     assert place_after_failure(_request(MORE, thread=SENDS_NEW), ConversationId(""), "continue") is None
     assert place_after_failure(_request(MORE, thread=SENDS_NEW, conversation_id=AT), AT, "continue") is None
-
-
-@pytest.mark.parametrize("place", [PLACE, QUESTION, replace(QUESTION, after=ANSWERED)])
-def test_a_place_can_be_written_and_read(place: Place) -> None:
-    assert decode_place(encode_place(place)) == place
-
-
-@pytest.mark.parametrize("data", [b"", b"null", b"{}", b'{"conversation_id": 1}', b"\xff"])
-def test_what_another_version_wrote_is_no_place(data: bytes) -> None:
-    assert decode_place(data) is None
 
 
 WAITING = Place(conversation_id=AT, chat_id=ChatId("chat"))

@@ -2,6 +2,7 @@ import logging
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from realcoze.domain.ids import ConversationId
@@ -96,9 +97,36 @@ async def test_a_place_that_was_taken_is_told_of_though_its_turn_is_cancelled(tm
         assert await places.take(KEY) is None
 
 
-async def test_what_another_version_wrote_is_not_there() -> None:
+@pytest.mark.parametrize("key", [KEY, THREAD])
+async def test_whoever_asks_while_a_place_is_being_stored_gets_it(key: Key, tmp_path: Path) -> None:
+    got: list[Place | None] = []
+    async with open_sqlite(tmp_path / "store.sqlite") as store:
+        places = Places(store)
+
+        async def take() -> None:
+            got.append(await places.take(key))
+
+        for _ in range(50):
+            places.announce(key, ONE)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(places.keep, key, ONE)
+                for _ in range(3):
+                    await anyio.lowlevel.checkpoint()
+                tasks.start_soon(take)
+    assert got == [ONE] * 50
+
+
+@pytest.mark.parametrize("place", [ONE, Place(conversation_id=ConversationId("1"), after="a", event_id="e", kind="k")])
+async def test_a_place_can_be_written_and_read(place: Place) -> None:
+    places = Places(MemoryStore())
+    await _put(places, KEY, place)
+    assert await places.take(KEY) == place
+
+
+@pytest.mark.parametrize("data", [b"", b"null", b"{}", b'{"conversation_id": 1}', b"\xff"])
+async def test_what_another_version_wrote_is_not_there(data: bytes) -> None:
     store = MemoryStore()
-    await store.put("places", KEY.digest, b"?", keep_s=10)
+    await store.put("places", KEY.digest, data, keep_s=10)
     assert await Places(store).take(KEY) is None
 
 

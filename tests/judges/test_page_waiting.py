@@ -10,6 +10,7 @@ from judged import JUDGES, Chromium
 from native_server import Bot, Turn, serving
 from realcoze.domain.event import AudioDelta, InputRequested, Interrupt, ToolCall, ToolCallsRequested
 from realcoze.domain.request import Resume, ToolResult
+from realcoze.errors import RateLimited
 
 pytestmark = pytest.mark.anyio
 
@@ -72,7 +73,36 @@ async def test_who_asks_something_else_gives_up_what_the_bot_waits_for(chromium:
     bot = Bot(wanting)
     told = await seen(chromium, "given_up", bot, tmp_path)
     assert (told["named"], told["forms"], told["marked"]) == (1, 1, 1)
+    assert told["notice"].startswith("You asked something else; the bot got no results.")
     assert bot.turns[1].request.tool_results == ()
+
+
+async def test_results_that_are_not_taken_stay_in_their_boxes(chromium: Chromium, tmp_path: Path) -> None:
+    async def script(turn: Turn) -> None:
+        if len(bot.turns) == 2:
+            raise RateLimited("Too fast.", hint="Wait a moment.")
+        await wanting(turn)
+
+    bot = Bot(script)
+    told = await seen(chromium, "refused_results", bot, tmp_path)
+    assert [said for said in told["said"] if said in ("Too fast.", "Wait a moment.")] == ["Too fast.", "Wait a moment."]
+    assert told["typed"] == told["after_reload"] == ["12:00", ""]
+    assert (told["retries"], told["asked"]) == (0, "Let me see.\n\nWhere are you?")
+    assert told["steps"].count("answers clock") == 1
+    assert bot.turns[1].request == bot.turns[2].request
+
+
+async def test_the_sound_of_an_answer_is_that_of_all_its_rounds(chromium: Chromium, tmp_path: Path) -> None:
+    async def script(turn: Turn) -> None:
+        turn.start()
+        turn.feed(AudioDelta(audio=bytes(48_000), format="pcm"))
+        if turn.request.tool_results:
+            turn.done()
+        else:
+            turn.feed(ToolCallsRequested(calls=(ToolCall(call_id="c", name="clock", arguments="{}"),)))
+
+    told = await seen(chromium, "speech_in_rounds", Bot(script), tmp_path)
+    assert told == {**told, "first_s": 1, "both_s": 2, "again_s": 2, "made": 3, "released": 2}
 
 
 async def test_a_spoken_answer_has_a_player_and_after_a_reload_a_note(chromium: Chromium, tmp_path: Path) -> None:

@@ -167,3 +167,15 @@ async def test_a_failure_of_the_database_is_ours_and_a_transaction_is_all_or_not
         _write(path, "DROP TRIGGER full")
         await store.put("shelf", "key", b"3", keep_s=DAY_S)
         assert await store.take("shelf", "key") == b"3"
+
+
+async def test_a_disk_that_is_full_is_told_of_by_its_name_and_forgotten_when_there_is_room(tmp_path: Path) -> None:
+    async with open_sqlite(tmp_path / "store.sqlite") as store:
+        await store.put("shelf", "key", b"1", keep_s=DAY_S)
+        pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+        store._connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(Internal, match="full"):
+            await store.put("shelf", "key", b"x" * 100_000, keep_s=DAY_S)
+        store._connection.execute("PRAGMA max_page_count = 1000000")
+        await store.put("shelf", "key", b"2", keep_s=DAY_S)
+        assert await store.take("shelf", "key") == b"2"

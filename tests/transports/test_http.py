@@ -7,7 +7,8 @@ from aiohttp import web
 
 from certificates import self_signed
 from realcoze.errors import Misconfigured, Truncated, UpstreamFailed, UpstreamTimeout
-from realcoze.transports.http import Answer, HttpClient, Valve, open_http
+from realcoze.transports.http import Answer, HttpClient, open_http
+from realcoze.transports.pushed import Valve
 from servers import PATIENCE_S, Watched, raw_server, soon, web_server
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"

@@ -99,6 +99,12 @@ class OpenUpstream(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, tag
         return "login" if self.login_file else "none"
 
 
+HOW_HINT = (
+    "Make a personal access token at /open/oauth/pats of www.coze.com or www.coze.cn, or behind your avatar in "
+    "Coze Studio (API Authorization), and write it "
+)
+OTHER_WAYS_HINT = " (or log in: `realcoze login`; or give the key of an OAuth app: docs/oauth.md)"
+
 Upstream = PlaygroundUpstream | OpenUpstream
 
 
@@ -138,11 +144,7 @@ def require_token(upstream: OpenUpstream, *, bot: str, bot_id: str, where: str) 
         )
     else:
         return
-    hint = (
-        "Make a personal access token at /open/oauth/pats of www.coze.com or www.coze.cn, or behind your avatar in "
-        "Coze Studio (API Authorization), and write it "
-    )
-    raise Misconfigured(what, hint=hint + where)
+    raise Misconfigured(what, hint=HOW_HINT + where + (OTHER_WAYS_HINT if upstream.way == "none" else ""))
 
 
 def require_key(upstream: OpenUpstream) -> None:

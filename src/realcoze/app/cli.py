@@ -24,7 +24,18 @@ UPSTREAM_OPTION = click.option("--upstream", default=None, help="Which account, 
 VERBOSE_OPTION = click.option("-v", "--verbose", count=True, help="A line for each turn; twice: everything.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Commands that Ctrl-C ends with one code, also while they are still being imported."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """See `click.Group`, which says "Aborted!" instead."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            ctx.exit(_exit_code(KeyboardInterrupt()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="realcoze")
 def cli() -> None:
     """Make a Coze bot answer any client.
@@ -77,6 +88,8 @@ def chat(
 @click.option("--last", "is_last_only", is_flag=True, help="Print only what the last node gives, when it is whole.")
 @click.option("--resume", "event_id", default="", help="Go on with a run that asked, by the id of its question.")
 @click.option("--kind", default="question", show_default=True, help="Of which kind that question was.")
+@click.option("--conversation", default="", help="In which conversation a chatflow asked it.")
+@click.option("--chat", default="", help="In which chat of that.")
 @click.option("--answer", default="", help="The answer to it.")
 @click.option("--url", default="", help="Run it by a running `realcoze serve` at this address instead.")
 @click.option("--key", default="", envvar="REALCOZE_KEY", help="The key of that server.", show_envvar=True)
@@ -92,6 +105,8 @@ def run(
     is_last_only: bool,
     event_id: str,
     kind: str,
+    conversation: str,
+    chat: str,
     answer: str,
     url: str,
     key: str,
@@ -100,17 +115,30 @@ def run(
     """Run WORKFLOW, by its id or a name of the settings; its questions are asked on the terminal."""
     from realcoze.app import run as running
     from realcoze.app.talk import Opening
+    from realcoze.domain.ids import ChatId, ConversationId
     from realcoze.domain.request import Resume
 
+    if not workflow:
+        raise click.UsageError("WORKFLOW is empty: give its id, or a name of the settings.")
     if url and demo:
         raise click.UsageError("--url and --demo exclude each other.")
     if event_id and (inputs or files):
         raise click.UsageError("--resume takes --answer, and neither --input nor --file.")
     if bool(answer) != bool(event_id):
         raise click.UsageError("--resume and --answer belong together.")
+    if (conversation or chat) and not event_id:
+        raise click.UsageError("--conversation and --chat belong to --resume.")
     opening = Opening(bot=workflow, url=url, key=key, demo=demo, steps=True)
     resume = Resume(event_id=event_id, kind=kind) if event_id else None
-    order = running.Order(inputs=inputs, files=files, resume=resume, answer=answer, is_last_only=is_last_only)
+    order = running.Order(
+        inputs=inputs,
+        files=files,
+        resume=resume,
+        conversation_id=ConversationId(conversation) if conversation else None,
+        chat_id=ChatId(chat) if chat else None,
+        answer=answer,
+        is_last_only=is_last_only,
+    )
     _run(
         lambda: running.run(opening, order, lambda: _settings(toml, realcoze_upstream=upstream)),
         verbose,

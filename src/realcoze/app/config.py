@@ -53,6 +53,9 @@ _KEY_NAMES = {
 _OPEN_NAMES = frozenset({"coze_api_token", "coze_api_token_file", "coze_bot_id", "coze_workflow_id", *_KEY_NAMES})
 """Who gives one of them has an account there; its address alone makes none."""
 
+_OPEN_FIELDS = frozenset(OpenUpstream.__struct_fields__) - frozenset(PlaygroundUpstream.__struct_fields__)
+"""Settings of an account there, and of no other kind."""
+
 OPEN_UPSTREAM = "coze"
 """The upstream that the names of the official SDK's examples speak of."""
 
@@ -201,7 +204,7 @@ def require_bots(settings: Settings) -> None:
             is_named = bot.upstream == OPEN_UPSTREAM
             where = "into the file .env: COZE_API_TOKEN=VALUE" if is_named else f'{table}token = "VALUE"'
             require_token(upstream, bot=name, bot_id=bot.known_as, where=where)
-            _check_ids(name, bot)
+            _check_ids(name, bot, is_private=upstream.private if bot.private is None else bot.private)
             _check_history(name, bot, upstream)
         else:
             is_named = bot.upstream == SEED_UPSTREAM
@@ -211,12 +214,17 @@ def require_bots(settings: Settings) -> None:
                 raise no_conversations(name, "the playground keeps no conversations")
 
 
-def _check_ids(name: str, bot: Bot) -> None:
-    """Raise `Misconfigured` for ids that exclude each other."""
+def _check_ids(name: str, bot: Bot, *, is_private: bool) -> None:
+    """Raise `Misconfigured` for ids that exclude each other, and for what cannot be private."""
     if bot.workflow_id and bot.chatflow_id:
         raise Misconfigured(f"The bot {name!r} is a workflow and a chatflow at once.", hint="Leave one of the two out.")
     if bot.bot_id and bot.app_id:
         raise Misconfigured(f"The bot {name!r} has a bot_id and an app_id.", hint="Coze takes one of the two.")
+    if is_private and (bot.workflow_id or bot.chatflow_id):
+        raise Misconfigured(
+            f"The bot {name!r} cannot be private: Coze keeps what a workflow or a chatflow does.",
+            hint=f"Set private = false in [bots.{name}].",
+        )
 
 
 def _check_history(name: str, bot: Bot, upstream: OpenUpstream) -> None:
@@ -315,9 +323,16 @@ def _taken(name: str, kind: str) -> Misconfigured:
 
 
 def _upstream(table: Any, path: Path, at: str) -> Upstream:
-    if isinstance(table, dict):
-        table = {"kind": DEFAULT_KIND, **table}
-    return converted(table, Upstream, path=path, at=at)  # type: ignore[arg-type]
+    if not isinstance(table, dict) or "kind" in table:
+        return converted(table, Upstream, path=path, at=at)  # type: ignore[arg-type]
+    try:
+        return converted({"kind": DEFAULT_KIND, **table}, Upstream, path=path, at=at)  # type: ignore[arg-type]
+    except Misconfigured as error:
+        meant = sorted(table.keys() & _OPEN_FIELDS)
+        if not meant:
+            raise
+        hint = f'Without `kind` the table is a {DEFAULT_KIND}; for `{meant[0]}` it wants the line: kind = "coze_open"'
+        raise Misconfigured(error.message, hint=hint) from error
 
 
 def _only_bot(file: _File, names: Mapping[str, str], chosen: str) -> dict[str, Bot]:

@@ -69,6 +69,8 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._sending is not None:
             self._sending.cancel()
         super().connection_lost(exc)
+        if self._outlet is not None:
+            self._outlet.leave()
         if self._answering is not None and self._answering is not self.cycle:
             # uvicorn (0.54) tells the newest of pipelined requests only, and the one that is answered would go on.
             self._answering.disconnected = True
@@ -145,6 +147,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        if self._outlet is not None:
+            self._outlet.close()
         self._stall_s = self._limits.stall_s
         self.watch_sending()
 
@@ -256,25 +260,42 @@ class ConnectionOutlet:
         self._cycle = cycle
         self._transport = cycle.transport
         self._is_chunked = True
+        self._on_pause: Callable[[], None] = _nobody
+        self._on_resume: Callable[[], None] = _nobody
+        self._on_leave: Callable[[], None] = _nobody
+        self._pieces: list[bytes] = []
         self.written = 0
 
-    def watch(self, pause: Callable[[], None], resume: Callable[[], None], *, stall_s: float) -> None:
-        self._on_pause, self._on_resume = pause, resume
+    def watch(
+        self, pause: Callable[[], None], resume: Callable[[], None], leave: Callable[[], None], *, stall_s: float
+    ) -> None:
+        self._on_pause, self._on_resume, self._on_leave = pause, resume, leave
         if self._cycle.scope["http_version"] == "1.0":  # whose clients need not know chunks (RFC 9112, 6.1)
             self._is_chunked = self._cycle.chunked_encoding = False
         self._connection.lend(self, stall_s)
-        if self._cycle.flow.write_paused:
+        if self._cycle.disconnected:
+            leave()
+        elif self._cycle.flow.write_paused:
             pause()
 
     def write(self, data: bytes) -> None:
-        if not self._cycle.disconnected and not self._cycle.response_complete:
-            piece = b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data
-            self.written += len(piece)
-            self._transport.write(piece)
-            self._connection.watch_sending()
+        if not self._pieces:
+            self._connection.loop.call_soon(self.flush)
+        self._pieces.append(data)
+
+    def flush(self) -> None:
+        """One write, and one chunk, for all that a turn of the loop has brought."""
+        pieces, self._pieces = self._pieces, []
+        if not pieces or self._cycle.disconnected or self._cycle.response_complete:
+            return
+        body = b"".join(pieces)
+        piece = b"%x\r\n%b\r\n" % (len(body), body) if self._is_chunked else body
+        self.written += len(piece)
+        self._transport.write(piece)
+        self._connection.watch_sending()
 
     def unsent(self) -> int:
-        return self._transport.get_write_buffer_size()
+        return self._transport.get_write_buffer_size() + sum(map(len, self._pieces))
 
     def pause(self) -> None:
         """The connection's buffer is full."""
@@ -285,3 +306,17 @@ class ConnectionOutlet:
         """The connection's buffer has drained."""
         if not self._cycle.response_complete:
             self._on_resume()
+
+    def close(self) -> None:
+        """The response is complete; who answered is let go, or would wait for the collector of cycles."""
+        self._on_pause = self._on_resume = self._on_leave = _nobody
+        self._cycle.scope["extensions"] = {}
+
+    def leave(self) -> None:
+        """The client has gone."""
+        if not self._cycle.response_complete:
+            self._on_leave()
+
+
+def _nobody() -> None:
+    """Whom to tell before a response is streamed, and after it."""

@@ -21,6 +21,7 @@ from realcoze.emulator import fault
 from realcoze.emulator.account import API_TOKEN, BOTS, CHATFLOW, SESSION_ID, WORKFLOWS, bot_config
 from realcoze.emulator.delivery import FrameForm
 from realcoze.emulator.open_api import fault as open_fault
+from realcoze.emulator.open_api.assertion import JWT_CLIENT_ID
 from realcoze.emulator.open_api.secretary import NAME as SECRETARY
 from realcoze.emulator.open_api.settings import PLANS, OpenSettings, Personality
 from realcoze.emulator.playground import PlaygroundSettings
@@ -29,6 +30,13 @@ from realcoze.errors import Misconfigured
 
 Api = Literal["playground", "open", "studio"]
 """Which of Coze's APIs written settings speak; `studio` also makes the open API that of Coze Studio."""
+
+SHOWN = ("poem", "quiz", "form", "files")
+"""The workflows of a demonstration; the others, which are for tests, can be run by their ids."""
+
+KEY_FILE = "private_key.pem"
+OURS = "COZE_API_BASE=http://127.0.0.1:"
+"""Who has the id of our OAuth app, which stands in the documentation, and this address, has nothing of their own."""
 
 BEAT_S = 5.0
 """How long its silent workflow says nothing at a time."""
@@ -56,7 +64,7 @@ async def emulate(wish: Wish) -> int:
         async with emulating(settings, open_api, port=wish.port) as emulator:
             click.echo(f"A Coze of our own at {emulator.base}, until Ctrl-C. Its bots:")
             for bot in BOTS:
-                click.echo(f"  {bot.name:9} {bot.about}")
+                click.echo(f"  {bot.name:9} {bot.bot_id}  {bot.about}")
             click.echo("Its workflows and its chatflow, on the open API:")
             for flow in (*WORKFLOWS, CHATFLOW):
                 click.echo(f"  {flow.name:9} {flow.workflow_id}  {flow.about}")
@@ -66,6 +74,8 @@ async def emulate(wish: Wish) -> int:
                 _write(wish.folder, emulator, wish.api)
                 click.echo(f"Wrote settings that reach it into {wish.folder}. Now, in another terminal:")
                 click.echo(f"  cd {shlex.quote(str(wish.folder))} && {our_command()} chat")
+                if wish.api == "open":
+                    click.echo(_reached_by_key(emulator))
             await anext(signals)
     return 0
 
@@ -98,7 +108,8 @@ async def emulated_settings(emulator: Emulator, server: Server | None = None) ->
         secretary = next(bot for bot in BOTS if bot.name == SECRETARY)
         bots[BotName(SECRETARY)] = Bot(upstream=OPEN_UPSTREAM, bot_id=secretary.bot_id)
         for flow in WORKFLOWS:
-            bots[BotName(flow.name)] = Bot(upstream=OPEN_UPSTREAM, workflow_id=flow.workflow_id)
+            if flow.name in SHOWN:
+                bots[BotName(flow.name)] = Bot(upstream=OPEN_UPSTREAM, workflow_id=flow.workflow_id)
         bots[BotName(CHATFLOW.name)] = Bot(upstream=OPEN_UPSTREAM, chatflow_id=CHATFLOW.workflow_id)
         yield Settings(
             server=server or Server(),
@@ -138,16 +149,36 @@ def _write(folder: Path, emulator: Emulator, api: Api) -> None:
         else:
             lines = (f"COZE_API_TOKEN={API_TOKEN}", f"COZE_API_BASE={emulator.base}", f"COZE_BOT_ID={BOTS[0].bot_id}")
             env.write_text("\n".join((*lines, "temp_path=./temp", "")))
+        if api == "open":
+            _write_key(folder / KEY_FILE, emulator.open_api.oauth.app.private_key)
     except OSError as error:
         raise Misconfigured(f"{error.filename} cannot be written: {error.strerror}.") from error
+
+
+def _write_key(path: Path, key: str) -> None:
+    """As Coze gives it to the owner of an OAuth app."""
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(key)
+
+
+def _reached_by_key(emulator: Emulator) -> str:
+    """How to try the key: the settings of its OAuth app, in place of the token's."""
+    app = emulator.open_api.oauth.app
+    return (
+        "Its .env may hold an OAuth app in place of COZE_API_TOKEN; the key is another one each time:\n"
+        f"  COZE_JWT_OAUTH_CLIENT_ID={app.client_id}\n"
+        f"  COZE_JWT_OAUTH_PUBLIC_KEY_ID={app.key_id}\n"
+        f"  COZE_JWT_OAUTH_PRIVATE_KEY_FILE_PATH=./{KEY_FILE}"
+    )
 
 
 def _check_is_free(folder: Path, env: Path) -> None:
     """Refuse a folder with somebody's real settings; one that an emulator wrote may be written again."""
     written = env.read_text(encoding="utf-8", errors="replace") if env.is_file() else ""
-    if SESSION_ID in written or API_TOKEN in written:
+    if SESSION_ID in written or API_TOKEN in written or (JWT_CLIENT_ID in written and OURS in written):
         return
-    for path in (env, folder / "config.json", *(folder / f"{bot.name}.json" for bot in BOTS)):
+    for path in (env, folder / KEY_FILE, folder / "config.json", *(folder / f"{bot.name}.json" for bot in BOTS)):
         if path.exists():
             raise Misconfigured(f"{path} is there already.", hint="Name a folder that is new or empty.")
 

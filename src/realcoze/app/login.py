@@ -89,8 +89,9 @@ async def log_in_by_browser(wish: Wish, *, port: int) -> int:
             client_id=wish.client_id, redirect_uri=landing.uri, state=state, challenge=challenge_of(verifier)
         )
         page = _PAGES.get(office.base, office.base)
-        click.echo(f"The app must have the redirect address {landing.uri}. Open this and allow it:")
-        click.echo(f"  {page}{target}")
+        click.echo(
+            f"The app must have this redirect address:\n  {landing.uri}\nOpen this and allow it:\n  {page}{target}"
+        )
         with anyio.move_on_after(BROWSER_S):
             await landing.arrived.wait()
         if not landing.arrived.is_set():
@@ -108,8 +109,15 @@ async def log_out(settings: Settings, *, client_id: str) -> int:
     logins = LoginFile(settings.state_dir / FILE_NAME)
     async with logins.locked():
         count = logins.drop(base, client_id)
-    click.echo(f"Forgot {count} login(s) at {base}. Coze knows of them until they end; its page can end them.")
+    if count:
+        click.echo(f"Forgot {_counted(count)} at {base}. Coze knows of it until it ends; its page can end it.")
+    else:
+        click.echo(f"Nobody was logged in at {base}.")
     return 0
+
+
+def _counted(count: int) -> str:
+    return "1 login" if count == 1 else f"{count} logins"
 
 
 def _account(settings: Settings) -> OpenUpstream:
@@ -131,7 +139,8 @@ async def _keep(wish: Wish, grant: Grant) -> None:
     logins = LoginFile(wish.file)
     async with logins.locked():
         logins.keep(wish.base, wish.client_id, grant)
-    click.echo(f"Logged in at {wish.base}. It is kept in {wish.file}, which only you can read.")
+    click.echo(f"Logged in at {wish.base}. It is kept in {wish.file}, which only you can read;")
+    click.echo("runs with another temp_path do not find it.")
 
 
 class _Landing:

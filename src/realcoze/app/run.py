@@ -11,7 +11,7 @@ import msgspec
 from realcoze.app.config import Settings
 from realcoze.app.signals import unless_ended
 from realcoze.app.talk import Opening, Partner, partner
-from realcoze.domain.ids import WORKFLOW, BotName
+from realcoze.domain.ids import ANY_BOT, CHATFLOW, WORKFLOW, BotName, ChatId, ConversationId
 from realcoze.domain.message import say
 from realcoze.domain.request import Json, Request, Resume, Wants
 from realcoze.errors import BadRequest, NotFound
@@ -27,6 +27,8 @@ class Order:
     inputs: Sequence[str]
     files: Sequence[str]
     resume: Resume | None
+    conversation_id: ConversationId | None
+    chat_id: ChatId | None
     answer: str
     is_last_only: bool
 
@@ -41,7 +43,7 @@ async def run(opening: Opening, order: Order, settings: Callable[[], Settings]) 
 def read_inputs(typed: Sequence[str]) -> tuple[str, dict[str, Json]]:
     """The text and the parameters in what was typed: `key=value`, a JSON object, or a text.
 
-    A value that is JSON is that, any other a text.  Raises `BadRequest` for two texts.
+    A value that is JSON is that, any other a text.  Raises `BadRequest` for two texts, and for a broken object.
     """
     texts: list[str] = []
     parameters: dict[str, Json] = {}
@@ -49,6 +51,11 @@ def read_inputs(typed: Sequence[str]) -> tuple[str, dict[str, Json]]:
         found = _json(each)
         if isinstance(found, dict):
             parameters |= found
+        elif each.lstrip().startswith("{"):
+            raise BadRequest(
+                "--input begins with { and is no JSON object.",
+                hint="Its names and texts want double quotes; a text that begins so goes as --input input=TEXT.",
+            )
         elif named := _NAMED.fullmatch(each):
             name, value = named.groups()
             read = _json(value)
@@ -68,16 +75,14 @@ async def _run(opening: Opening, order: Order, settings: Callable[[], Settings])
     text, parameters = read_inputs(order.inputs)
     workflow = BotName(opening.bot)
     async with partner(opening, settings) as found:
-        if found.gateway.find(workflow) != workflow:
-            raise NotFound(
-                f"There is no workflow {workflow[:80]!r} here.",
-                hint="Workflows are of Coze's open API: set COZE_API_TOKEN (docs/settings.md), and name it by its id.",
-            )
+        _check_is_workflow(workflow, found)
         request = Request(
             messages=(say("user", order.answer if order.resume else text),),
             bot=workflow,
             parameters={**parameters, **await _uploaded(order.files, workflow, found)},
             resume=order.resume,
+            conversation_id=order.conversation_id,
+            chat_id=order.chat_id,
             wants=Wants(steps=True),
         )
         runner = Runner(
@@ -86,8 +91,27 @@ async def _run(opening: Opening, order: Order, settings: Callable[[], Settings])
             err=sys.stderr,
             person=answer_prompt() if sys.stdin.isatty() and sys.stderr.isatty() else None,
             new_spoken=LastOnly if order.is_last_only else AsItComes,
+            is_kept=not opening.demo,
         )
         return await runner.run(request)
+
+
+def _check_is_workflow(name: BotName, partner: Partner) -> None:
+    """Raise `BadRequest` for a bot, and `NotFound` for what nothing here is called."""
+    if name.startswith(ANY_BOT) or (name in partner.gateway.bots and name not in partner.workflows):
+        raise BadRequest(f"{name!r} is a bot, and no workflow.", hint=f"Talk to it: realcoze chat --bot {name}")
+    if partner.url or name in partner.workflows:
+        return
+    if name.startswith((WORKFLOW, CHATFLOW)) and partner.takes_ids:
+        partner.gateway.find(name)
+        return
+    hints = []
+    if partner.workflows:
+        hints.append(f"The workflows and chatflows here are: {', '.join(partner.workflows)}.")
+    if partner.takes_ids:
+        hints.append(f"Any other is named by its id: {WORKFLOW}ID, {CHATFLOW}ID.")
+    hint = " ".join(hints) or "Workflows are of Coze's open API: set COZE_API_TOKEN (docs/settings.md)."
+    raise NotFound(f"There is no workflow {name[:80]!r} here.", hint=hint)
 
 
 async def _uploaded(typed: Sequence[str], workflow: BotName, partner: Partner) -> Mapping[str, Json]:

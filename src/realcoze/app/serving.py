@@ -16,12 +16,12 @@ from realcoze.app.wiring import House, build_app, open_house
 async def serve(settings: Settings) -> int:
     """Serve until stopped: a first signal lets answers in flight finish, a second one cuts them."""
     wished = settings.server
-    _relax_collector()
     # Who reads that we serve may tell us to stop at once.
     with told(*STOP) as signals:
         async with open_house(settings) as house:
             app = build_app(house, settings)
             async with listening(app, host=wished.host, port=wished.port, grace_s=wished.grace_s) as port:
+                _relax_collector()
                 announce(house, wished, port)
                 await anext(signals)
     return 0

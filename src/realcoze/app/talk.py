@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import click
 
-from realcoze.app.accounts import MOST_UPLOAD
+from realcoze.app.accounts import MOST_UPLOAD, OpenUpstream
 from realcoze.app.config import Settings
 from realcoze.app.emulation import emulated_house
 from realcoze.app.signals import unless_ended
@@ -39,11 +39,17 @@ class Opening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partner:
-    """Whom we talk to; `state_dir` is where what was typed is kept."""
+    """Whom we talk to; `state_dir` is where what was typed is kept.
+
+    `url` is that of a server, which knows its bots itself; else `workflows` are those of them that are
+    workflows or chatflows, and with `takes_ids` any other can be named by its id.
+    """
 
     gateway: Gateway
-    greeting: str
     upload_bytes: int
+    url: str = ""
+    workflows: Sequence[BotName] = ()
+    takes_ids: bool = False
     state_dir: Path | None = None
 
 
@@ -55,6 +61,7 @@ async def talk(opening: Opening, settings: Callable[[], Settings]) -> int:
 async def _talk(opening: Opening, settings: Callable[[], Settings]) -> int:
     bot = BotName(opening.bot)
     async with partner(opening, settings) as found:
+        greeting = _greeting(bot, found)
         if sys.stdin.isatty() and sys.stdout.isatty():
             # A pipe needs none of it, and it takes a third of the start.
             from realcoze.faces.terminal.chat import Chat  # noqa: PLC0415
@@ -62,14 +69,14 @@ async def _talk(opening: Opening, settings: Callable[[], Settings]) -> int:
             return await Chat(
                 found.gateway,
                 bot=bot,
-                greeting=found.greeting,
+                greeting=greeting,
                 upload_bytes=found.upload_bytes,
                 show_steps=opening.steps,
                 history_file=found.state_dir / "typed" if found.state_dir else None,
             ).run()
         question = read_question(await _piped())
         if bot and found.gateway.find(bot) != bot:
-            click.echo(found.greeting, err=True)
+            click.echo(greeting, err=True)
         return await answer_pipe(found.gateway, question, bot=bot, out=sys.stdout, err=sys.stderr)
 
 
@@ -80,8 +87,7 @@ async def partner(opening: Opening, settings: Callable[[], Settings]) -> AsyncIt
     if opening.url:
         async with open_native(opening.url, key=Secret(opening.key)) as upstream:
             # The server knows its bots, and what it takes.
-            greeting = f"Talking to {bot or 'the first bot'} at {opening.url}."
-            yield Partner(gateway=Gateway(Onward(upstream)), greeting=greeting, upload_bytes=MOST_UPLOAD)
+            yield Partner(gateway=Gateway(Onward(upstream)), upload_bytes=MOST_UPLOAD, url=opening.url)
     elif opening.demo:
         async with emulated_house() as (house, made):
             yield _to_house(house, bot, made)
@@ -92,16 +98,22 @@ async def partner(opening: Opening, settings: Callable[[], Settings]) -> AsyncIt
 
 
 def _to_house(house: House, bot: BotName, settings: Settings) -> Partner:
-    greeting = _greeting(bot, house.gateway)
     ours = settings.bots.get(bot) or next(iter(settings.bots.values()))
     upload_bytes = settings.upstreams[ours.upstream].upload_bytes
-    return Partner(gateway=house.gateway, greeting=greeting, upload_bytes=upload_bytes)
+    return Partner(
+        gateway=house.gateway,
+        upload_bytes=upload_bytes,
+        workflows=[name for name, each in settings.bots.items() if each.workflow_id or each.chatflow_id],
+        takes_ids=any(isinstance(each, OpenUpstream) and each.any_bot for each in settings.upstreams.values()),
+    )
 
 
-def _greeting(bot: BotName, gateway: Gateway) -> str:
+def _greeting(bot: BotName, partner: Partner) -> str:
     """Raises `NotFound` at once for a name that no question could reach."""
-    answering = gateway.find(bot)
-    others = [name for name in gateway.bots if name != answering]
+    if partner.url:
+        return f"Talking to {bot or 'the first bot'} at {partner.url}."
+    answering = partner.gateway.find(bot)
+    others = [name for name in partner.gateway.bots if name != answering]
     more = f" Also here, by /bot NAME: {', '.join(others)}." if others else ""
     return talking_to(answering, asked_for=bot) + more
 

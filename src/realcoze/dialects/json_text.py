@@ -48,7 +48,7 @@ def read_if_json(text: str, decoder: msgspec.json.Decoder[T]) -> T | None:
 
 def on_one_line(data: bytes) -> bytes:
     """The same JSON for clients that break lines wherever Unicode does (RELIABILITY U15)."""
-    if not data.isascii():
+    if not data.isascii() and (b"\xe2\x80" in data or b"\xc2\x85" in data):
         for raw, escaped in _LINE_BREAKS:
             data = data.replace(raw, escaped)
     return data

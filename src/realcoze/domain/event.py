@@ -96,12 +96,26 @@ class Interrupt:
     def question(self) -> str:
         """What is asked, for people, as far as the workflow says it; may be empty.
 
-        What is no sentence, such as the fields that an input node wants, is told as JSON.
+        The fields that an input node wants are told one by one; what is neither a sentence nor fields, as JSON.
         """
         for name in ("question", "data", "node_title"):
             if asked := self.data.get(name):
-                return asked if isinstance(asked, str) else json.dumps(asked, ensure_ascii=False)
+                return asked if isinstance(asked, str) else _fields(asked) or json.dumps(asked, ensure_ascii=False)
         return ""
+
+
+def _fields(wanted: Json) -> str:
+    """The fields of a form in words; empty where these are no fields."""
+    if not isinstance(wanted, list | tuple):
+        return ""
+    told = []
+    for field in wanted:
+        if not isinstance(field, Mapping) or not isinstance(field.get("name"), str):
+            return ""
+        facts = [str(field[name]) for name in ("description", "type") if field.get(name)]
+        facts += ["required"] if field.get("required") else []
+        told.append(f"{field['name']} ({', '.join(facts)})" if facts else field["name"])
+    return f"Wanted, as JSON or in words: {'; '.join(told)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

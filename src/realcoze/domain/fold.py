@@ -40,6 +40,7 @@ class Reply:
     tool_calls: tuple[ToolCall, ...] = ()
     interrupt: Interrupt | None = None
     audio: bytes = b""
+    audio_format: str = ""
     usage: Usage | None = None
     chat_id: ChatId = ChatId("")
     conversation_id: ConversationId = ConversationId("")
@@ -58,6 +59,7 @@ class Fold:
         self._steps: list[Step] = []
         self._suggestions: list[str] = []
         self._audio: list[bytes] = []
+        self._audio_format = ""
         self._usage: Usage | None = None
         self._started = TurnStarted(chat_id=ChatId(""), conversation_id=ConversationId(""))
         self._end: TurnDone | TurnFailed | ToolCallsRequested | InputRequested | None = None
@@ -65,9 +67,14 @@ class Fold:
     @property
     def text(self) -> str:
         """The answer so far.  A turn that ends with a question and no word has the question for its answer."""
+        words = self.words
+        return self._end.interrupt.question if not words and isinstance(self._end, InputRequested) else words
+
+    @property
+    def words(self) -> str:
+        """What the bot itself has said so far."""
         texts = ("".join(pieces) for pieces in self._messages.values())
-        text = BETWEEN_MESSAGES.join(text for text in texts if text)
-        return self._end.interrupt.question if not text and isinstance(self._end, InputRequested) else text
+        return BETWEEN_MESSAGES.join(text for text in texts if text)
 
     def feed(self, event: Event) -> None:
         """Take one event; what a reply has no place for is passed over."""
@@ -84,6 +91,7 @@ class Fold:
                 self._suggestions.append(event.text)
             case AudioDelta():
                 self._audio.append(event.audio)
+                self._audio_format = event.format
             case Usage():
                 self._usage = event
             case TurnStarted():
@@ -110,6 +118,7 @@ class Fold:
             tool_calls=end.calls if isinstance(end, ToolCallsRequested) else (),
             interrupt=end.interrupt if isinstance(end, InputRequested) else None,
             audio=b"".join(self._audio),
+            audio_format=self._audio_format,
             usage=self._usage,
             chat_id=self._started.chat_id,
             conversation_id=self._started.conversation_id,

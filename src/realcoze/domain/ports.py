@@ -65,16 +65,26 @@ class Sound:
     content_type: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speech:
+    """A text to be spoken.
+
+    `voice` is the upstream's id of a voice, or empty for that of the settings, `format` one of wav, pcm, ogg_opus
+    and mp3, `speed` a factor.
+    """
+
+    text: str
+    voice: str = ""
+    format: str = "mp3"
+    speed: float = 1.0
+
+
 @runtime_checkable
 class Speaks(Protocol):
     """An upstream that can read a text aloud."""
 
-    async def speak(self, text: str, bot: BotName, *, voice: str, format: str, speed: float) -> Sound:  # noqa: A002 - the field's word
-        """The text, spoken, on the account of this bot.
-
-        `voice` is the upstream's id of a voice, or empty, `format` one of wav, pcm, ogg_opus and mp3, `speed` a
-        factor.  Raises a `RealcozeError`.
-        """
+    async def speak(self, speech: Speech, bot: BotName) -> Sound:
+        """The text, spoken, on the account of this bot.  Raises a `RealcozeError`."""
 
 
 @runtime_checkable
@@ -101,5 +111,5 @@ class Store(Protocol):
     async def get(self, shelf: str, key: str) -> bytes | None:
         """The newest value, which stays; None where there is none."""
 
-    async def drop(self, shelf: str, key: str) -> None:
-        """Remove all values under a key."""
+    async def replace(self, shelf: str, key: str, value: bytes, *, keep_s: float) -> None:
+        """Add a value in the stead of all under its key, at once: nobody sees neither."""

@@ -52,12 +52,16 @@ class Request:
 
     `bot` may be empty: the only bot there is.  `messages` is the whole history, oldest first, the
     last one the user's.  What an upstream's protocol cannot carry it refuses by name; it never
-    drops it.  The six fields after `user_id` are Coze's own (open API v3, chat).
+    drops it.  `custom_variables` to `shortcut_command` are Coze's own (open API v3, chat).
 
     `instructions` is what system and developer messages say; the gateway gives it to the bot by its policy.
 
     `tool_results` and `resume` go on with a turn that waits for them, which `conversation_id` and
-    `chat_id` name; with `tool_results` there need be no messages.
+    `chat_id` name; with `tool_results` there need be no messages.  They carry the results, or the
+    answer in the last message, and nothing else: the turn that waits has the rest.
+
+    `thread` is the caller's own name of the conversation, `caller` who that is; both are for the
+    gateway, and no upstream is told.
     """
 
     messages: tuple[Message, ...]

@@ -5,13 +5,13 @@ ASKED ──TurnStarted──► STARTED ──content──► STARTED
 ASKED, STARTED ──an end──► ENDED ──anything──► (dropped)
 """
 
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import get_args
 
 from realcoze.domain.event import ENDS, Event, TurnStarted
 
 
-class Phase(Enum):
+class Phase(IntEnum):
     ASKED = auto()
     STARTED = auto()
     ENDED = auto()

@@ -51,5 +51,6 @@ def guide(
 
 def _guided(text: str, history: Sequence[Message], parameters: Mapping[str, Any]) -> str:
     number = sum(message.role == "user" for message in history)
+    counted = "one thing" if number == 1 else f"{number} things"
     given = "".join(f" {name} is {value}." for name, value in sorted(parameters.items()))
-    return f"Follow me: “{text}”. It is the {number}. thing you tell me.{given}"
+    return f"Follow me: “{text}”. You have told me {counted}.{given}"

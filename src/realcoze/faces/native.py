@@ -118,11 +118,8 @@ class NativeFace:
         """A text, spoken."""
 
         async def work(request_id: RequestId) -> Response:
-            asked = decode_speech(await read_body(request))
-            speaking = self._gateway.speak(
-                asked.text, bot=asked.bot, voice=asked.voice, format=asked.format, speed=asked.speed
-            )
-            sound = await unless_left(request.receive, speaking)
+            speech, bot = decode_speech(await read_body(request))
+            sound = await unless_left(request.receive, self._gateway.speak(speech, bot=bot))
             return Response(sound.data, media_type=sound.content_type, headers={"x-request-id": request_id})
 
         return await self._answered(request, work)

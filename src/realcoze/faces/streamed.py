@@ -19,6 +19,7 @@ from realcoze.domain.event import Event, TurnFailed, TurnStarted, Unknown, Usage
 from realcoze.domain.ports import Flow, Sink
 from realcoze.errors import RealcozeError
 from realcoze.faces.http import while_connected
+from realcoze.tasks import background_tasks
 
 OUTLET = "realcoze.outlet"
 RETRY_UNSENT_S = 0.02
@@ -39,13 +40,21 @@ PIECE_BYTES = 64 << 10
 class Outlet(Protocol):
     """The connection that a streamed response goes out on."""
 
-    def watch(self, pause: Callable[[], None], resume: Callable[[], None], *, stall_s: float) -> None:
-        """Called before the response begins: whom to tell when the client reads too slowly and when
-        it has caught up.  A client that takes nothing at all for `stall_s` is dropped, and so leaves.
+    def watch(
+        self, pause: Callable[[], None], resume: Callable[[], None], leave: Callable[[], None], *, stall_s: float
+    ) -> None:
+        """Called before the response begins: whom to tell when the client reads too slowly, when it has
+        caught up and when it leaves.  One that takes nothing at all for `stall_s` is dropped, and so leaves.
         """
 
     def write(self, data: bytes) -> None:
-        """Send one piece of the body, which is not empty; never blocks, never raises."""
+        """Send one piece of the body, which is not empty; never blocks, never raises.
+
+        What is written in one turn of the loop goes out together at the end of it.
+        """
+
+    def flush(self) -> None:
+        """Send at once what was written."""
 
     def unsent(self) -> int:
         """Bytes that were written and that the operating system has not taken yet."""
@@ -105,31 +114,39 @@ class StreamedAnswer(Response):
         self._refusal: RealcozeError | None = None
         self._is_committed = False
         self._is_paused = False
-        self._content = anyio.Event()
-        self._over = anyio.Event()
+        self._has_content = False
+        # Futures: the queue in each asyncio.Event holds 700 bytes while nothing waits (2026-11-22).
+        self._may_begin: asyncio.Future[None] = self._loop.create_future()
+        self._over: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
+        self._life_sign: asyncio.TimerHandle | None = None
         self._written_at = self._loop.time()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        lent: Outlet | None = scope.get("extensions", {}).get(OUTLET)
         try:
-            async with while_connected(receive) as tasks:
+            async with while_connected(receive) if lent is None else background_tasks() as tasks:
+                if lent is not None:
+                    lent.watch(self._pause, self._resume, tasks.cancel_scope.cancel, stall_s=self._stall_s)
                 tasks.start_soon(self._relay, self)
-                with anyio.move_on_after(self._gate_s):
-                    await self._content.wait()
+                self._timer = self._loop.call_later(self._gate_s, _set, self._may_begin)
+                await self._may_begin
+                self._clear_timer()
                 if self._refusal is not None:
                     return await self._refuse(self._refusal)(scope, receive, send)
                 self._is_committed = True
-                lent: Outlet | None = scope.get("extensions", {}).get(OUTLET)
                 if lent is None:
                     await self._answer_by_pieces(send, tasks)
                 else:
-                    lent.watch(self._pause, self._resume, stall_s=self._stall_s)
                     await send(self._start())
                     await self._answer(lent)
+                    lent.flush()
                     await self._end(send)
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
+            self._outlet = None  # they hold each other
+            self._clear_timer()
+            if self._life_sign is not None:
+                self._life_sign.cancel()
 
     def open(self, flow: Flow) -> None:
         self._flow = flow
@@ -137,13 +154,15 @@ class StreamedAnswer(Response):
             flow.pause()
 
     def feed(self, event: Event) -> None:
-        if isinstance(event, TurnFailed) and not self._content.is_set() and not self._is_committed:
-            self._refusal = event.error
-            self._content.set()
-            return
+        if not self._has_content:
+            if isinstance(event, TurnFailed) and not self._is_committed:
+                self._refusal = event.error
+                _set(self._may_begin)
+                return
+            if not isinstance(event, TurnStarted | Usage | Unknown):
+                self._has_content = True
+                _set(self._may_begin)
         self._write(self._encoder.feed(event))
-        if not self._content.is_set() and not isinstance(event, TurnStarted | Usage | Unknown):
-            self._content.set()
         self._settle()
 
     def _start(self) -> Message:
@@ -156,8 +175,8 @@ class StreamedAnswer(Response):
 
     async def _answer_by_pieces(self, send: Send, tasks: TaskGroup) -> None:
         outlet = AsgiOutlet(send, self._start())
-        outlet.watch(self._pause, self._resume, stall_s=self._stall_s)
-        tasks.start_soon(outlet.pump, tasks.cancel_scope)
+        outlet.watch(self._pause, self._resume, tasks.cancel_scope.cancel, stall_s=self._stall_s)
+        tasks.start_soon(outlet.pump)
         await self._answer(outlet)
         await outlet.drained()
         with anyio.move_on_after(self._stall_s):
@@ -170,27 +189,26 @@ class StreamedAnswer(Response):
         self._written_at = self._loop.time()
         self._write(before)
         self._settle()
-        while self._encoder.keepalive and not self._over.is_set():
-            with anyio.move_on_after(self._written_at + self._keepalive_s - self._loop.time()):
-                await self._over.wait()
-                return
-            if self._loop.time() - self._written_at >= self._keepalive_s:
-                self._keep_alive(outlet)
-        await self._over.wait()
+        if self._encoder.keepalive:
+            self._life_sign = self._loop.call_later(self._keepalive_s, self._keep_alive, outlet)
+        await self._over
 
     def _keep_alive(self, outlet: Outlet) -> None:
         """Say that the bot is still at it; to a client that has not even taken the last piece, nothing."""
-        if outlet.unsent():
-            self._written_at = self._loop.time()
-        else:
-            self._write(self._encoder.keepalive)
+        now = self._loop.time()
+        if now - self._written_at >= self._keepalive_s and not self._over.done():
+            if outlet.unsent():
+                self._written_at = now
+            else:
+                self._write(self._encoder.keepalive)
+        self._life_sign = self._loop.call_at(self._written_at + self._keepalive_s, self._keep_alive, outlet)
 
     def _settle(self) -> None:
         """After anything was fed or written: note the end, or set the timer for what is held back."""
         if self._outlet is None or self._timer is not None:
             return
         if self._encoder.is_closed:
-            self._over.set()
+            _set(self._over)
             return
         due = self._encoder.deadline()
         if due is not None:
@@ -219,6 +237,11 @@ class StreamedAnswer(Response):
         self._written_at = self._loop.time()
         self._outlet.write(data)
 
+    def _clear_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _pause(self) -> None:
         self._is_paused = True
         if self._flow is not None:
@@ -242,8 +265,10 @@ class AsgiOutlet:
         self._written = anyio.Event()
         self._idle = anyio.Event()
 
-    def watch(self, pause: Callable[[], None], resume: Callable[[], None], *, stall_s: float) -> None:
-        self._pause, self._resume, self._stall_s = pause, resume, stall_s
+    def watch(
+        self, pause: Callable[[], None], resume: Callable[[], None], leave: Callable[[], None], *, stall_s: float
+    ) -> None:
+        self._pause, self._resume, self._leave, self._stall_s = pause, resume, leave, stall_s
 
     def write(self, data: bytes) -> None:
         if self._idle.is_set():
@@ -255,11 +280,14 @@ class AsgiOutlet:
             self._is_full = True
             self._pause()
 
+    def flush(self) -> None:
+        """`pump` does."""
+
     def unsent(self) -> int:
         return self._size
 
-    async def pump(self, answer: anyio.CancelScope) -> None:
-        """Send what is written, until cancelled; when the client stalls, cancels the answer.
+    async def pump(self) -> None:
+        """Send what is written, until cancelled; when the client stalls, it is taken to have left.
 
         ASGI has no word for dropping a client; leaving the response incomplete closes the connection.
         """
@@ -268,7 +296,7 @@ class AsgiOutlet:
             with anyio.move_on_after(self._stall_s) as waiting:
                 await self._send(message)
             if waiting.cancelled_caught:
-                answer.cancel()
+                self._leave()
                 return
             self._sent(size)
             if not self._unsent:
@@ -288,3 +316,8 @@ class AsgiOutlet:
         if self._is_full and self._size <= PIECE_BYTES:
             self._is_full = False
             self._resume()
+
+
+def _set(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)

@@ -16,7 +16,7 @@ from realcoze.domain.content import MediaPart
 from realcoze.domain.event import ENDS, Event, TurnFailed
 from realcoze.domain.fold import Fold, Reply
 from realcoze.domain.ids import BotName, RequestId
-from realcoze.domain.ports import Chats, Flow, Sink, Sound, Speaks, Transcribes, Uploads
+from realcoze.domain.ports import Chats, Flow, Sink, Sound, Speaks, Speech, Transcribes, Uploads
 from realcoze.domain.request import Request
 from realcoze.domain.turn import TurnLife
 from realcoze.errors import BadRequest, Internal, RealcozeError
@@ -28,6 +28,8 @@ from realcoze.gateway.uploads import Uploading, takes_no_files
 from realcoze.tasks import background_tasks
 
 log = logging.getLogger(__name__)
+
+OPEN_API_HINT = "Bots of Coze's open API can; name one of them."
 
 QUEUED_EVENTS = 256
 """What an iterated turn holds before it slows its upstream down."""
@@ -137,26 +139,18 @@ class Gateway:
             raise takes_no_files()
         return await upstream.upload(data, name, bot)
 
-    async def speak(
-        self,
-        text: str,
-        *,
-        bot: BotName = BotName(""),
-        voice: str = "",
-        format: str = "mp3",  # noqa: A002 - the field's word
-        speed: float = 1.0,
-    ) -> Sound:
+    async def speak(self, speech: Speech, *, bot: BotName = BotName("")) -> Sound:
         """A text, spoken by a voice of a bot's account.  Raises a `RealcozeError`."""
         bot, upstream = self._routes.route(bot)
         if not isinstance(upstream, Speaks):
-            raise BadRequest("This bot's upstream does not speak.", code="not_supported_by_upstream")
-        return await upstream.speak(text, bot, voice=voice, format=format, speed=speed)
+            raise _not_supported("This bot's upstream does not speak.")
+        return await upstream.speak(speech, bot)
 
     async def transcribe(self, data: bytes, name: str, *, bot: BotName = BotName("")) -> str:
         """What is said in a recording.  Raises a `RealcozeError`."""
         bot, upstream = self._routes.route(bot)
         if not isinstance(upstream, Transcribes):
-            raise BadRequest("This bot's upstream takes no recordings.", code="not_supported_by_upstream")
+            raise _not_supported("This bot's upstream takes no recordings.")
         return await upstream.transcribe(data, name, bot)
 
     @asynccontextmanager
@@ -169,6 +163,10 @@ class Gateway:
                 yield stream
             finally:
                 stream.close()
+
+
+def _not_supported(said: str) -> BadRequest:
+    return BadRequest(said, code="not_supported_by_upstream", hint=OPEN_API_HINT)
 
 
 class TurnStream:

@@ -6,7 +6,7 @@ tools find the turn that waits for them.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import anyio
 
@@ -28,6 +28,7 @@ from realcoze.domain.ports import Chats, Flow, Sink, Store
 from realcoze.domain.request import Request
 from realcoze.errors import NotFound, RealcozeError, Truncated, UpstreamTimeout
 from realcoze.gateway.continuity import (
+    ELSEWHERE,
     History,
     Key,
     Place,
@@ -35,13 +36,13 @@ from realcoze.gateway.continuity import (
     continued,
     handed_in,
     is_explicit,
-    key_after,
     key_before,
+    key_of,
     keys_answered,
     keys_of_calls,
-    place_after,
     place_after_failure,
     place_of_calls,
+    places_after,
 )
 from realcoze.gateway.places import KEEP_S, Places
 
@@ -50,8 +51,8 @@ log = logging.getLogger(__name__)
 Halt = TurnDone | InputRequested | ToolCallsRequested
 """The ends after which there is somewhere to go on."""
 
-Kept = Sequence[tuple[Key, Place]]
-"""Places, each with what it lies under."""
+Kept = tuple[tuple[Key, Place], ...]
+"""Places with the keys that they lie under."""
 
 _TEXTS = frozenset({TextDelta, TextReplaced, AnswerDone})
 _NOWHERE = TurnStarted(chat_id=ChatId(""), conversation_id=ConversationId(""))
@@ -69,38 +70,56 @@ class Continuity:
     async def converse(self, request: Request, chats: Chats, sink: Sink) -> None:
         """See `Chats`: the same turn, with as much of the history as is needed."""
         history = self._histories.get(request.bot, "replay")
-        if is_explicit(request):
-            for answered in keys_answered(request):
-                await self._places.take(answered)
-            request, waiting = await self._find_calls(request)
-            await self._run(request, _Turn(request, history, sink, self._end, taken=waiting), chats)
-            return
-        if (key := key_before(request)) is not None and (place := await self._places.take(key)) is not None:
-            sent = continued(request, place, history)
-            turn = _Turn(request, history, sink, self._end, taken=((key, place),))
-            if sent is not None and await self._went_on(sent, turn, chats, place):
+        request, taken, place = await self._find(request)
+        turn = _Turn(request, history, sink, self._end, taken=taken)
+        sent = continued(request, place, history) if place is not None else None
+        if sent is not None and place is not None:
+            if await self._went_on(sent, turn, chats, place):
                 return
-        await self._run(begun(request, history), _Turn(request, history, sink, self._end), chats)
+            turn = _Turn(request, history, sink, self._end)
+        await self._run(begun(request, history), turn, chats)
 
-    async def _find_calls(self, request: Request) -> tuple[Request, Kept]:
-        """The request with the turn that waits for its results, and the places that said so.
+    async def _find(self, request: Request) -> tuple[Request, Kept, Place | None]:
+        """The request, what is taken for it, and the place that it may go on at.
+
+        Who says itself which turn it goes on with takes that turn's places from everybody else.
+        """
+        if is_explicit(request):
+            return (*await self._find_waiting(request), None)
+        key = key_before(request)
+        place = await self._places.take(key) if key is not None else None
+        if key is None or place is None:
+            return request, (), None
+        if place.kind != ELSEWHERE:
+            return request, ((key, place),), place
+        own = key_of(request, place.conversation_id)
+        question = await self._places.take(own)
+        if question is None:
+            return request, (), None
+        return request, ((key, place), (own, question)), question
+
+    async def _find_waiting(self, request: Request) -> tuple[Request, Kept]:
+        """The request with the turn that waits for its results, and all that was kept of that turn.
 
         A caller who names the turn itself is believed.  Raises `NotFound`.
         """
-        keys = keys_of_calls(request, (result.call_id for result in request.tool_results))
+        calls = keys_of_calls(request, (result.call_id for result in request.tool_results))
+        keys = (*keys_answered(request), *calls)
         with anyio.CancelScope(shield=True):
             places = [await self._places.take(key) for key in keys]
-        found = tuple((key, place) for key, place in zip(keys, places, strict=True) if place is not None)
-        if not keys or request.chat_id:
-            return request, found
-        completed = handed_in(request, places)
+        taken = tuple((key, place) for key, place in zip(keys, places, strict=True) if place is not None)
+        if not calls or request.chat_id:
+            return request, taken
+        completed = handed_in(request, places[len(keys) - len(calls) :])
         if completed is None:
-            await self._keep(found)
+            self._announce(taken)
+            for key, place in taken:
+                await self._places.keep(key, place)
             raise NotFound(
                 "The turn that asked for these results of tools is not known any more.",
                 hint="Results are handed in once, all those of a turn together. Ask the question again.",
             )
-        return completed, found
+        return completed, taken
 
     async def _went_on(self, sent: Request, turn: "_Turn", chats: Chats, place: Place) -> bool:
         """Run the turn at a place; False when its conversation is not there any more, and nothing was said.
@@ -130,21 +149,19 @@ class Continuity:
             failure = error
             raise
         finally:
+            if turn.has_broken_off:
+                turn.kept = _left(turn, failure)
+                self._announce(turn.kept)
             for key, place in turn.kept:
                 await self._places.keep(key, place)
-            if turn.has_broken_off:
-                await self._keep(_left(turn, failure))
-
-    async def _keep(self, left: Kept) -> None:
-        """Put places back, or where they can be found."""
-        for key, place in left:
-            self._places.announce(key, place)
-            await self._places.keep(key, place)
 
     def _end(self, turn: "_Turn", end: Halt) -> None:
         """The turn has ended and its caller is about to know: the places can be taken from now on."""
         turn.kept = _after(turn, end)
-        for key, place in turn.kept:
+        self._announce(turn.kept)
+
+    def _announce(self, kept: Kept) -> None:
+        for key, place in kept:
             self._places.announce(key, place)
 
 
@@ -198,6 +215,8 @@ class _Turn:
             return
         if type(event) in _TEXTS:
             self._texts.append(event)
+        elif isinstance(event, TurnStarted):
+            self.started = event
         elif isinstance(event, ENDS) and self.has_broken_off:
             self.has_broken_off = isinstance(event, TurnFailed)
             if isinstance(event, Halt):
@@ -206,12 +225,10 @@ class _Turn:
 
     def _begins(self, event: Event) -> bool:
         """Open the caller's sink with the first event, unless the turn has begun elsewhere."""
-        if isinstance(event, TurnStarted):
-            self.started = event
-            if self._expected and event.conversation_id not in ("", self._expected):
-                self.is_elsewhere = True
-                self._otherwise()
-                return False
+        if isinstance(event, TurnStarted) and self._expected and event.conversation_id not in ("", self._expected):
+            self.is_elsewhere = True
+            self._otherwise()
+            return False
         self.has_begun = True
         self._sink.open(self._flow)
         return True
@@ -226,25 +243,22 @@ def _after(turn: _Turn, end: Halt) -> Kept:
     if isinstance(end, ToolCallsRequested):
         waiting = place_of_calls(turn.request, turn.started)
         keys = keys_of_calls(turn.request, (call.call_id for call in end.calls))
-        return [(key, waiting) for key in keys] if waiting else ()
+        return tuple((key, waiting) for key in keys) if waiting else ()
     if turn.history == "replay" and isinstance(end, TurnDone):
         return ()
-    shown = turn.shown(end)
-    place = place_after(turn.request, turn.started, end, shown, turn.history)
-    key = key_after(turn.request, shown)
-    return [(key, place)] if key and place else ()
+    return places_after(turn.request, turn.started, end, turn.shown(end), turn.history)
 
 
 def _left(turn: _Turn, failure: RealcozeError | None) -> Kept:
-    """What is to be kept after a turn that broke off: where it came from, if it has not touched it."""
+    """What is to be kept after a turn that broke off: the places it came from, if it has not touched them."""
     if turn.is_elsewhere or (failure is not None and _is_gone(failure)):
         return ()
-    if turn.taken and failure is not None and not turn.has_begun and not isinstance(failure, _UNCLEAR):
+    if failure is not None and not turn.has_begun and not isinstance(failure, _UNCLEAR):
         return turn.taken
     conversation_id = turn.started.conversation_id or (turn.taken[0][1].conversation_id if turn.taken else "")
     place = place_after_failure(turn.request, ConversationId(conversation_id), turn.history)
     key = key_before(turn.request)
-    return [(key, place)] if key and place else ()
+    return ((key, place),) if key and place else ()
 
 
 def _is_gone(error: RealcozeError) -> bool:

@@ -21,8 +21,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import msgspec
-
 from realcoze.domain.content import Text
 from realcoze.domain.event import InputRequested, TurnDone, TurnStarted
 from realcoze.domain.ids import ChatId, ConversationId
@@ -56,20 +54,8 @@ class Key:
     holds_one: bool
 
 
-_PLACE = msgspec.json.Decoder(Place)
-
-
-def encode_place(place: Place) -> bytes:
-    """As it lies in a store."""
-    return msgspec.json.encode(place)
-
-
-def decode_place(data: bytes) -> Place | None:
-    """None for what another version may have written."""
-    try:
-        return _PLACE.decode(data)
-    except msgspec.MsgspecError:
-        return None
+ELSEWHERE = "elsewhere"
+"""The kind of a place that only leads on: its question lies under the conversation's own id."""
 
 
 def key_before(request: Request) -> Key | None:
@@ -90,6 +76,11 @@ def key_after(request: Request, shown: str) -> Key | None:
     if not (request.messages and shown):
         return None
     return Key(digest=fingerprint(request, _said(request, shown)), holds_one=False)
+
+
+def key_of(request: Request, conversation_id: ConversationId) -> Key:
+    """The key of a conversation by Coze's own id for it."""
+    return Key(digest=_digest("conversation", *_owner(request), conversation_id), holds_one=True)
 
 
 def keys_answered(request: Request) -> tuple[Key, ...]:
@@ -147,23 +138,33 @@ def continued(request: Request, place: Place, history: History) -> Request | Non
     return replace(request, messages=new, conversation_id=conversation_id, chat_id=chat_id, resume=resume)
 
 
-def place_after(
+def places_after(
     request: Request, started: TurnStarted, end: TurnDone | InputRequested, shown: str, history: History
-) -> Place | None:
-    """The place to keep after a turn that ended well, or with a question; None where none is worth it."""
+) -> tuple[tuple[Key, Place], ...]:
+    """What to keep after a turn that ended well, or with a question, and showed this text.
+
+    A question lies under its conversation's id, where there is one, and what its client may come by next
+    leads there: it is answered once, whichever way.
+    """
     after = fingerprint(request, _said(request, shown)) if request.messages and shown else ""
+    found = key_after(request, shown)
     if isinstance(end, InputRequested):
-        return Place(
+        question = Place(
             conversation_id=started.conversation_id,
             after=after,
             chat_id=started.chat_id,
             event_id=end.interrupt.event_id,
             kind=end.interrupt.kind,
         )
+        if not started.conversation_id:
+            return ((found, question),) if found else ()
+        own = key_of(request, started.conversation_id)
+        leading_on = Place(conversation_id=started.conversation_id, after=after, kind=ELSEWHERE)
+        return ((own, question), (found, leading_on)) if found and found != own else ((own, question),)
     names_it = request.conversation_id and not is_explicit(request)
-    if history != "continue" or names_it or not started.conversation_id:
-        return None
-    return Place(conversation_id=started.conversation_id, after=after)
+    if history != "continue" or names_it or not started.conversation_id or found is None:
+        return ()
+    return ((found, Place(conversation_id=started.conversation_id, after=after)),)
 
 
 def place_after_failure(request: Request, conversation_id: ConversationId, history: History) -> Place | None:
@@ -195,9 +196,7 @@ def _named(request: Request) -> Key | None:
 
 
 def _conversation(request: Request) -> Key | None:
-    if not request.conversation_id:
-        return None
-    return Key(digest=_digest("conversation", *_owner(request), request.conversation_id), holds_one=True)
+    return key_of(request, request.conversation_id) if request.conversation_id else None
 
 
 def _thread(request: Request) -> Key | None:

@@ -7,10 +7,11 @@ import logging
 from collections import defaultdict
 
 import anyio
+import msgspec
 
 from realcoze.domain.ports import Store
 from realcoze.errors import RealcozeError
-from realcoze.gateway.continuity import Key, Place, decode_place, encode_place
+from realcoze.gateway.continuity import Key, Place
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,8 @@ PUT_S = 10.0
 
 SHELF = "places"
 
+_PLACE = msgspec.json.Decoder(Place)
+
 
 class Places:
     """`keep_s` is how long a place is of use."""
@@ -30,6 +33,8 @@ class Places:
         self._store = store
         self._keep_s = keep_s
         self._arriving: defaultdict[Key, list[Place]] = defaultdict(list)
+        self._one = anyio.Lock()
+        """A place is announced, or in the store, or in the hands of who holds this."""
         self._is_failing = False
 
     def announce(self, key: Key, place: Place) -> None:
@@ -41,15 +46,12 @@ class Places:
 
     async def keep(self, key: Key, place: Place) -> None:
         """Store what was announced, unless it was taken.  Finishes though its caller is cancelled."""
-        with anyio.move_on_after(PUT_S, shield=True):
-            if self._withdraw(key, place):
-                try:
-                    if key.holds_one:
-                        await self._store.drop(SHELF, key.digest)
-                    await self._store.put(SHELF, key.digest, encode_place(place), keep_s=self._keep_s)
-                    self._is_failing = False
-                except RealcozeError as error:
-                    self._note(error)
+        with anyio.move_on_after(PUT_S, shield=True) as waiting:
+            async with self._one:
+                if self._withdraw(key, place):
+                    await self._put(key, place)
+        if waiting.cancelled_caught:
+            log.warning("where a conversation stands could not be stored in %g s, and is forgotten", PUT_S)
 
     async def take(self, key: Key) -> Place | None:
         """The newest place under a key, which nobody else gets from now on.
@@ -62,12 +64,21 @@ class Places:
             return place
         try:
             with anyio.CancelScope(shield=True):
-                data = await self._store.take(SHELF, key.digest)
+                async with self._one:
+                    data = await self._store.take(SHELF, key.digest)
         except RealcozeError as error:
             self._note(error)
             return None
         self._is_failing = False
-        return decode_place(data) if data is not None else None
+        return _decode(data) if data is not None else None
+
+    async def _put(self, key: Key, place: Place) -> None:
+        write = self._store.replace if key.holds_one else self._store.put
+        try:
+            await write(SHELF, key.digest, msgspec.json.encode(place), keep_s=self._keep_s)
+            self._is_failing = False
+        except RealcozeError as error:
+            self._note(error)
 
     def _withdraw(self, key: Key, place: Place) -> bool:
         here = self._arriving.get(key, [])
@@ -83,3 +94,11 @@ class Places:
         if not self._is_failing:
             log.warning("conversations are not gone on with, and everything is sent each time: %s", error)
         self._is_failing = True
+
+
+def _decode(data: bytes) -> Place | None:
+    """None for what another version may have written."""
+    try:
+        return _PLACE.decode(data)
+    except msgspec.MsgspecError:
+        return None

@@ -49,10 +49,11 @@ class MemoryStore:
         number = self._newest(shelf, key)
         return None if number is None else self._kept[number].value
 
-    async def drop(self, shelf: str, key: str) -> None:
+    async def replace(self, shelf: str, key: str, value: bytes, *, keep_s: float) -> None:
         """See `Store`."""
         for number in list(self._places.get((shelf, key), ())):
             self._remove(number)
+        await self.put(shelf, key, value, keep_s=keep_s)
 
     def _newest(self, shelf: str, key: str) -> int | None:
         now = self._now()

@@ -22,7 +22,7 @@ from realcoze.errors import Internal, Misconfigured
 T = TypeVar("T")
 
 MOST_VALUES = 100_000
-"""Of all shelves together; the oldest go."""
+"""Of all shelves together, and 1 % more for a while; the oldest go."""
 
 EXPIRED_AT_ONCE = 100
 """How many expired values a `put` removes."""
@@ -48,6 +48,7 @@ MIGRATIONS = (
 _NEWEST = "SELECT number, value FROM kept WHERE shelf = ? AND key = ? AND until > ? ORDER BY number DESC LIMIT 1"
 _EXPIRE = "DELETE FROM kept WHERE number IN (SELECT number FROM kept WHERE until <= ? LIMIT ?)"
 _BOUND = "DELETE FROM kept WHERE number IN (SELECT number FROM kept ORDER BY number DESC LIMIT -1 OFFSET ?)"
+"""Walks through the whole table, and so is not run at each `put` of a large one."""
 
 
 class SqliteStore:
@@ -56,6 +57,7 @@ class SqliteStore:
     def __init__(self, connection: sqlite3.Connection, *, most: int, now: Callable[[], float]) -> None:
         self._connection = connection
         self._most = most
+        self._puts = 0
         self._now = now
         self._one = CapacityLimiter(1)
 
@@ -72,10 +74,9 @@ class SqliteStore:
         newest = await self._run(partial(self._newest, shelf, key))
         return newest[1] if newest else None
 
-    async def drop(self, shelf: str, key: str) -> None:
+    async def replace(self, shelf: str, key: str, value: bytes, *, keep_s: float) -> None:
         """See `Store`."""
-        sql = "DELETE FROM kept WHERE shelf = ? AND key = ?"
-        await self._run(lambda: self._connection.execute(sql, (shelf, key)))
+        await self._run(partial(self._replace, shelf, key, value, keep_s))
 
     async def _run(self, work: Callable[[], T]) -> T:
         """Not abandoned when its caller is cancelled: anyio waits for the thread."""
@@ -85,11 +86,21 @@ class SqliteStore:
             raise Internal(f"The store of conversations failed: {error}.", code="store_failed") from error
 
     def _put(self, shelf: str, key: str, value: bytes, keep_s: float) -> None:
-        now = self._now()
         with _transaction(self._connection):
-            self._connection.execute(_EXPIRE, (now, EXPIRED_AT_ONCE))
-            row = (shelf, key, value, now + keep_s)
-            self._connection.execute("INSERT INTO kept (shelf, key, value, until) VALUES (?, ?, ?, ?)", row)
+            self._insert(shelf, key, value, keep_s)
+
+    def _replace(self, shelf: str, key: str, value: bytes, keep_s: float) -> None:
+        with _transaction(self._connection):
+            self._connection.execute("DELETE FROM kept WHERE shelf = ? AND key = ?", (shelf, key))
+            self._insert(shelf, key, value, keep_s)
+
+    def _insert(self, shelf: str, key: str, value: bytes, keep_s: float) -> None:
+        now = self._now()
+        self._connection.execute(_EXPIRE, (now, EXPIRED_AT_ONCE))
+        row = (shelf, key, value, now + keep_s)
+        self._connection.execute("INSERT INTO kept (shelf, key, value, until) VALUES (?, ?, ?, ?)", row)
+        self._puts += 1
+        if self._puts % (self._most // 100 + 1) == 0:
             self._connection.execute(_BOUND, (self._most,))
 
     def _take(self, shelf: str, key: str) -> bytes | None:
@@ -167,10 +178,11 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
+        connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # SQLite has rolled some failures back itself
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
 
 
 def _unusable(path: Path, what: str) -> Misconfigured:

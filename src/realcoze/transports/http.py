@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import aiohttp
-import anyio
 
-from realcoze.errors import Truncated, UpstreamFailed
+from realcoze.errors import UpstreamFailed
 from realcoze.transports.failure import host_of, translated
 from realcoze.transports.proxy import connector
+from realcoze.transports.pushed import HEADER_BYTES, Origins, PushedAnswer, Valve, address_of, encode_request
 
 ANSWER_BYTES = 4 << 20
-HEADER_BYTES = 64 << 10
 PIECEMEAL_BYTES = 1 << 20
 
 
@@ -31,26 +30,12 @@ class Answer:
     body: bytes
 
 
-class Valve:
-    """Holds a stream back: nothing more is read while it is closed (a `Flow` of the domain)."""
-
-    def __init__(self) -> None:
-        self.is_open = anyio.Event()
-        self.is_open.set()
-
-    def pause(self) -> None:
-        if self.is_open.is_set():
-            self.is_open = anyio.Event()
-
-    def resume(self) -> None:
-        self.is_open.set()
-
-
 class HttpClient:
     """Calls over one pool of connections.  Made by `open_http`; every time is in seconds."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
+        self._origins = Origins(session)
 
     async def call(
         self,
@@ -83,22 +68,32 @@ class HttpClient:
         idle_s: float | None,
         on_head: Callable[[int, Mapping[str, str]], None],
         on_bytes: Callable[[bytes], None],
-        valve: "Valve",
+        valve: Valve,
     ) -> None:
         """Hand the answer on as it arrives, while `valve` is open; returns when it ended well.
 
         An end without the last chunk raises `Truncated`, a pause of `idle_s` (where that is given)
         `UpstreamTimeout`.  What the two callbacks raise ends the call and goes through.
         """
-        with translated(host_of(url)):
-            timeout = _timeout(self._session, sock_read=idle_s)
-            async with self._request(method, url, headers, body, timeout) as response:
-                on_head(response.status, _lower(response))
-                with _ending_with_connection(response):
-                    while chunk := await _next_chunk(response):
-                        on_bytes(chunk)
-                        if not valve.is_open.is_set():  # even an event that is set costs a turn of the loop
-                            await valve.is_open.wait()
+        host = host_of(url)
+        with translated(host):
+            address = address_of(url)
+            request = encode_request(method, address, headers, body)
+            answer = PushedAnswer(
+                await self._origins.connect(address),
+                host=host,
+                idle_s=idle_s,
+                on_head=on_head,
+                on_bytes=on_bytes,
+                valve=valve,
+            )
+            try:
+                answer.ask(request)
+                error = await answer.ended
+            finally:
+                answer.leave()
+            if error is not None:
+                raise error
 
     def _request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: aiohttp.ClientTimeout
@@ -129,16 +124,6 @@ def _payload(body: bytes) -> bytes | BytesIO | None:
     if len(body) > PIECEMEAL_BYTES:
         return BytesIO(body)
     return body or None
-
-
-async def _next_chunk(response: aiohttp.ClientResponse) -> bytes:
-    """More of a body; empty at its end."""
-    try:
-        return await _more(response)
-    except TimeoutError:  # some of aiohttp's are connection errors, too
-        raise
-    except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError, ConnectionError) as error:
-        raise Truncated(f"{response.url.host} broke the connection off before the answer was complete.") from error
 
 
 async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
@@ -186,11 +171,9 @@ async def _more(response: aiohttp.ClientResponse) -> bytes:
         raise aiohttp.ClientPayloadError("The body cannot be read.") from error
 
 
-def _timeout(
-    session: aiohttp.ClientSession, *, total: float | None = None, sock_read: float | None = None
-) -> aiohttp.ClientTimeout:
+def _timeout(session: aiohttp.ClientSession, *, total: float) -> aiohttp.ClientTimeout:
     base = session.timeout
-    return aiohttp.ClientTimeout(total=total, sock_read=sock_read, connect=base.connect, sock_connect=base.sock_connect)
+    return aiohttp.ClientTimeout(total=total, connect=base.connect, sock_connect=base.sock_connect)
 
 
 def _lower(response: aiohttp.ClientResponse) -> dict[str, str]:

@@ -10,16 +10,17 @@ from urllib.parse import urlencode, urlsplit
 from realcoze.dialects.native.failure import decode_error
 from realcoze.dialects.native.records import NdjsonEncoder, RecordDecoder
 from realcoze.dialects.native.request import REPLY_TYPES, encode_request, encode_subscribe
-from realcoze.dialects.native.speech import Speech, decode_text, encode_speech
+from realcoze.dialects.native.speech import decode_text, encode_speech
 from realcoze.dialects.native.upload import decode_uploaded
 from realcoze.domain.content import MediaPart
 from realcoze.domain.event import ENDS
 from realcoze.domain.ids import BotName
-from realcoze.domain.ports import Sink, Sound
+from realcoze.domain.ports import Sink, Sound, Speech
 from realcoze.domain.request import Request
 from realcoze.errors import Misconfigured, RealcozeError, Unauthorized, UpstreamFault
 from realcoze.framing.json_stream import JsonStreamDecoder
-from realcoze.transports.http import Answer, HttpClient, Valve, open_http
+from realcoze.transports.http import Answer, HttpClient, open_http
+from realcoze.transports.pushed import Valve
 from realcoze.upstreams.credentials import Secret
 
 ERROR_BYTES = 64 << 10
@@ -64,14 +65,13 @@ class NativeUpstream:
         """See `Uploads`."""
         return decode_uploaded((await self._with_file("upload", data, name, bot)).body)
 
-    async def speak(self, text: str, bot: BotName, *, voice: str, format: str, speed: float) -> Sound:  # noqa: A002 - the field's word
+    async def speak(self, speech: Speech, bot: BotName) -> Sound:
         """See `Speaks`."""
-        body = encode_speech(Speech(text=text, bot=bot, voice=voice, format=format, speed=speed))
         answer = await self._http.call(
             "POST",
             f"{self._url}/speech",
             headers=self._headers(),
-            body=body,
+            body=encode_speech(speech, bot),
             reply_s=self._idle_s,
             max_bytes=SOUND_BYTES,
         )

@@ -25,16 +25,22 @@ class Slots:
     async def place(self) -> AsyncIterator[None]:
         """A place for as long as the block lasts.  Raises `Overloaded`."""
         holder = object()
-        if self._limiter.available_tokens <= 0 and self._limiter.statistics().tasks_waiting >= self._queue:
+        try:
+            self._limiter.acquire_on_behalf_of_nowait(holder)
+        except anyio.WouldBlock:
+            await self._wait(holder)
+        try:
+            yield
+        finally:
+            self._limiter.release_on_behalf_of(holder)
+
+    async def _wait(self, holder: object) -> None:
+        if self._limiter.statistics().tasks_waiting >= self._queue:
             raise self._overloaded("and as many wait as may")
         with anyio.move_on_after(self._queue_s) as waiting:
             await self._limiter.acquire_on_behalf_of(holder)
         if waiting.cancelled_caught:
             raise self._overloaded(f"and none became free in {self._queue_s:g} s")
-        try:
-            yield
-        finally:
-            self._limiter.release_on_behalf_of(holder)
 
     def _overloaded(self, why: str) -> Overloaded:
         return Overloaded(

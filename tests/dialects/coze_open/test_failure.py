@@ -3,6 +3,7 @@ from collections.abc import Mapping
 import pytest
 
 from realcoze.dialects.coze_open.failure import (
+    ABSENT_HINT,
     BOT_HINT,
     DAILY_HINT,
     GONE_HINT,
@@ -14,6 +15,7 @@ from realcoze.dialects.coze_open.failure import (
     REGION_HINT,
     SCOPE_HINT,
     TRAFFIC_HINT,
+    WORKFLOW_HINT,
     cancelled,
     refusal,
     retry_after,
@@ -85,7 +87,9 @@ def test_every_code_of_the_table_has_its_class_and_its_name(code: int, kind: Kin
         (TRAFFIC_HINT, [4102, 700012014]),
         (BOT_HINT, [4006, 100000002]),
         (PUBLISH_HINT, [4015, 6031, 720702011]),
-        (GONE_HINT, [4200, 4001, 4002, 4314]),
+        (GONE_HINT, [4001, 4002, 103000002, 103200001, 103200003]),
+        (ABSENT_HINT, [4200, 4314, 4315, 103200004]),
+        (WORKFLOW_HINT, [720702004]),
         (DAILY_HINT, [4008, 702082008]),
         (MONEY_HINT, [4011, 4028, 702095072]),
         (None, [4000, 4016, 4013, 5000]),
@@ -110,10 +114,12 @@ def test_the_hints_name_what_to_look_at() -> None:
     [
         ("Requested resource bot_id=7342866812345 does not exist.", "model_not_found", BOT_HINT),
         ("The Bot was removed", "model_not_found", BOT_HINT),
-        ("Requested resource file_id=1 does not exist.", "not_found", GONE_HINT),
+        ("Requested resource file_id=1 does not exist.", "not_found", ABSENT_HINT),
+        ("Requested resource conversation_id=1 does not exist.", "not_found", GONE_HINT),
+        ("Requested resource workflow_id=1 does not exist, for bot_id=2.", "not_found", WORKFLOW_HINT),
     ],
 )
-def test_a_resource_that_is_not_found_is_a_bot_where_the_text_says_so(text: str, name: str, hint: str) -> None:
+def test_a_resource_that_is_not_found_is_what_the_text_says(text: str, name: str, hint: str) -> None:
     error = refusal(4200, text)
     assert (type(error), error.code, error.hint) == (NotFound, name, hint)
 

@@ -1,5 +1,6 @@
 """Longer than other files: it holds every form of a stream that the pages name, and each is cut everywhere."""
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -978,6 +979,24 @@ def test_an_answer_that_is_kept_under_another_id_is_the_same_answer() -> None:
     events = recovered_from(RICH[:at], renamed)
     assert text_of_deltas(events) == FIRST + SECOND
     assert summed(events).reasoning == THOUGHT
+
+
+@pytest.mark.parametrize(("begun", "thought", "left"), [("", "Let me ", "How are you?"), ("H", "", "ow are you?")])
+def test_an_answer_that_was_told_whole_is_never_taken_for_the_one_that_broke_off(
+    begun: str, thought: str, left: str
+) -> None:
+    decoder = ChatStreamDecoder()
+    decoder.feed(chat(CREATED) + message(DELTA, "Hello there.") + message(MESSAGE, "Hello there."))
+    decoder.feed(message(DELTA, begun, id="n", reasoning_content=thought))
+    for names in (("m", "n"), ("m", "kept-n")):
+        told = [kept("answer", "Hello there.", names[0])]
+        told.append(kept("answer", "How are you?", names[1], reasoning_content="Let me see."))
+        again = copy.deepcopy(decoder)
+        events = again.recover(
+            msgspec.convert({"id": "c", "status": "completed"}, Chat), msgspec.convert(told, list[Message])
+        )
+        assert text_of_deltas(events) == left
+        assert isinstance(events[-1], TurnDone)
 
 
 def test_an_answer_that_is_not_among_what_is_kept_stays_broken_off() -> None:

@@ -81,12 +81,23 @@ def test_what_the_bot_did_not_do_is_left_out() -> None:
 
 
 def test_a_turn_that_waits_for_tools_says_so_in_both_forms() -> None:
-    reply = Reply(text="", tool_calls=(ToolCall(call_id="c1", name="add", arguments='{"a":1}'),))
+    calls = (ToolCall(call_id="c1", name="add", arguments='{"a":1}'),)
+    reply = Reply(text="", tool_calls=calls, chat_id=ChatId("c"), conversation_id=ConversationId("v"))
     for is_plain in (True, False):
         body = json.loads(encode_reply(question(is_plain=is_plain), reply, REQUEST))
         assert body["status"] == "requires_action"
         assert body["tool_calls"] == [{"id": "c1", "name": "add", "arguments": '{"a":1}'}]
         assert "interrupt" not in body
+        assert (body["chat_id"], body["conversation_id"]) == ("c", "v")
+
+
+def test_what_was_spoken_is_told_to_the_object_alone() -> None:
+    reply = Reply(text="Hi", audio=b"\0\1", audio_format="pcm")
+    assert json.loads(encode_reply(question(is_plain=False), reply, REQUEST))["audio"] == {
+        "data": "AAE=",
+        "format": "pcm",
+    }
+    assert "audio" not in json.loads(encode_reply(question(is_plain=True), reply, REQUEST))
 
 
 def test_a_turn_that_waits_for_its_user_says_so() -> None:

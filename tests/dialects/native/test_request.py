@@ -128,6 +128,7 @@ def test_half_an_emoji_in_a_question_is_replaced() -> None:
         (b'{"messages":[],"parameters":{"a":' + b"[" * 100_000, "nested too deeply"),
         (b'{"messages":"Hi"}', "Expected `array`"),
         (b"{}", "last entry of the history must be the user's"),
+        (b'{"resume":{"event_id":"1","kind":"question"}}', "no answer to the question of `resume`"),
         (b'{"tool_results":[]}', "last entry of the history must be the user's"),
         (b'{"tool_results":[{"call_id":"1"}]}', "missing required field `output`"),
         (b'{"messages":[],"resume":{"event_id":"1"}}', "missing required field `kind`"),
@@ -142,7 +143,7 @@ def test_half_an_emoji_in_a_question_is_replaced() -> None:
         (b'{"messages":[]}', "last entry of the history must be the user's"),
         (b'[{"role":2,"content":"Hi"},{"role":1,"content":"Hello"}]', "last entry of the history must be the user's"),
     ],
-    ids=range(22),
+    ids=range(23),
 )
 def test_a_body_that_cannot_be_answered_is_refused_with_the_reason(body: bytes, why: str) -> None:
     with pytest.raises(BadRequest, match=why) as refused:

@@ -1,5 +1,6 @@
 import json
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -139,6 +140,9 @@ def test_the_last_one_is_what_post_would_have_given() -> None:
     )
     data = {"content": "Hello", "continue": False, "reply_type": 1, "suggestions": ["More?"], "request_id": "req_1"}
     assert json.loads(encode_last("a", question(is_plain=False), reply, REQUEST)) == {"uuid": "a", "data": data}
+    spoken = replace(reply, audio=b"\0\1", audio_format="pcm")
+    last = json.loads(encode_last("a", question(is_plain=False), spoken, REQUEST))
+    assert last["data"]["audio"] == {"data": "AAE=", "format": "pcm"}
 
 
 def test_a_failure_says_what_to_do_and_when() -> None:

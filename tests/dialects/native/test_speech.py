@@ -1,17 +1,18 @@
 import pytest
 
-from realcoze.dialects.native.speech import Speech, decode_speech, decode_text, encode_speech, encode_text
+from realcoze.dialects.native.speech import decode_speech, decode_text, encode_speech, encode_text
 from realcoze.domain.ids import BotName
+from realcoze.domain.ports import Speech
 from realcoze.errors import BadRequest, UpstreamFailed
 
 
 def test_a_text_alone_is_enough() -> None:
-    assert decode_speech(b'{"text": "Hello"}') == Speech(text="Hello")
+    assert decode_speech(b'{"text": "Hello"}') == (Speech(text="Hello"), "")
 
 
 def test_what_a_client_writes_a_server_reads() -> None:
-    speech = Speech(text="Hello 🙂", bot=BotName("atri"), voice="74", format="wav", speed=0.5)
-    assert decode_speech(encode_speech(speech)) == speech
+    speech = Speech(text="Hello 🙂", voice="74", format="wav", speed=0.5)
+    assert decode_speech(encode_speech(speech, BotName("atri"))) == (speech, "atri")
     assert decode_text(encode_text("hello 🙂")) == "hello 🙂"
 
 

@@ -303,6 +303,20 @@ async def test_a_tool_needs_a_chat_that_is_saved() -> None:
     assert talked.said.startswith("I can set reminders.")
 
 
+async def test_results_wait_until_no_other_chat_runs_in_the_conversation() -> None:
+    path = "/v3/chat/submit_tool_outputs"
+    async with open_coze() as coze:
+        chat = (await coze.chat("remind me", "secretary")).events[-2][1]
+        (call,) = chat["required_action"]["submit_tool_outputs"]["tool_calls"]
+        query = {"conversation_id": chat["conversation_id"], "chat_id": chat["id"]}
+        outputs = {"tool_outputs": [{"tool_call_id": call["id"], "output": "x"}], "stream": True}
+        other = await coze.call("POST", "/v3/chat", asked(BUSY, stream=False), params=query)
+        busy = {"conversation_id": chat["conversation_id"], "chat_id": other.json["data"]["id"]}
+        assert (await coze.post(path, outputs, **query)).json["code"] == 4016
+        await coze.post("/v3/chat/cancel", busy)
+        assert (await coze.post(path, outputs, **query)).said == "The tool says: x"
+
+
 async def test_a_result_may_ask_for_a_fault_and_a_refused_one_can_be_handed_in_again() -> None:
     path = "/v3/chat/submit_tool_outputs"
     async with open_coze() as coze:

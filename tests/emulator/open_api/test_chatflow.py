@@ -44,7 +44,7 @@ async def test_a_turn_is_a_chats_with_spaces_and_the_address_of_its_run() -> Non
     assert "bot_id" not in answer.text
     assert "id: " not in answer.text
     events = read(answer)
-    assert text(events) == "Follow me: “hello”. It is the 1. thing you tell me. city is Rome."
+    assert text(events) == "Follow me: “hello”. You have told me one thing. city is Rome."
     assert events[-1] == TurnDone()
 
 
@@ -55,7 +55,7 @@ async def test_a_conversation_is_kept_by_its_id_or_its_name() -> None:
         named = {"parameters": {"CONVERSATION_NAME": "n"}}
         third = started(read(await coze.post(PATH, called("one", **named))))
         fourth = started(read(await coze.post(PATH, called("two", **named))))
-    assert "the 2. thing" in text(second)
+    assert "told me 2 things" in text(second)
     assert third.conversation_id == fourth.conversation_id != first.conversation_id
 
 

@@ -2,6 +2,7 @@ import time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import anyio
 import jwt
 import pytest
 
@@ -18,6 +19,7 @@ from realcoze.dialects.coze_open.oauth import (
 )
 from realcoze.emulator.open_api import oauth
 from realcoze.emulator.open_api.oauth import CLIENT_ID, PAGE_PATH
+from servers import PATIENCE_S, soon
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -193,3 +195,13 @@ async def test_only_so_many_codes_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_studio_has_none_of_it() -> None:
     async with open_coze(personality="studio") as coze:
         assert (await token_for(coze, grant_type=REFRESH_GRANT)).status == 404
+
+
+async def test_a_slow_call_for_a_token_ends_with_the_emulator() -> None:
+    async with open_coze() as coze:
+        coze.server.oauth.troubles.append("slow")
+        with anyio.fail_after(PATIENCE_S):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(exchanged, coze, assertion(coze))
+                await soon(lambda: not coze.server.oauth.troubles)
+                await coze.server.close()

@@ -223,6 +223,24 @@ async def test_a_fault_may_be_asked_for_in_an_answer() -> None:
     assert end.error.upstream_code == 4011
 
 
+async def test_an_answer_that_is_refused_is_not_spent() -> None:
+    async with open_coze() as coze:
+        first = asked(read(await coze.post(STREAM, called("quiz"))))
+        for path in (RESUME, WHOLE_RESUME):
+            refused = await coze.post(path, answered("quiz", first, "x [[fault code value=4013]]"))
+            assert refused.json["code"] == 4013
+        second = asked(read(await coze.post(RESUME, answered("quiz", first, "Jupiter"))))
+        events = read(await coze.post(RESUME, answered("quiz", second, "8")))
+    assert texts(events)[0] == "2 of 2 answers are right."
+
+
+async def test_what_is_refused_leaves_no_record_of_a_run() -> None:
+    async with open_coze() as coze:
+        refused = await coze.post(RUN, called("poem", input="x [[fault code value=4013]]"))
+        assert refused.json["code"] == 4013
+        assert [note.detail for note in coze.wire.notes if note.detail.startswith("workflow ")] == []
+
+
 async def test_calls_may_fail_instead() -> None:
     async with open_coze() as coze:
         for path in (RUN, STREAM):

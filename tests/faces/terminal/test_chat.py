@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from rich.console import Console
 
-from commands import BOT_NAMES, settled
+from commands import BOT_NAMES, DEMO_NAMES, settled
 from houses import served
 from native_server import Bot, Turn, serving
 from pictures import PDF, jpeg, png
@@ -18,6 +18,7 @@ from realcoze.domain.content import File, Image
 from realcoze.domain.event import AudioDelta, InputRequested, Interrupt, ToolCall, ToolCallsRequested
 from realcoze.domain.request import Resume, ToolResult
 from realcoze.emulator.script import _ARTICLE
+from realcoze.errors import RateLimited
 from realcoze.faces.terminal.command import HELP
 from realcoze.faces.terminal.markdown import Answer
 from servers import PATIENCE_S, Coze, emulated, files, raw_server
@@ -123,6 +124,42 @@ async def test_the_person_gives_the_results_of_tools_and_answers_the_question(tm
     assert [message.text for message in last.messages[-3:]] == ["Rome", "Noon in Rome.", "Thanks"]
 
 
+async def test_results_that_were_not_taken_can_be_handed_in_again(tmp_path: Path) -> None:
+    async def script(turn: Turn) -> None:
+        if len(bot.turns) in (2, 3, 6):
+            raise RateLimited("Too fast.")
+        turn.start()
+        if turn.request.tool_results:
+            turn.say("Noon.")
+            turn.done()
+        else:
+            turn.feed(ToolCallsRequested(calls=(ToolCall(call_id="c1", name="clock", arguments="{}"),)))
+
+    bot = Bot(script)
+    async with serving(bot) as server, in_terminal("chat", "--url", server.url, cwd=tmp_path, columns=100) as session:
+        terminal = session.terminal
+        await terminal.until_asks(1)
+        terminal.say("What time is it?")
+        await terminal.until_shows("Result of clock")
+        terminal.say("12:00")
+        await terminal.until_shows("Too fast.", "Enter hands the same results in again, Ctrl-C gives up>")
+        terminal.type(ENTER)
+        await terminal.until_shows("Too fast.", "Too fast.", "Enter hands the same results in again")
+        terminal.type(ENTER)
+        await terminal.until_shows("Noon.")
+        await terminal.until_asks(2)
+        terminal.say("And now?")
+        await terminal.until_shows("Noon.", "Result of clock")
+        terminal.say("13:00")
+        await terminal.until_shows("Noon.", "Too fast.", "Ctrl-C gives up>")
+        terminal.type(CTRL_C)
+        await terminal.until_asks(3)
+        terminal.say(":q")
+        assert await session.ended() == 0
+    assert bot.turns[1].request == bot.turns[2].request == bot.turns[3].request
+    assert len(bot.turns) == 6
+
+
 async def test_a_question_that_the_answer_does_not_say_is_shown_below_it_and_can_be_given_up(tmp_path: Path) -> None:
     bot = wanting("One more thing.")
     async with serving(bot) as server, in_terminal("chat", "--url", server.url, cwd=tmp_path) as session:
@@ -202,11 +239,11 @@ async def test_what_is_spoken_is_saved_beside_each_other(tmp_path: Path) -> None
 
 
 async def test_a_conversation_without_an_account(tmp_path: Path) -> None:
-    async with in_terminal("chat", "--demo", cwd=tmp_path, columns=100) as session:
+    async with in_terminal("chat", "--demo", cwd=tmp_path, columns=140) as session:
         terminal = session.terminal
         await terminal.until_asks(1)
         assert terminal.everything[:2] == [
-            f"Talking to memory. Also here, by /bot NAME: {', '.join(BOT_NAMES[1:])}.",
+            f"Talking to memory. Also here, by /bot NAME: {', '.join(DEMO_NAMES[1:])}.",
             "/help shows what can be typed, :q leaves.",
         ]
         terminal.say("My name is Ada")
@@ -303,9 +340,9 @@ async def test_what_can_be_typed_beside_questions(coze: Coze, tmp_path: Path) ->
 
 
 async def test_another_bot_answers_from_the_next_question_on(tmp_path: Path) -> None:
-    async with in_terminal("chat", "--demo", cwd=tmp_path, columns=120) as session:
+    async with in_terminal("chat", "--demo", cwd=tmp_path, columns=140) as session:
         terminal = session.terminal
-        names = ", ".join(BOT_NAMES)
+        names = ", ".join(DEMO_NAMES)
         told = {
             "/bot": f"Which bot? /bot NAME {names}",
             "/bot nobody": f"There is no bot 'nobody'. The bots here are: {names}.",

@@ -1,5 +1,8 @@
 import wave
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import pytest
 
 from realcoze.domain.event import AudioDelta
 from realcoze.faces.terminal.recording import Recording
@@ -30,8 +33,9 @@ def test_another_format_is_written_as_it_came(tmp_path: Path) -> None:
     assert (said, path.read_bytes()) == (f"Saved 8 bytes of speech to {path.name}.", b"OggSmore")
 
 
-def test_a_format_is_no_path(tmp_path: Path) -> None:
-    recorded(b"x", sound_format="../../etc").save(tmp_path)
+@pytest.mark.parametrize("sound_format", ["../../etc", "", "音声", "x" * 9, "a" * 300])
+def test_a_format_is_no_path(tmp_path: Path, sound_format: str) -> None:
+    recorded(b"x", sound_format=sound_format).save(tmp_path)
     assert [path.suffix for path in files(tmp_path, "*")] == [".audio"]
 
 
@@ -39,6 +43,12 @@ def test_no_file_is_written_over(tmp_path: Path) -> None:
     for _ in range(4):
         recorded(SECOND).save(tmp_path)
     assert len(files(tmp_path, "answer-*.wav")) == 4
+
+
+def test_two_that_write_at_once_have_a_file_each(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        said = list(threads.map(lambda _: recorded(SECOND).save(tmp_path), range(40)))
+    assert len(set(said)) == len(files(tmp_path, "answer-*.wav")) == 40
 
 
 def test_silence_leaves_no_file(tmp_path: Path) -> None:

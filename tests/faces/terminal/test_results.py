@@ -11,7 +11,7 @@ from rich.console import Console
 
 from realcoze.domain.event import ToolCall
 from realcoze.domain.request import ToolResult
-from realcoze.faces.terminal.results import ask_results
+from realcoze.faces.terminal.results import ask_again, ask_results
 
 CALLS = (
     ToolCall(call_id="c1", name="clock\x1b[2J", arguments='{"zone":\n"CET"}'),
@@ -39,3 +39,10 @@ async def test_ctrl_c_and_ctrl_d_give_up(key: str) -> None:
     results, shown = await typed(f"12:00\r{key}")
     assert results is None
     assert shown.endswith("→ note {}\n")
+
+
+@pytest.mark.parametrize(("key", "is_wanted"), [("\r", True), ("\x03", False), ("\x04", False)])
+async def test_enter_hands_the_same_in_again(key: str, is_wanted: bool) -> None:  # noqa: FBT001 - a case
+    with create_pipe_input() as keyboard, create_app_session(input=keyboard, output=DummyOutput()):
+        keyboard.send_text(key)
+        assert await ask_again(PromptSession()) is is_wanted

@@ -4,7 +4,6 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-import pytest
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
@@ -81,11 +80,13 @@ async def ran(
     out: io.StringIO | None = None,
     new_spoken: type[AsItComes | LastOnly] = AsItComes,
     person: PromptSession[str] | None = None,
+    is_kept: bool = True,
 ) -> tuple[int, str, str]:
     """Exit code, standard output, standard error."""
     out, err = out or io.StringIO(), io.StringIO()
     gateway = Gateway(Routes({NAME: bot}))
-    code = await Runner(gateway=gateway, out=out, err=err, person=person, new_spoken=new_spoken).run(REQUEST)
+    runner = Runner(gateway=gateway, out=out, err=err, person=person, new_spoken=new_spoken, is_kept=is_kept)
+    code = await runner.run(REQUEST)
     return code, out.getvalue(), err.getvalue()
 
 
@@ -100,6 +101,14 @@ async def test_what_the_nodes_say_is_the_output_and_their_titles_stand_beside_it
     bot = steady([*node("Start"), *node("Poem", "one ", "two"), *node("End", '{"output": 1}'), TurnDone()])
     assert await ran(bot) == (0, 'one two\n\n{"output": 1}\n', "· Start\n· Poem\n· End\n")
     assert bot.turns[0].request == REQUEST
+
+
+async def test_on_a_terminal_the_empty_line_stands_above_the_title() -> None:
+    events = [*node("Start"), *node("Poem", "one ", "two"), *node("Quiet"), *node("End", "three"), TurnDone()]
+    both = Tty()
+    gateway = Gateway(Routes({NAME: steady(events)}))
+    await Runner(gateway=gateway, out=both, err=both, person=None, new_spoken=AsItComes).run(REQUEST)
+    assert both.getvalue() == "· Start\n· Poem\none two\n\n· Quiet\n· End\nthree\n"
 
 
 async def test_what_was_taken_back_stays_and_the_new_text_follows() -> None:
@@ -137,7 +146,13 @@ async def test_a_question_that_nobody_is_there_to_answer_says_how_to_go_on() -> 
     assert "The workflow asks for something.\n" in (await ran(steady([silent])))[2]
     assert "The workflow asks: Which?\n" in (await ran(steady([*node("Ask", "Which?"), silent])))[2]
     in_conversation = TurnStarted(chat_id=ChatId("7"), conversation_id=ConversationId("8"))
-    assert (await ran(steady([in_conversation, QUESTION])))[2].endswith("\n  Run it on a terminal to be asked.\n")
+    assert (await ran(steady([in_conversation, QUESTION])))[2].endswith(
+        "--kind question --conversation 8 --chat 7 --answer TEXT\n"
+    )
+    gone = (await ran(steady([QUESTION]), is_kept=False))[2]
+    assert gone.endswith(
+        "\n  The embedded Coze ends with this command, and the run with it. On a terminal it can be answered.\n"
+    )
 
 
 async def test_tools_that_nobody_is_there_to_run_are_named() -> None:
@@ -178,6 +193,23 @@ async def test_a_question_that_stands_on_the_screen_is_not_repeated() -> None:
 
 async def test_giving_up_is_an_end_that_waits() -> None:
     assert (await typing(asking(), "\x03"))[0] == 4
-    assert (await typing(asking(), "noon\r\x04"))[0] == 4
-    with pytest.raises(KeyboardInterrupt):
-        await typing(asking(), "noon\r\x03")
+    for key in ("\x03", "\x04"):
+        code, _, err = await typing(steady([*node("Ask", "Which?"), QUESTION]), key)
+        assert code == 4
+        assert "\n  Run it again with this in place of its input: --resume '7/5 x' --kind question --answer TEXT" in err
+        gone = (await typing(steady([QUESTION]), key, is_kept=False))[2]
+        assert gone.endswith("\n  The embedded Coze ends with this command, and the run with it.\n")
+
+
+async def test_a_blank_line_is_no_answer_and_spends_none() -> None:
+    bot = asking()
+    assert (await typing(bot, "noon\r\r  \rRome\r"))[0] == 0
+    assert [turn.request.messages[-1].text for turn in bot.turns if turn.request.resume] == ["Rome"]
+
+
+async def test_the_last_node_alone_is_silent_where_the_run_gives_nothing() -> None:
+    failing = steady(node("Poem", "one"), Truncated("It broke off."))
+    assert await ran(failing, new_spoken=LastOnly) == (69, "", "· Poem\nrealcoze: It broke off.\n")
+    for end in (QUESTION, CALL):
+        code, out, _ = await ran(steady([*node("Ask", "Which?"), end]), new_spoken=LastOnly)
+        assert (code, out) == (4, "")

@@ -3,9 +3,7 @@
 Called as `drive.py BASE TOKEN BOT TOOLS_BOT SPACE`; prints one JSON object, call → what it gave, or how it failed.
 """
 
-import json
 import sys
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -18,22 +16,12 @@ from cozepy import (  # type: ignore[import-not-found, unused-ignore]  # it has 
     TokenAuth,
     ToolOutput,
 )
+from telling import tell, tried  # type: ignore[import-not-found, unused-ignore]  # beside this
 
 BASE, TOKEN, BOT, TOOLS_BOT, SPACE = sys.argv[1:]
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(24)
 
 coze = Coze(auth=TokenAuth(TOKEN), base_url=BASE)
-told: dict[str, Any] = {}
-
-
-def tried(name: str, call: Callable[[], Any]) -> Any:
-    """Note what a call gives; what fails is noted by its class and text."""
-    try:
-        told[name] = call()
-    except Exception as error:  # noqa: BLE001 - each failure is an outcome
-        told[name] = {"raised": type(error).__name__, "said": str(error)[:200]}
-        return None
-    return told[name]
 
 
 def streamed(text: str, bot: str = BOT, **more: Any) -> dict[str, Any]:
@@ -196,4 +184,4 @@ conversations()
 pictures()
 catalog()
 refused()
-print(json.dumps(told))  # noqa: T201 - the answer
+tell()

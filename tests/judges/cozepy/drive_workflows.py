@@ -4,9 +4,8 @@ Called as `drive_workflows.py BASE TOKEN BOT POEM QUIZ QUIET BROKEN CHATFLOW`, t
 object, call → what it gave, or how it failed.
 """
 
-import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -18,22 +17,12 @@ from cozepy import (  # type: ignore[import-not-found, unused-ignore]  # it has 
     ToolOutput,
     WorkflowEventType,
 )
+from telling import tell, tried  # type: ignore[import-not-found, unused-ignore]  # beside this
 
 BASE, TOKEN, SECRETARY, POEM, QUIZ, QUIET, BROKEN, CHATFLOW = sys.argv[1:]
 
 coze = Coze(auth=TokenAuth(TOKEN), base_url=BASE)
 runs = coze.workflows.runs
-told: dict[str, Any] = {}
-
-
-def tried(name: str, call: Callable[[], Any]) -> Any:
-    """Note what a call gives; what fails is noted by its class and text."""
-    try:
-        told[name] = call()
-    except Exception as error:  # noqa: BLE001 - each failure is an outcome
-        told[name] = {"raised": type(error).__name__, "said": str(error)[:200]}
-        return None
-    return told[name]
 
 
 def read(events: Iterable[Any]) -> dict[str, Any]:
@@ -134,4 +123,4 @@ whole()
 streamed()
 tools()
 chatflows()
-print(json.dumps(told))  # noqa: T201 - the answer
+tell()

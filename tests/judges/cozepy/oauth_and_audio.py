@@ -6,10 +6,8 @@ it failed.
 
 import json
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx  # type: ignore[import-not-found, unused-ignore]  # it has an environment of its own
@@ -22,23 +20,12 @@ from cozepy import (  # type: ignore[import-not-found, unused-ignore]  # it has 
     PKCEOAuthApp,
     TokenAuth,
 )
+from telling import tell, told, tried  # type: ignore[import-not-found, unused-ignore]  # beside this
 
 BASE = sys.argv[1]
 GIVEN: dict[str, str] = json.load(sys.stdin)
 REDIRECT = "http://127.0.0.1:8085/callback"
 VERIFIER = "v" * 43
-
-told: dict[str, Any] = {}
-
-
-def tried(name: str, call: Callable[[], Any]) -> Any:
-    """Note what a call gives; what fails is noted by its class and text."""
-    try:
-        told[name] = call()
-    except Exception as error:  # noqa: BLE001 - each failure is an outcome
-        told[name] = {"raised": type(error).__name__, "said": str(error)[:200]}
-        return None
-    return told[name]
 
 
 def name_with(token: str) -> str:
@@ -111,4 +98,4 @@ jwt()
 device()
 pkce()
 audio()
-print(json.dumps(told))  # noqa: T201 - the answer
+tell()

@@ -5,8 +5,9 @@ import pytest
 
 from realcoze.dialects.coze_open.stream import ChatStreamDecoder
 from realcoze.dialects.coze_open.workflow_stream import WorkflowStreamDecoder
+from realcoze.domain.content import Image, Text
 from realcoze.domain.ids import ChatId, ConversationId
-from realcoze.domain.message import say
+from realcoze.domain.message import Message, say
 from realcoze.domain.request import Request, Resume, ToolResult
 from realcoze.errors import BadRequest
 from realcoze.upstreams.coze_open.asking import Asking, asking_for
@@ -30,7 +31,7 @@ def test_a_bot_is_asked_by_a_chat() -> None:
     asking = asked(BOT, conversation_id=ConversationId("7"))
     assert (asking.target, asking.new_decoder) == ("/v3/chat?conversation_id=7", ChatStreamDecoder)
     assert asking.can_recover
-    assert (asking.is_workflow, asking.is_kept) == (False, True)
+    assert (asking.may_be_silent, asking.is_kept) == (False, True)
     assert (body(asking)["bot_id"], body(asking)["auto_save_history"]) == ("1", True)
 
 
@@ -75,19 +76,19 @@ def test_the_question_of_studios_chatflow_is_answered_by_the_next_chat() -> None
 def test_a_chatflow_is_talked_with_like_a_bot_and_may_be_silent_like_a_workflow() -> None:
     asking = asked(Target(id="3", kind="chatflow", app_id="9"))
     assert asking.new_decoder is ChatStreamDecoder
-    assert (asking.is_workflow, asking.is_kept) == (True, True)
+    assert (asking.may_be_silent, asking.is_kept) == (True, True)
     assert (body(asking)["workflow_id"], body(asking)["app_id"]) == ("3", "9")
     assert body(asking)["parameters"] == {"CONVERSATION_NAME": "new"}
     named = asked(CHATFLOW, parameters={"CONVERSATION_NAME": "mine", "n": 1})
     assert body(named)["parameters"] == {"CONVERSATION_NAME": "mine", "n": 1}
     more = asking_for(Request(messages=(), tool_results=RESULTS, **NAMES), CHATFLOW, user_id="u", new_name="new")
-    assert (more.target.partition("?")[0], more.is_workflow) == ("/v3/chat/submit_tool_outputs", True)
+    assert (more.target.partition("?")[0], more.may_be_silent) == ("/v3/chat/submit_tool_outputs", True)
 
 
 def test_a_workflow_is_run_with_parameters() -> None:
     asking = asked(Target(id="2", kind="workflow", bot_id="1", input_name="topic"), extra_params={"latitude": "1"})
     assert (asking.target, asking.new_decoder) == ("/v1/workflow/stream_run", WorkflowStreamDecoder)
-    assert (asking.is_workflow, asking.is_kept) == (True, False)
+    assert (asking.may_be_silent, asking.is_kept) == (True, False)
     told = body(asking)
     assert (told["workflow_id"], told["bot_id"], told["parameters"]) == ("2", "1", {"topic": "hello"})
     assert told["ext"] == {"user_id": "u", "latitude": "1"}
@@ -99,6 +100,10 @@ def test_the_question_of_a_workflow_is_answered_by_the_last_message() -> None:
     assert body(asking) == {"workflow_id": "2", "event_id": "a/b", "resume_data": "Berlin", "interrupt_type": 2}
 
 
+QUESTION, REPLY, NEXT = (Resume(event_id="1", kind=kind) for kind in ("question", "reply_message", "message"))
+PICTURE = Message(role="user", parts=(Text(text="see"), Image(key="k")))
+
+
 @pytest.mark.parametrize(
     ("target", "fields", "said"),
     [
@@ -106,9 +111,13 @@ def test_the_question_of_a_workflow_is_answered_by_the_last_message() -> None:
         (BOT, {"tool_results": RESULTS}, "conversation_id and the chat_id"),
         (BOT, {"tool_results": RESULTS, "chat_id": ChatId("8")}, "conversation_id and the chat_id"),
         (WORKFLOW, {"tool_results": RESULTS}, "takes no results of tools"),
-        (BOT, {"resume": Resume(event_id="1", kind="question")}, "is a workflow's, and this is none"),
+        (BOT, {"resume": QUESTION}, "is a workflow's, and this is none"),
         (BOT, {"resume": Resume(event_id="1", kind="riddle")}, "no question of the kind 'riddle'"),
         (WORKFLOW, {"resume": Resume(event_id="1", kind="riddle")}, "no question of the kind 'riddle'"),
+        (CHATFLOW, {"resume": NEXT}, "conversation_id is missing"),
+        (BOT, {"resume": REPLY, "tool_results": RESULTS, **NAMES}, "and not for both"),
+        (Target(id="2", kind="workflow", saves_history=False), {}, "what a workflow does; it cannot be private"),
+        (Target(id="3", kind="chatflow", saves_history=False), {}, "what a chatflow does; it cannot be private"),
     ],
 )
 def test_what_cannot_be_gone_on_with_is_refused_before_anything_is_sent(
@@ -116,3 +125,10 @@ def test_what_cannot_be_gone_on_with_is_refused_before_anything_is_sent(
 ) -> None:
     with pytest.raises(BadRequest, match=said):
         asked(target, **fields)
+
+
+@pytest.mark.parametrize("messages", [(), (say("user", ""),), (PICTURE,)], ids=["none", "empty", "a picture"])
+@pytest.mark.parametrize(("target", "resume"), [(BOT, REPLY), (WORKFLOW, QUESTION), (CHATFLOW, NEXT)])
+def test_an_answer_is_words(target: Target, resume: Resume, messages: tuple[Message, ...]) -> None:
+    with pytest.raises(BadRequest, match="is words"):
+        asking_for(Request(messages=messages, resume=resume, **NAMES), target, user_id="u", new_name="new")

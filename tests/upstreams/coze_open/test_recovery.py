@@ -178,6 +178,14 @@ async def test_a_refusal_of_the_question_ends_it_at_once() -> None:
         assert paths(coze) == [CHAT, RETRIEVE, CANCEL]
 
 
+async def test_a_chat_that_is_gone_is_asked_for_once_and_not_stopped() -> None:
+    async with emulated() as coze, reached_openly(coze.base) as upstream:
+        sink = Gathered(lambda event: coze.open_api.state.chats.clear() if isinstance(event, TextDelta) else None)
+        with pytest.raises(Truncated), anyio.fail_after(10):
+            await upstream.converse(asking(f"{SAID} [[fault eof after=2]]"), sink)
+        assert paths(coze) == [CHAT, RETRIEVE]
+
+
 async def test_one_failed_question_is_followed_by_the_next() -> None:
     async with emulated() as coze, reached_openly(coze.base) as upstream:
         sink = Gathered(lambda event: coze.open_api.refuse_next(5000) if isinstance(event, TextDelta) else None)

@@ -4,7 +4,7 @@ import pytest
 from realcoze.dialects.coze_open.stream import ChatStreamDecoder
 from realcoze.domain.event import TextDelta
 from realcoze.errors import Busy, NotFound, Truncated, UpstreamDenied, UpstreamFailed
-from realcoze.transports.http import Valve
+from realcoze.transports.pushed import Valve
 from realcoze.upstreams.coze_open.asking import Asking
 from realcoze.upstreams.coze_open.settings import Deadlines
 from realcoze.upstreams.coze_open.turn import REFUSAL_BYTES, Turn
@@ -24,6 +24,12 @@ def turn(sink: Gathered, **waits: float) -> Turn:
     valve = Valve()
     sink.open(valve)
     return Turn(ASKED, sink, valve, Deadlines(**waits), lambda _: None)
+
+
+async def given_up(one: Turn) -> None:
+    late = anyio.Event()
+    with one.watch(late.set):
+        await late.wait()
 
 
 async def test_a_stream_becomes_events_as_it_comes() -> None:
@@ -102,7 +108,7 @@ async def test_a_turn_that_is_complete_is_not_lost_when_its_stream_goes_on() -> 
     one.head(200, SSE)
     one.bytes(CREATED + DELTA + COMPLETED)
     with anyio.fail_after(PATIENCE_S):
-        await one.watch()
+        await given_up(one)
     assert one.complete()
     assert sink.reply().text == "Hi"
 
@@ -128,7 +134,7 @@ async def test_comments_after_the_end_do_not_hold_a_turn() -> None:
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(comment)
-            await one.watch()
+            await given_up(one)
             tasks.cancel_scope.cancel()
 
 
@@ -138,7 +144,7 @@ async def test_a_deadline_that_comes_sooner_is_kept() -> None:
     one.head(200, SSE)
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(one.watch)
+            tasks.start_soon(given_up, one)
             await anyio.lowlevel.checkpoint()
             one.bytes(CREATED + DELTA + COMPLETED)
     assert one.complete()
@@ -157,7 +163,7 @@ async def test_bytes_that_make_no_event_do_not_count() -> None:
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(trickle)
-            await one.watch()
+            await given_up(one)
             tasks.cancel_scope.cancel()
     assert "nothing more" in one.too_late().message
     assert one.too_late().logid == "log-1"
@@ -170,7 +176,7 @@ async def test_a_reader_that_is_slow_is_waited_for() -> None:
     sink.flow.pause()
     one.bytes(CREATED)
     with anyio.move_on_after(0.1) as waited:
-        await one.watch()
+        await given_up(one)
     assert waited.cancelled_caught
 
 

@@ -4,7 +4,7 @@ from realcoze.domain.content import Audio, Text
 from realcoze.domain.event import AudioDelta
 from realcoze.domain.ids import BotName
 from realcoze.domain.message import Message
-from realcoze.domain.ports import Speaks, Transcribes
+from realcoze.domain.ports import Speaks, Speech, Transcribes
 from realcoze.domain.request import Request
 from realcoze.emulator.open_api.audio import VOICES
 from realcoze.emulator.sound import pcm_of, recording_of, wav_of
@@ -21,9 +21,9 @@ VOICE = next(iter(VOICES))
 async def test_a_text_becomes_a_sound_that_lasts_as_it_should(coze: Coze) -> None:
     async with reached_openly(coze.base, voice_id=VOICE) as upstream:
         assert isinstance(upstream, Speaks)
-        sound = await upstream.speak("one two three", BOT, voice="", format="wav", speed=1)
-        slow = await upstream.speak("one two three", BOT, voice=VOICE, format="wav", speed=0.5)
-        bare = await upstream.speak("one two three", BOT, voice="", format="pcm", speed=1)
+        sound = await upstream.speak(Speech(text="one two three", format="wav"), BOT)
+        slow = await upstream.speak(Speech(text="one two three", voice=VOICE, format="wav", speed=0.5), BOT)
+        bare = await upstream.speak(Speech(text="one two three", format="pcm"), BOT)
     heard, slowly = recording_of(sound.data), recording_of(slow.data)
     assert sound.content_type == "audio/wav"
     assert heard is not None
@@ -34,7 +34,7 @@ async def test_a_text_becomes_a_sound_that_lasts_as_it_should(coze: Coze) -> Non
 
 async def test_the_longest_text_at_the_slowest_is_not_too_much(coze: Coze) -> None:
     async with reached_openly(coze.base, voice_id=VOICE) as upstream:
-        sound = await upstream.speak("x " * 500, BOT, voice="", format="wav", speed=0.2)
+        sound = await upstream.speak(Speech(text="x " * 500, format="wav", speed=0.2), BOT)
     heard = recording_of(sound.data)
     assert heard is not None
     assert heard.seconds == pytest.approx(300)
@@ -43,7 +43,7 @@ async def test_the_longest_text_at_the_slowest_is_not_too_much(coze: Coze) -> No
 async def test_without_a_voice_it_says_where_they_are_listed(coze: Coze) -> None:
     async with reached_openly(coze.base) as upstream:
         with pytest.raises(BadRequest) as caught:
-            await upstream.speak("hello", BOT, voice="", format="wav", speed=1)
+            await upstream.speak(Speech(text="hello", format="wav"), BOT)
     assert caught.value.code == "no_voice"
     assert "/v1/audio/voices" in str(caught.value.hint)
     assert coze.open_api.seen.calls == []
@@ -52,11 +52,11 @@ async def test_without_a_voice_it_says_where_they_are_listed(coze: Coze) -> None
 async def test_what_cannot_be_spoken_is_told(coze: Coze) -> None:
     async with reached_openly(coze.base, voice_id=VOICE) as upstream:
         with pytest.raises(BadRequest, match="1024"):
-            await upstream.speak("x" * 1025, BOT, voice="", format="wav", speed=1)
+            await upstream.speak(Speech(text="x" * 1025, format="wav"), BOT)
         with pytest.raises(NotFound, match="voice_id"):
-            await upstream.speak("hello", BOT, voice="99", format="wav", speed=1)
+            await upstream.speak(Speech(text="hello", voice="99", format="wav"), BOT)
         with pytest.raises(BadRequest, match="no encoder"):
-            await upstream.speak("hello", BOT, voice="", format="mp3", speed=1)
+            await upstream.speak(Speech(text="hello", format="mp3"), BOT)
 
 
 async def test_a_recording_is_written_down(coze: Coze) -> None:
@@ -75,7 +75,7 @@ async def test_a_refused_account_is_left_alone(coze: Coze) -> None:
     async with reached_openly(coze.base, token=Secret("pat_wrong"), voice_id=VOICE) as upstream:
         for _ in range(2):
             with pytest.raises(UpstreamDenied):
-                await upstream.speak("hello", BOT, voice="", format="wav", speed=1)
+                await upstream.speak(Speech(text="hello", format="wav"), BOT)
     assert len(coze.open_api.seen.calls) == 1
 
 

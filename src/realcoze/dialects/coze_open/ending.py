@@ -15,7 +15,8 @@ CANCELLED = frozenset({"canceled", "cancelled", "expired", "deleted"})
 """The statuses of a chat that somebody or something stopped, in all spellings."""
 
 
-ENDED = CANCELLED | {"completed", "failed", "requires_action", "required_action"}
+COMPLETE = "completed"
+ENDED = CANCELLED | {COMPLETE, "failed", "requires_action", "required_action"}
 """The statuses of a chat that nothing more will come of by itself."""
 
 

@@ -46,6 +46,11 @@ DAILY_HINT = "The bot's or the account's limit for today is used up; it starts a
 MONEY_HINT = "The account has no credits left. Coze's console shows what it has; a free account has 500 calls in all."
 
 GONE_HINT = "It is not there, or not this token's. Begin a new conversation."
+ABSENT_HINT = "There is no such thing at Coze, or it is not this token's; check the id."
+WORKFLOW_HINT = (
+    "There is no such workflow at Coze, it is not published, or it is not this token's; check the id. A workflow is "
+    "called workflow/ID, a chatflow chatflow/ID."
+)
 
 NO_TOKEN, NO_PERMISSION = "upstream_auth", "upstream_forbidden"
 """What it is called when the token is not known, and when it may not do what was asked."""
@@ -73,6 +78,9 @@ NO_CONVERSATION = frozenset({4001, 4002, 103000002})
 NOT_CANCELLABLE = frozenset({4104, 103200005})
 """The answers to a cancel that came too late."""
 
+ABSENT = 4200
+"""Something that only Coze's text names."""
+
 BUSY = 4016
 CROWDED = 4009
 MODEL_FAILED = 4013
@@ -92,9 +100,10 @@ _ROWS: tuple[tuple[tuple[int, ...], _Row], ...] = (
     ((4014, 4105, 700012050), _Row(ContentRefused)),
     ((4006, 4021, 100000002, 103100002), _Row(NotFound, "model_not_found", BOT_HINT)),
     ((4015, 6031, 720702011), _Row(NotFound, "model_not_found", PUBLISH_HINT)),
-    ((4200, 4314, 4315, 103200001, 103200003, 103200004, 720702004), _Row(NotFound, hint=GONE_HINT)),
+    ((4200, 4314, 4315, 103200004), _Row(NotFound, hint=ABSENT_HINT)),
+    ((720702004,), _Row(NotFound, hint=WORKFLOW_HINT)),
     ((404,), _Row(NotFound)),
-    (tuple(NO_CONVERSATION), _Row(NotFound, hint=GONE_HINT)),
+    ((*NO_CONVERSATION, 103200001, 103200003), _Row(NotFound, hint=GONE_HINT)),
     ((BUSY,), _Row(Busy)),
     ((4020, 429), _Row(RateLimited)),
     ((CROWDED,), _Row(Overloaded)),
@@ -115,6 +124,13 @@ _ROW_OF_STATUS: Mapping[int, _Row] = {
     429: _Row(RateLimited),
     504: _Row(UpstreamTimeout),
 }
+_ABSENT: Mapping[str, _Row] = {
+    "workflow": _ROW_OF_CODE[720702004],
+    "bot": _ROW_OF_CODE[4006],
+    "conversation": _ROW_OF_CODE[4002],
+}
+"""By the first of these words in Coze's text."""
+
 _PERMISSIONS = 108
 """The first three digits of Studio's codes for permissions."""
 
@@ -173,8 +189,8 @@ def _row(code: int, text: str, status: int) -> _Row:
     said = text.lower()
     if "regional restrictions" in said:
         return _REGION
-    if code == 4200 and "bot" in said:
-        return _ROW_OF_CODE[4006]
+    if code == ABSENT:
+        return next((row for word, row in _ABSENT.items() if word in said), _ROW_OF_CODE[code])
     if code in _ROW_OF_CODE:
         return _ROW_OF_CODE[code]
     if code // 1_000_000 == _PERMISSIONS:

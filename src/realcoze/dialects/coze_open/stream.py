@@ -15,14 +15,23 @@ Source: docs/protocol/openapi-v3.md §6; docs/protocol/studio-web.md §5.3.
 """
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 import msgspec
 
 from realcoze.dialects.coze_open.chat import ids_of
 from realcoze.dialects.coze_open.content import shown
-from realcoze.dialects.coze_open.ending import CANCELLED, debug_url_in, demand_of, failure_of, reported, usage_of
+from realcoze.dialects.coze_open.ending import (
+    CANCELLED,
+    COMPLETE,
+    debug_url_in,
+    demand_of,
+    failure_of,
+    reported,
+    usage_of,
+)
 from realcoze.dialects.coze_open.objects import Chat, Message, text_of
 from realcoze.dialects.coze_open.steps import STEPS, StepReader
 from realcoze.dialects.json_text import NotJson, read_json
@@ -153,35 +162,40 @@ class ChatStreamDecoder:
         self._is_over = True
         return [*events, self._end]
 
-    def recover(self, chat: Chat, messages: Iterable[Message]) -> list[Event]:
+    def recover(self, chat: Chat, messages: Sequence[Message]) -> list[Event]:
         """What the stream did not tell of a chat that has ended since; no character comes twice.
 
         `messages` are all that the bot produced in it.  Raises `Truncated` where they do not hold what
         the stream began.
         """
         events = self._unsaid
+        listed = {text_of(message.id) for message in messages}
         for message in messages:
-            known = self._as_streamed(message)
+            known = self._as_streamed(message, listed)
             if (known.type or "answer", text_of(known.id)) not in self._whole:
                 self._message(known, events)
-        if self._sent and chat.status == "completed":
+        if self._sent and chat.status == COMPLETE:
             raise Truncated("The answer that the stream began is not among what Coze has kept of it.")
         self._chat(f"{_ABOUT_CHAT}{chat.status}", chat, events)
         if not self._is_over:
             self._marker(events)
         return events
 
-    def _as_streamed(self, message: Message) -> Message:
+    def _as_streamed(self, message: Message, listed: AbstractSet[str]) -> Message:
         """A message under the id that its deltas had, should it be kept under another."""
-        begun = next(iter({**self._sent, **self._thought}), None)
-        if begun is None or (message.type or "answer") != "answer" or text_of(message.id) == begun:
+        kind, own_id = message.type or "answer", text_of(message.id)
+        begun = next((each for each in (*self._sent, *self._thought) if each not in listed), None)
+        if begun is None or kind != "answer" or (kind, own_id) in self._whole or own_id in self._sent:
             return message
-        goes_on = (message.content or "").startswith("".join(self._sent.get(begun, ())))
+        said, thought = ("".join(kept.get(begun, ())) for kept in (self._sent, self._thought))
+        goes_on = (message.content or "").startswith(said) if said else bool(thought)
+        goes_on = goes_on and (message.reasoning_content or "").startswith(thought)
         return msgspec.structs.replace(message, id=begun) if goes_on else message
 
     def _take(self, event: ServerSentEvent, events: list[Event]) -> None:
         name = event.event
-        self.has_chat = self.has_chat or name.startswith("conversation.")
+        if not self.has_chat:
+            self.has_chat = name.startswith("conversation.")
         if self._is_over:
             self.strays += 1
         elif name == DELTA:
@@ -231,7 +245,7 @@ class ChatStreamDecoder:
             self._fail(reported(data), events)
 
     def _delta(self, message: Message, events: list[Event]) -> None:
-        if self._is_strange(ChatId(text_of(message.chat_id))):
+        if message.chat_id != self.chat_id and self._is_strange(ChatId(text_of(message.chat_id))):
             return
         message_id = self._answer_id(message)
         if message_id in self._answers or self._end is not None:

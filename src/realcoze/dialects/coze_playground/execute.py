@@ -141,7 +141,11 @@ def encode_accepted() -> bytes:
 
 def _refuse_urls(messages: Iterable[Message]) -> None:
     if any(isinstance(part, Audio) for message in messages for part in message.parts):
-        raise BadRequest("The playground protocol cannot carry sound.", code="not_supported_by_upstream")
+        raise BadRequest(
+            "The playground protocol cannot carry sound.",
+            code="not_supported_by_upstream",
+            hint="Bots of Coze's open API can hear; name one of them.",
+        )
     if any(isinstance(part, Image | File) and part.url for message in messages for part in message.parts):
         raise BadRequest(
             "The playground protocol cannot carry a picture or file by its URL.",

@@ -139,6 +139,8 @@ class NdjsonEncoder:
 
     def feed(self, event: Event) -> bytes:
         """The line of one event; nothing for a step that nobody subscribed to."""
+        if type(event) is ev.TextDelta:  # nearly all of them
+            return self._frame(on_one_line(_encode(Delta(event.message_id, event.text))))
         if isinstance(event, ev.Step) and event.kind not in self._steps:
             return b""
         self.is_closed = isinstance(event, ev.ENDS)

@@ -23,6 +23,13 @@ class UsageBody(msgspec.Struct):
     total_tokens: int
 
 
+class AudioBody(msgspec.Struct):
+    """`data` in base64."""
+
+    data: bytes
+    format: str
+
+
 class StepBody(msgspec.Struct):
     reply_type: int
     kind: StepKind
@@ -52,6 +59,7 @@ class _Reply(msgspec.Struct, rename={"is_continued": "continue"}, omit_defaults=
     reasoning: str = ""
     steps: list[StepBody] = []
     suggestions: list[str] = []
+    audio: AudioBody | None = None
     usage: UsageBody | None = None
     status: str = ""
     tool_calls: list[ToolCallBody] = []
@@ -72,12 +80,16 @@ def encode_reply(question: Question, reply: Reply, request_id: RequestId) -> byt
     if not question.is_plain:
         body.reasoning = reply.reasoning
         body.suggestions = list(reply.suggestions)
+        body.audio = AudioBody(reply.audio, reply.audio_format) if reply.audio else None
         body.usage = usage_body(reply.usage) if reply.usage else None
-        body.chat_id, body.conversation_id, body.request_id = reply.chat_id, reply.conversation_id, request_id
+        body.request_id = request_id
     if reply.tool_calls or reply.interrupt:
         body.status = "requires_action"
         body.tool_calls = [ToolCallBody(call.call_id, call.name, call.arguments) for call in reply.tool_calls]
         body.interrupt = interrupt_body(reply.interrupt) if reply.interrupt else None
+    if body.status or not question.is_plain:
+        # Whoever goes on with the turn must be able to name it.
+        body.chat_id, body.conversation_id = reply.chat_id, reply.conversation_id
     return msgspec.json.encode(body)
 
 

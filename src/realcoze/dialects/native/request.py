@@ -23,6 +23,10 @@ _SUBSCRIBABLE = frozenset({"1", "2", *map(str, REPLY_TYPES.values())})
 _ARRAY_HINT = 'Send [{"role": 2, "content": "Hello"}]; role 2 is the user and 1 the bot.'
 _OBJECT_HINT = 'Send {"messages": [{"role": 2, "content": "Hello"}]}; docs/native-api.md says what may stand beside it.'
 
+_ANSWER_HINT = (
+    'It stands in `messages`, as the last one: {"messages": [{"role": 2, "content": "Jupiter"}], "resume": …}.'
+)
+
 
 class _ToolResult(msgspec.Struct):
     call_id: str
@@ -129,6 +133,8 @@ def encode_subscribe(steps: frozenset[StepKind]) -> str:
 
 
 def _request(body: _Body, *, has_steps: bool) -> Request:
+    if body.resume and not body.messages and not body.tool_results:
+        raise BadRequest("There is no answer to the question of `resume`.", hint=_ANSWER_HINT)
     return Request(
         messages=decode_entries(body.messages) if body.tool_results else _messages(body.messages, _OBJECT_HINT),
         bot=BotName(body.bot),

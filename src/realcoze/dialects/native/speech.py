@@ -5,24 +5,12 @@ The answer to the first is the sound itself; to the second `{"text": …}`.
 Source: docs/native-api.md, "Audio".
 """
 
-from dataclasses import dataclass
-
 import msgspec
 
 from realcoze.dialects.json_text import NotJson, read_json
 from realcoze.domain.ids import BotName
+from realcoze.domain.ports import Speech
 from realcoze.errors import BadRequest, UpstreamFailed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Speech:
-    """A text to be spoken; no `voice` means that of the settings."""
-
-    text: str
-    bot: BotName = BotName("")
-    voice: str = ""
-    format: str = "mp3"
-    speed: float = 1.0
 
 
 class _Speech(msgspec.Struct, kw_only=True):
@@ -41,19 +29,20 @@ _SPEECH = msgspec.json.Decoder(_Speech)
 _TEXT = msgspec.json.Decoder(_Text)
 
 
-def decode_speech(body: bytes) -> Speech:
-    """The body of a request.  Raises `BadRequest`."""
+def decode_speech(body: bytes) -> tuple[Speech, BotName]:
+    """The body of a request: what is to be spoken, and on whose account.  Raises `BadRequest`."""
     try:
         asked = read_json(body, _SPEECH)
     except NotJson as error:
         raise BadRequest(f"The body is not what /speech takes: {error}.", hint='Send {"text": "Hello"}.') from error
-    return Speech(text=asked.text, bot=BotName(asked.bot), voice=asked.voice, format=asked.format, speed=asked.speed)
+    speech = Speech(text=asked.text, voice=asked.voice, format=asked.format, speed=asked.speed)
+    return speech, BotName(asked.bot)
 
 
-def encode_speech(speech: Speech) -> bytes:
+def encode_speech(speech: Speech, bot: BotName) -> bytes:
     """A client's writing of it."""
     return msgspec.json.encode(
-        _Speech(text=speech.text, bot=speech.bot, voice=speech.voice, format=speech.format, speed=speech.speed)
+        _Speech(text=speech.text, bot=bot, voice=speech.voice, format=speech.format, speed=speech.speed)
     )
 
 

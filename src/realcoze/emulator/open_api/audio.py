@@ -36,12 +36,8 @@ class OpenAudio:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    def routes(self) -> list[web.RouteDef]:
-        """None: Studio has no audio."""
-        return []
-
     def more_routes(self) -> list[web.RouteDef]:
-        """All of coze.com's."""
+        """Studio has none of them."""
         guarded = self._desk.guarded
         return [
             web.post(audio.SPEECH_PATH, guarded(self._speech)),

@@ -19,7 +19,7 @@ from realcoze.emulator.fault import Fault, find_fault
 from realcoze.emulator.open_api.answer import answer
 from realcoze.emulator.open_api.delivery import place_of
 from realcoze.emulator.open_api.desk import LOGID, Desk
-from realcoze.emulator.open_api.exchange import conclude, conversation_for, entered, free, now
+from realcoze.emulator.open_api.exchange import conclude, conversation_for, entered, free, now, unoccupied
 from realcoze.emulator.open_api.fault import CHAT_FAULTS
 from realcoze.emulator.open_api.personality import Refused, Reply
 from realcoze.emulator.open_api.retelling import retold, rewritten
@@ -144,7 +144,7 @@ class OpenChats:
         fault = find_fault(" ".join(output.output for output in submission.tool_outputs), CHAT_FAULTS)
         if (early := await self._stage.instead(request, fault)) is not None:
             return early
-        conversation = self._desk.conversation(before.conversation_id)
+        conversation = unoccupied(self._desk, self._desk.conversation(before.conversation_id))
         bot = BOT_OF_ID.get(text_of(before.answer.begun.bot_id))
         ids = ChatIds(
             chat_id=before.id,

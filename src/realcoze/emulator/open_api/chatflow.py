@@ -44,10 +44,6 @@ class OpenChatflows:
     def routes(self) -> list[web.RouteDef]:
         return [web.post(calls.CHATFLOW_PATH, self._desk.guarded(self._chat))]
 
-    def more_routes(self) -> list[web.RouteDef]:
-        """Studio has them all."""
-        return []
-
     async def _chat(self, request: web.Request) -> Reply | web.StreamResponse:
         try:
             return await self._begin(request)

@@ -18,15 +18,19 @@ def conversation_for(desk: Desk, conversation_id: str, *, bot_id: str, is_saved:
     """The one that was asked for, or a new one.  Raises `Refused`."""
     state, personality = desk.state, desk.personality
     if conversation_id in state.conversations:
-        conversation = state.conversations[conversation_id]
-        if conversation.running is not None and personality.runs_one_chat_at_a_time:
-            raise Refused(4016, "Conversation occupied: another chat is running in it.")
-        return conversation
+        return unoccupied(desk, state.conversations[conversation_id])
     if conversation_id and not personality.makes_unknown_conversations:
         raise Refused(4002, f"invalid conversation {conversation_id[:40]}: not found")
     conversation = state.new_conversation(now(), bot_id=bot_id)
     if is_saved:
         state.keep_conversation(conversation)
+    return conversation
+
+
+def unoccupied(desk: Desk, conversation: Conversation) -> Conversation:
+    """The conversation, if a chat may run in it now.  Raises `Refused`."""
+    if conversation.running is not None and desk.personality.runs_one_chat_at_a_time:
+        raise Refused(4016, "Conversation occupied: another chat is running in it.")
     return conversation
 
 

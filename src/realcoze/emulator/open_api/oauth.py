@@ -24,6 +24,7 @@ from realcoze.dialects.json_text import NotJson
 from realcoze.emulator.open_api.assertion import Denied, OAuthApp
 from realcoze.emulator.open_api.desk import AiohttpHandler, Desk
 from realcoze.emulator.open_api.personality import JSON, Reply
+from realcoze.emulator.open_api.stage import Stage
 
 CLIENT_ID = "1100000000000000002"
 """The app that people log in to, from devices and by redirect."""
@@ -31,10 +32,12 @@ CLIENT_ID = "1100000000000000002"
 PAGE_PATH = "/oauth/device"
 KEPT = 1_000
 CODE_LIFE_S = 300
-LONGEST_S = oauth.LONGEST_S
 
 Trouble = Literal["down", "slow", "past", "slow_down"]
-"""What the next call for a token meets: an error 500, a wait until `go_on`, a token that is dead, a reproach."""
+"""What the next call for a token meets.
+
+An error 500, a wait until `go_on` or the emulator's end, a token that is dead, a reproach.
+"""
 
 Verdict = Literal["pending", "approved", "denied"]
 
@@ -64,8 +67,9 @@ class _Redirect:
 class OpenOAuth:
     """Routes for one aiohttp application."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, stage: Stage) -> None:
         self._desk = desk
+        self._stage = stage
         self.app = OAuthApp()
         self.troubles: deque[Trouble] = deque()
         """What the next calls for a token meet, one each."""
@@ -74,12 +78,8 @@ class OpenOAuth:
         self._redirects: OrderedDict[str, _Redirect] = OrderedDict()
         self._going = anyio.Event()
 
-    def routes(self) -> list[web.RouteDef]:
-        """None: Studio has no OAuth."""
-        return []
-
     def more_routes(self) -> list[web.RouteDef]:
-        """All of coze.com's."""
+        """Studio has none of them."""
         seen = self._desk.unguarded
         return [
             web.post(oauth.TOKEN_PATH, seen(_answered(self._token))),
@@ -108,7 +108,7 @@ class OpenOAuth:
         if trouble == "down":
             return Reply(b"<html>Internal Server Error</html>", 500, "text/html")
         if trouble == "slow":
-            await self._going.wait()
+            await self._stage.unless_closing(self._going.wait())
         if trouble == "slow_down":
             raise Denied("slow_down", "asked too often")
         call = _read(await request.read())
@@ -118,8 +118,8 @@ class OpenOAuth:
             jwt = request.headers.get("Authorization", "").removeprefix("Bearer ")
             self.app.check(jwt, audience=request.host, now=now)
             wished_s = 900 if call.duration_seconds is None else call.duration_seconds
-            if not 0 < wished_s <= LONGEST_S:
-                raise Denied("invalid_request", f"duration_seconds is from 1 to {LONGEST_S}")
+            if not 0 < wished_s <= oauth.LONGEST_S:
+                raise Denied("invalid_request", f"duration_seconds is from 1 to {oauth.LONGEST_S}")
             return self._given("czs_", int(now) + min(wished_s, life_s))
         if call.client_id != CLIENT_ID:
             raise Denied("invalid_client", "there is no such app")

@@ -7,19 +7,19 @@ from realcoze.emulator.delivery import Pace
 
 
 class Playback:
-    """`stuck_at` is a block that it never gets past; `pauses` are seconds before some of the blocks (from 1)."""
+    """`count` blocks, or with `stuck_at` so many of them and never more; `pauses` are seconds before some (from 1)."""
 
     def __init__(self, count: int, *, stuck_at: int | None = None, pauses: Mapping[int, float] | None = None) -> None:
         self.count = count
         self.done = 0
-        """How many blocks there are."""
+        """How many blocks have come."""
 
         self._stuck_at = count if stuck_at is None else stuck_at
         self._pauses = pauses or {}
         self._moved = asyncio.Event()
 
     async def play(self, pace: Pace | None, on_block: Callable[[], None]) -> None:
-        """Have them all come; `on_block` is called for each, before anybody who waits for it."""
+        """Have them come; `on_block` is called for each, before anybody who waits for it."""
         loop = asyncio.get_running_loop()
         while self.done < self.count and self.done != self._stuck_at:
             if pause_s := self._pauses.get(self.done + 1, 0.0):
@@ -30,7 +30,7 @@ class Playback:
             await asyncio.sleep(pace.wait_s(loop.time()) if pace else 0)
 
     async def reached(self, count: int) -> None:
-        """Return once there are that many blocks; at the latest when there are all."""
+        """Return once so many blocks have come, or all; never where it is stuck before that."""
         while self.done < min(count, self.count):
             await self._moved.wait()
 

@@ -20,7 +20,7 @@ CHAT_EVENTS = "conversation.chat."
 
 
 class ChatRun:
-    """`when_over` is called once, when it ends or is cancelled; `stuck_at` is a block that it never gets to.
+    """`when_over` is called once, when it ends or is cancelled; with `stuck_at` so many blocks come and never more.
 
     `before` is what the bot produced in the same chat until it waited for its caller.
     """
@@ -50,7 +50,7 @@ class ChatRun:
 
     @property
     def done(self) -> int:
-        """How many of its blocks there are."""
+        """How many of its blocks have come."""
         return self._playback.done
 
     @property
@@ -79,7 +79,7 @@ class ChatRun:
         await self._playback.play(pace, self._said)
 
     async def reached(self, count: int) -> None:
-        """Return once there are that many blocks; at the latest when there are all."""
+        """Return once so many blocks have come, or all; never where it is stuck before that."""
         await self._playback.reached(count)
 
     def cancel(self, word: str) -> None:

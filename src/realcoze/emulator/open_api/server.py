@@ -39,17 +39,16 @@ class OpenServer:
         wording = StudioWording() if settings.personality == "studio" else CozeWording()
         self._desk = Desk(settings, personality, self.state, listener, Plan(settings, time.monotonic))
         self._stage = Stage(self._desk)
-        self._chats = OpenChats(self._desk, self._stage)
-        self.oauth = OpenOAuth(self._desk)
-        self._others = (
+        self.oauth = OpenOAuth(self._desk, self._stage)
+        self._chatflows = OpenChatflows(self._desk, self._stage, wording)
+        self._parts = (
+            OpenChats(self._desk, self._stage),
             OpenConversations(self._desk),
             OpenFiles(self._desk),
             OpenCatalog(self._desk),
             OpenWorkflows(self._desk, self._stage, wording),
-            OpenChatflows(self._desk, self._stage, wording),
-            OpenAudio(self._desk),
-            self.oauth,
         )
+        self._parts_of_coze_com = (OpenAudio(self._desk), self.oauth)
 
     @property
     def seen(self) -> OpenSeen:
@@ -61,11 +60,11 @@ class OpenServer:
         self._desk.refusals.append(Refused(code, text))
 
     def routes(self) -> list[web.RouteDef]:
-        parts = (self._chats, *self._others)
-        routes = [route for part in parts for route in part.routes()]
+        routes = [route for part in (*self._parts, self._chatflows) for route in part.routes()]
         if self.settings.personality == "studio":
             return [*routes, *self._desk.nothing_else()]
-        return [*routes, *(route for part in parts for route in part.more_routes())]
+        more = [route for part in (*self._parts, *self._parts_of_coze_com) for route in part.more_routes()]
+        return [*routes, *more]
 
     async def close(self) -> None:
         """End the turns, and the streams that rest."""

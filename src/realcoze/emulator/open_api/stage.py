@@ -59,6 +59,15 @@ class Stage:
         headers = {**raw.headers, self._desk.personality.logid_header: request[LOGID]}
         return web.Response(status=raw.status, body=raw.body, content_type=raw.content_type, headers=headers)
 
+    async def unless_closing(self, wait: Coroutine[Any, Any, object]) -> None:
+        """Wait, but no longer than the emulator is there."""
+        waits = {asyncio.ensure_future(each) for each in (wait, self._closing.wait())}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+
     async def close(self) -> None:
         """End the turns, and the streams that rest."""
         self._closing.set()

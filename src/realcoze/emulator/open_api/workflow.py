@@ -5,7 +5,7 @@ Source: docs/protocol/openapi-v3.md §10; docs/protocol/studio-web.md §5.5.
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
@@ -30,7 +30,17 @@ HISTORY_PATH = "/v1/workflows/{id}/run_histories/{execute_id}"
 STUDIO_HISTORY_PATH = "/v1/workflow/get_run_history"
 UNKNOWN = "Requested resource workflow_id={} does not exist, or it is not published."
 
-Begun = Callable[[web.Request], Awaitable[tuple[WorkflowRun, Fault | None]]]
+
+@dataclass(frozen=True, slots=True)
+class _Leg:
+    """What is to be played of a run, which knows nothing of it until nothing refuses it any more."""
+
+    run: WorkflowRun
+    play: Play
+    fault: Fault | None
+
+
+Asked = Callable[[web.Request], Awaitable[_Leg]]
 
 
 class OpenWorkflows:
@@ -60,13 +70,13 @@ class OpenWorkflows:
         ]
 
     async def _run(self, request: web.Request) -> Reply | web.StreamResponse:
-        return await self._whole(request, self._begun)
+        return await self._whole(request, self._new)
 
     async def _resume(self, request: web.Request) -> Reply | web.StreamResponse:
         return await self._whole(request, self._resumed)
 
     async def _stream_run(self, request: web.Request) -> Reply | web.StreamResponse:
-        return await self._streamed(request, self._begun)
+        return await self._streamed(request, self._new)
 
     async def _stream_resume(self, request: web.Request) -> Reply | web.StreamResponse:
         return await self._streamed(request, self._resumed)
@@ -78,32 +88,33 @@ class OpenWorkflows:
         query = request.query
         return self._found(query.get("execute_id", ""), query.get("workflow_id", ""), request[LOGID])
 
-    async def _whole(self, request: web.Request, begun: Begun) -> Reply | web.StreamResponse:
-        run, fault = await begun(request)
-        if (early := await self._stage.instead(request, fault)) is not None:
+    async def _whole(self, request: web.Request, asked: Asked) -> Reply | web.StreamResponse:
+        leg = await asked(request)
+        if (early := await self._stage.instead(request, leg.fault)) is not None:
             return early
+        run = leg.run
         if run.workflow.name in CAN_ASK and not self._wording.runs_askers_whole:
             raise Refused(6039, "The workflow can be interrupted, and cannot run synchronously.")
-        self._play(run, fault)
+        self._play(leg)
         await run.reached(len(run.blocks))
         return self._wording.whole(run, request[LOGID])
 
-    async def _streamed(self, request: web.Request, begun: Begun) -> Reply | web.StreamResponse:
+    async def _streamed(self, request: web.Request, asked: Asked) -> Reply | web.StreamResponse:
         try:
-            run, fault = await begun(request)
+            leg = await asked(request)
         except Refused as refused:
             return self._refused(request, refused)
         except BadRequest as error:
             return self._refused(request, Refused(4000, error.message))
-        if (early := await self._stage.instead(request, fault)) is not None:
+        if (early := await self._stage.instead(request, leg.fault)) is not None:
             return early
-        self._play(run, fault)
-        return await self._stage.stream(request, run, run.blocks, fault)
+        self._play(leg)
+        return await self._stage.stream(request, leg.run, leg.run.blocks, leg.fault)
 
     def _refused(self, request: web.Request, refused: Refused) -> Reply:
         return self._wording.stream_refusal(self._desk.personality, request.path, refused, request[LOGID])
 
-    async def _begun(self, request: web.Request) -> tuple[WorkflowRun, Fault | None]:
+    async def _new(self, request: web.Request) -> _Leg:
         """A new run; its fault is a mark in any of its parameters."""
         call = calls.decode_run(await request.read())
         self._desk.seen.runs.append(call)
@@ -120,13 +131,9 @@ class OpenWorkflows:
             find_file=self._desk.state.find_file,
         )
         run = WorkflowRun(execute_id, workflow, play, now())
-        self._runs[run.id] = run
-        while len(self._runs) > RUNS:
-            self._runs.popitem(last=False)
-        self._desk.note(WireNote("call", f"workflow {workflow.name}", 0, run.id))
-        return run, find_fault(" ".join(_texts(given)), WORKFLOW_FAULTS)
+        return _Leg(run, play, find_fault(" ".join(_texts(given)), WORKFLOW_FAULTS))
 
-    async def _resumed(self, request: web.Request) -> tuple[WorkflowRun, Fault | None]:
+    async def _resumed(self, request: web.Request) -> _Leg:
         """A run that waits, with one more answer; its fault is a mark in that."""
         call = calls.decode_resume(await request.read())
         self._desk.seen.resumes.append(call)
@@ -140,10 +147,12 @@ class OpenWorkflows:
         if len(run.play_of.answers) >= calls.MOST_RESUMES:
             raise Refused(4000, f"The workflow was resumed {calls.MOST_RESUMES} times, which is the limit.")
         answers = (*run.play_of.answers, call.resume_data)
-        run.play_of = replace(run.play_of, answers=answers, event_id=f"{run.id}/{next(self._desk.state.ids)}")
-        return run, find_fault(call.resume_data, WORKFLOW_FAULTS)
+        play = replace(run.play_of, answers=answers, event_id=f"{run.id}/{next(self._desk.state.ids)}")
+        return _Leg(run, play, find_fault(call.resume_data, WORKFLOW_FAULTS))
 
-    def _play(self, run: WorkflowRun, fault: Fault | None) -> None:
+    def _play(self, leg: _Leg) -> None:
+        run, fault, run.play_of = leg.run, leg.fault, leg.play
+        self._keep(run)
         run.begin_leg(
             retold(perform(run.workflow.name, run.play_of), fault),
             self._wording.encoder(debug_url=run.debug_url),
@@ -151,6 +160,14 @@ class OpenWorkflows:
             stuck_after=fault.after if fault and fault.name == "stuck" else None,
         )
         self._stage.play(run.play(self._stage.pace()))
+
+    def _keep(self, run: WorkflowRun) -> None:
+        if run.id in self._runs:
+            return
+        self._runs[run.id] = run
+        while len(self._runs) > RUNS:
+            self._runs.popitem(last=False)
+        self._desk.note(WireNote("call", f"workflow {run.workflow.name}", 0, run.id))
 
     def _workflow(self, workflow_id: str) -> EmulatedWorkflow:
         workflow = WORKFLOW_OF_ID.get(workflow_id)

@@ -84,7 +84,7 @@ class WorkflowRun:
         await self._playback.play(pace, lambda: None)
 
     async def reached(self, count: int) -> None:
-        """Return once there are that many blocks; at the latest when there are all."""
+        """Return once so many blocks have come, or all; never where it is stuck before that."""
         await self._playback.reached(count)
 
 

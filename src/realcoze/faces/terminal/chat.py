@@ -26,7 +26,7 @@ from realcoze.faces.terminal.greeting import talking_to
 from realcoze.faces.terminal.keys import prompt_session, result_prompt, unechoed, unless_interrupted
 from realcoze.faces.terminal.printable import printable
 from realcoze.faces.terminal.recording import Recording
-from realcoze.faces.terminal.results import ask_results
+from realcoze.faces.terminal.results import ask_again, ask_results
 from realcoze.faces.terminal.screen import AnswerScreen
 from realcoze.faces.terminal.transcript import encode_transcript
 from realcoze.gateway.chat import Gateway
@@ -193,20 +193,27 @@ class Chat:
                 self._waiting = None
                 self._note("[stopped]")
                 break
-            if (reply := self._finish(fold)) is None:
-                return None
-            next_request = await self._after(reply, next_request)
+            try:
+                reply = fold.finish()
+            except RealcozeError as error:
+                if not await self._failed(error, next_request, has_text=bool(fold.text)):
+                    return None
+            else:
+                self._finish(reply)
+                next_request = await self._after(reply, next_request)
         return said
 
-    def _finish(self, fold: Fold) -> Reply | None:
-        """Show what came with the answer; None when the turn failed, which then leaves no history."""
-        try:
-            reply = fold.finish()
-        except RealcozeError as error:
-            mark = "[interrupted] " if fold.text else ""
-            self._fail(f"{mark}{explain(error)}")
-            self._waiting = self._waiting if error.retryable else None
-            return None
+    async def _failed(self, error: RealcozeError, request: Request, *, has_text: bool) -> bool:
+        """Say why a turn failed, which then leaves no history; whether it is to be asked for again."""
+        mark = "[interrupted] " if has_text else ""
+        self._fail(f"{mark}{explain(error)}")
+        if request.tool_results and error.retryable and not has_text:
+            return await ask_again(self._result_prompt)
+        self._waiting = self._waiting if error.retryable else None
+        return False
+
+    def _finish(self, reply: Reply) -> None:
+        """Show what came with the answer."""
         self._waiting = reply if reply.interrupt is not None else None
         if reply.interrupt is not None:
             self._put(reply.interrupt, reply.text)
@@ -217,7 +224,6 @@ class Chat:
             self._console.print()
         for number, text in enumerate(self._suggestions, start=1):
             self._note(f"/{number}  {text}")
-        return reply
 
     def _put(self, interrupt: Interrupt, text: str) -> None:
         """Show a question as far as the text has not, and how it is answered."""

@@ -1,8 +1,10 @@
 """A spoken answer as a file: PCM becomes a WAV, anything else is written as it came."""
 
 import io
+import re
 import time
 import wave
+from contextlib import suppress
 from itertools import chain, count
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from realcoze.domain.event import AudioDelta
 PCM = "pcm"
 RATE_HZ, BYTES, CHANNELS = 24_000, 2, 1
 """Of Coze's PCM: docs/protocol/openapi-v3.md §13."""
+
+_SUFFIX = re.compile("[A-Za-z0-9]{1,8}")
 
 
 class Recording:
@@ -41,13 +45,14 @@ class Recording:
 def _written(folder: Path, sound: bytes, sound_format: str) -> Path:
     is_pcm = sound_format == PCM
     # A bot's word for the format must not lead out of the folder.
-    suffix = "wav" if is_pcm else sound_format if sound_format.isalnum() else "audio"
+    suffix = "wav" if is_pcm else sound_format if _SUFFIX.fullmatch(sound_format) else "audio"
     stem = time.strftime("answer-%Y%m%d-%H%M%S")
     names = chain([f"{stem}.{suffix}"], (f"{stem}-{number}.{suffix}" for number in count(2)))
-    path = next(path for name in names if not (path := folder / name).exists())
-    with path.open("xb") as file:
-        file.write(_wav(sound) if is_pcm else sound)
-    return path
+    while True:
+        path = folder / next(names)
+        with suppress(FileExistsError), path.open("xb") as file:
+            file.write(_wav(sound) if is_pcm else sound)
+            return path
 
 
 def _wav(pcm: bytes) -> bytes:

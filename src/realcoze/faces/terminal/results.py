@@ -30,3 +30,13 @@ async def ask_results(
         output = line.strip().encode(errors="replace").decode()
         results.append(ToolResult(call_id=call.call_id, output=output or DONE))
     return tuple(results)
+
+
+async def ask_again(prompt: PromptSession[str]) -> bool:
+    """Offer to hand the same results in once more; whether somebody does not give up."""
+    try:
+        with patch_stdout(raw=True):
+            await prompt.prompt_async("Enter hands the same results in again, Ctrl-C gives up> ")
+    except (EOFError, KeyboardInterrupt):
+        return False
+    return True

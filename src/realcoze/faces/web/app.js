@@ -12,6 +12,7 @@ import { startFollowing, stayAtEnd, toEnd } from "./follow.js";
 import { forget, keep, keepOpened, keptConversations, newConversation, openedId, watchOtherTabs } from "./kept.js";
 import { nodeOf, spoken, update } from "./messages.js";
 import { botNames, converse, handIn } from "./server.js";
+import { release } from "./sound.js";
 import { say, speak } from "./words.js";
 
 const SHORTEST_PAUSE_MS = 40;
@@ -43,7 +44,7 @@ function ask({ text, attachments, replaces }) {
   const waiting = current.messages.findLast((message) => message.state === "waiting");
   if (waiting) giveUp(waiting);
   const place = current.messages.indexOf(replaces);
-  if (place >= 0) current.messages.length = place;
+  if (place >= 0) cut(current, place);
   current.messages.push({ role: "user", text, attachments });
   if (place === 0 || !current.title) current.title = (text || attachments[0].name).slice(0, 80);
   run(current);
@@ -54,22 +55,33 @@ function ask({ text, attachments, replaces }) {
 function again(message) {
   const place = current.messages.indexOf(message);
   if (isRunning() || place < 1) return;
-  current.messages.length = place;
+  cut(current, place);
   run(current);
 }
 
-/** Lets an answer go on with the results that it waits for. */
+/** Takes the messages from a place on out of a conversation. */
+function cut({ messages }, place) {
+  release(messages.splice(place));
+}
+
+/** Lets an answer go on with the results that it waits for; it keeps them, and waits on, if they are not taken. */
 function hand(message, results) {
   if (isRunning() || !current?.messages.includes(message)) return;
-  message.steps.push(...results.map(({ output }, place) => (
-    { kind: "result", title: message.calls[place].name, body: output })));
-  Object.assign(message, { state: "running", calls: null });
-  follow(current, message, (doing) => handIn(results, message, doing));
+  const { calls } = message;
+  const taken = () => {
+    message.steps.push(...results.map(({ output }, place) => ({ kind: "result", title: calls[place].name, body: output })));
+    Object.assign(message, { calls: null, results: null });
+  };
+  Object.assign(message, { state: "running", error: null, results });
+  follow(current, message, async (doing) => {
+    await handIn(results, message, { ...doing, taken });
+    if (message.calls === calls) message.state = "waiting";
+  });
 }
 
 /** Somebody asks something else instead. */
 function giveUp(message) {
-  Object.assign(message, { state: "stopped", calls: null });
+  Object.assign(message, { state: "givenUp", error: null, calls: null, results: null });
   update(message);
 }
 
@@ -200,6 +212,7 @@ function remove(conversation) {
   runs.get(conversation.id)?.abort.abort();
   conversations = conversations.filter((each) => each !== conversation);
   forget(conversation);
+  release(conversation.messages);
   if (conversation === current) open(null);
   else drawConversations();
   $("new-conversation").focus();
@@ -207,6 +220,7 @@ function remove(conversation) {
     conversations = [...conversations, conversation].sort((one, other) => other.changed - one.changed);
     keepOrTell(conversation);
     hideBanner();
+    conversation.messages.forEach(update);
     open(conversation);
   } });
 }
@@ -227,7 +241,7 @@ function takeFromOtherTab(id, conversation) {
   if (runs.has(id)) return;
   const place = conversations.findIndex((each) => each.id === id);
   const wasOpen = current?.id === id;
-  if (place >= 0) conversations.splice(place, 1);
+  for (const { messages } of place >= 0 ? conversations.splice(place, 1) : []) release(messages);
   if (conversation) conversations.push(conversation);
   conversations.sort((one, other) => other.changed - one.changed);
   if (wasOpen) {
@@ -245,7 +259,7 @@ async function start() {
   conversations = keptConversations();
   current = conversations.find((each) => each.id === openedId()) ?? null;
   for (const { messages } of conversations) {
-    for (const message of messages) if (message.state === "running") message.state = "broken";
+    for (const message of messages) if (message.state === "running") message.state = message.calls ? "waiting" : "broken";
   }
   startComposer({ ask, tell: banner, editLast: () => {
     const last = isRunning() ? undefined : current?.messages.findLast((message) => message.role === "user");

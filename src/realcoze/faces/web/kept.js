@@ -3,8 +3,8 @@
 //
 // A conversation: {id, title, bot, changed, messages}.  A message of the user: {role: "user", text,
 // attachments: [{key, contentType, name, thumb, bot}]}.  One of the bot: {role: "bot", bot, texts, steps,
-// suggestions, state: "running" | "done" | "waiting" | "stopped" | "broken", error, and where there is one place,
-// calls, interrupt (wanted.js), isSpoken (sound.js)}.
+// suggestions, state: "running" | "done" | "waiting" | "givenUp" | "stopped" | "broken", error, and where there
+// is one place, calls, results, interrupt (wanted.js), isSpoken (sound.js)}.
 
 const PREFIX = "realcoze.conversation.";
 const OPENED = "realcoze.opened";

@@ -29,15 +29,19 @@ export function spoken(answer) {
 
 /** Why an answer that is not whole ended: what it means for the reader, what happened, what to do. */
 export function endOf(answer) {
-  if (answer.state === "waiting") return [say("toolsWanted")];
+  if (answer.state === "waiting") return [...causeOf(answer), say("toolsWanted")];
   if (answer.state === "done" || answer.state === "running") return [];
   const hasText = answer.texts.length > 0;
+  if (answer.state === "givenUp") return [say("toolsGivenUp")];
   if (answer.state === "stopped") return [say(hasText ? "stopped" : "stoppedEarly")];
   const { error } = answer;
-  return [
-    hasText ? say("incomplete") : error ? "" : say("noAnswer"),
-    error ? sayCode(error.code) ?? "" : "", error?.message ?? "", error?.hint ?? "",
-  ].filter(Boolean);
+  return [hasText ? say("incomplete") : error ? "" : say("noAnswer"), ...causeOf(answer)].filter(Boolean);
+}
+
+const isUnended = ({ state }) => ["givenUp", "stopped", "broken"].includes(state);
+
+function causeOf({ error }) {
+  return error ? [sayCode(error.code) ?? "", error.message ?? "", error.hint ?? ""].filter(Boolean) : [];
 }
 
 function viewOf(message, does) {
@@ -77,7 +81,7 @@ function answerView(message, does) {
   function update() {
     const isRunning = message.state === "running";
     node.setAttribute("aria-busy", String(isRunning));
-    node.classList.toggle("broken", ["stopped", "broken"].includes(message.state) && message.texts.length > 0);
+    node.classList.toggle("broken", isUnended(message) && message.texts.length > 0);
     steps.update();
     while (texts.children.length > message.texts.length) texts.lastElementChild.remove();
     message.texts.forEach((text, place) => {
@@ -94,9 +98,9 @@ function answerView(message, does) {
 function footOf(message, does) {
   return [
     player(message),
-    message.state === "waiting" ? resultsForm(message.calls, (results) => does.hand(message, results)) : null,
+    message.state === "waiting" ? resultsForm(message, causeOf(message), (results) => does.hand(message, results)) : null,
     message.state === "done" && message.interrupt ? element("p", { className: "asks" }, say("answerWanted")) : null,
-    message.state === "stopped" || message.state === "broken" ? notice(message, does) : null,
+    isUnended(message) ? notice(message, does) : null,
     message.texts.length
       ? element("div", { className: "tools" }, copyButton(() => message.texts.join("\n\n"))) : null,
     message.suggestions.length

@@ -32,16 +32,17 @@ export async function converse({ messages }, answer, doing) {
   await ask({ messages: history(messages), ...resumption(messages) }, answer, doing);
 }
 
-/** The same for an answer that waits for these results of tools: it goes on. */
+/** The same for an answer that waits for these results of tools: it goes on, and `taken()` is called once it does. */
 export async function handIn(results, answer, doing) {
   await ask({ tool_results: results, ...answer.place }, answer, doing);
 }
 
-async function ask(question, answer, { signal, changed }) {
+async function ask(question, answer, { signal, changed, taken }) {
   const body = JSON.stringify({ bot: answer.bot || undefined, ...question });
   try {
     const response = await call("/?stream=true&subscribe=3,4,6,7", { method: "POST", body, signal,
       headers: { Accept: "application/x-ndjson", "Content-Type": "application/json" } });
+    taken?.();
     await take(response.body, answer, changed);
   } catch (error) {
     if (signal.aborted) answer.state = "stopped";

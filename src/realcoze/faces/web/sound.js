@@ -9,12 +9,22 @@ const HEADER_BYTES = 44;
 
 const heard = new WeakMap();  // an answer → {format, pieces, address}
 
-/** Takes a piece of it. */
+/** Takes a piece of it; a player that was made before is without it. */
 export function hear(answer, { data, format }) {
   answer.isSpoken = true;
+  release([answer]);
   const sound = heard.get(answer) ?? { format, pieces: [], address: null };
   sound.pieces.push(Uint8Array.from(atob(data), (character) => character.charCodeAt(0)));
   heard.set(answer, sound);
+}
+
+/** Gives back what the players of these messages hold; one that is drawn again gets it anew. */
+export function release(messages) {
+  for (const sound of messages.map((message) => heard.get(message))) {
+    if (!sound?.address) continue;
+    URL.revokeObjectURL(sound.address);
+    sound.address = null;
+  }
 }
 
 /** The player of an answer that has ended, or the note; null for one that is not spoken. */

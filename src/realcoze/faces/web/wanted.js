@@ -1,6 +1,7 @@
 // What a bot waits for: the results of tools, which the reader hands in, or an answer, which the next message is.
 //
-// An answer in the state "waiting" has `calls`, [{id, name, arguments}]; one that asked has `interrupt`.  Both
+// An answer in the state "waiting" has `calls`, [{id, name, arguments}], and, where handing in failed, the `results`
+// that were typed and the `error`; one that asked has `interrupt`.  Both
 // have `place`, {chat_id, conversation_id}, by which the server finds the turn again.
 
 import { element } from "./dom.js";
@@ -8,12 +9,14 @@ import { say } from "./words.js";
 
 const DONE = "done";  // what an empty box stands for; the bot reads it, so it is in no language of ours
 
-/** The form for the results; `hand(results)` is called with [{call_id, output}]. */
-export function resultsForm(calls, hand) {
-  const boxes = calls.map(({ name }) => element("textarea", { rows: 2, "aria-label": `${say("resultOf")} ${name}`,
-    placeholder: say("orDone") }));
+/** The form for the results, with why they were not taken; `hand(results)` is called with [{call_id, output}]. */
+export function resultsForm({ calls, results }, reasons, hand) {
+  const typed = (place) => (results?.[place].output === DONE ? "" : results?.[place].output ?? "");
+  const boxes = calls.map(({ name }, place) => element("textarea", { rows: 2, "aria-label": `${say("resultOf")} ${name}`,
+    placeholder: say("orDone") }, typed(place)));
   const form = element(
     "form", { className: "calls" },
+    reasons.length ? element("div", { className: "notice error" }, ...reasons.map((text) => element("p", {}, text))) : null,
     element("p", {}, element("strong", {}, say("toolsWanted"))),
     ...calls.map((call, place) => element("div", { className: "call" },
       element("strong", {}, call.name), element("pre", {}, call.arguments), boxes[place])),

@@ -13,6 +13,7 @@ from realcoze.dialects.coze_open.chat import chat_target, encode_chat
 from realcoze.dialects.coze_open.ending import NEXT_MESSAGE, REPLY_MESSAGE
 from realcoze.dialects.coze_open.stream import NOTHING_TOLD, ChatStreamDecoder, Told
 from realcoze.dialects.coze_open.workflow_stream import WorkflowStreamDecoder
+from realcoze.domain.content import Text
 from realcoze.domain.event import Event
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.domain.message import split_at_answer
@@ -46,8 +47,8 @@ class Asking:
     target: str
     body: bytes
     new_decoder: Callable[[], Decoder]
-    is_workflow: bool = False
-    """Its nodes may be silent for long, and nothing of it can be asked for afterwards."""
+    may_be_silent: bool = False
+    """The nodes of a workflow may take their time (`workflow_idle`)."""
 
     is_kept: bool = True
     """Coze keeps the turn: it can be stopped, and asked for when its stream breaks off."""
@@ -62,12 +63,22 @@ def asking_for(request: Request, target: Target, *, user_id: str, new_name: str,
     `new_name` is for a conversation that has to have one: nobody else's.  `told` is what the turn that
     waits has told of its chat, where that is known.
     """
+    if not target.saves_history and target.kind != "bot":
+        raise BadRequest(
+            f"Coze keeps what a {target.kind} does; it cannot be private.",
+            code="not_supported_by_upstream",
+            hint="Set `private` to false.",
+        )
+    answer = _answer_of(request)
     if target.kind == "workflow":
-        return _workflow(request, target, user_id)
-    if results := _results(request):
+        return _workflow(request, target, user_id, answer)
+    results, resume = request.tool_results, request.resume
+    if resume is not None and resume.kind == REPLY_MESSAGE:
+        results = (ToolResult(call_id=resume.event_id, output=answer),)
+    if results:
         return _submission(request, target, results, told)
-    if request.resume is not None:
-        request = replace(request, messages=split_at_answer(request.messages)[1])
+    if resume is not None:
+        request = _answering(request, resume)
     if target.kind == "chatflow":
         return _chatflow(request, target, user_id, new_name)
     return Asking(
@@ -78,6 +89,30 @@ def asking_for(request: Request, target: Target, *, user_id: str, new_name: str,
     )
 
 
+def _answer_of(request: Request) -> str:
+    """The words that answer the question of a turn that waits; none where there is no question.
+
+    Raises `BadRequest` for an answer that Coze's calls have no place for.
+    """
+    if request.resume is None:
+        return ""
+    if request.tool_results:
+        raise BadRequest("A turn waits for results of tools or for an answer, and not for both.")
+    last = request.messages[-1] if request.messages else None
+    if last is None or not last.text or any(not isinstance(part, Text) for part in last.parts):
+        raise BadRequest("The answer to a question is words, in the last message.")
+    return last.text
+
+
+def _answering(request: Request, resume: Resume) -> Request:
+    """The chat that answers a question by being the next of its conversation."""
+    if resume.kind != NEXT_MESSAGE:
+        raise BadRequest(_no_such_question(resume), code="not_supported_by_upstream")
+    if not request.conversation_id:
+        raise BadRequest("A question of this kind is answered in its conversation; conversation_id is missing.")
+    return replace(request, messages=split_at_answer(request.messages)[1])
+
+
 def _chatflow(request: Request, target: Target, user_id: str, new_name: str) -> Asking:
     """Studio begins no conversation of a chatflow that has neither id nor name (studio-web §5.5)."""
     if not request.conversation_id:
@@ -86,10 +121,10 @@ def _chatflow(request: Request, target: Target, user_id: str, new_name: str) -> 
     body = workflow.encode_chatflow(
         request, workflow_id=target.id, bot_id=target.bot_id, app_id=target.app_id, user_id=user_id
     )
-    return Asking(target=workflow.CHATFLOW_PATH, body=body, new_decoder=ChatStreamDecoder, is_workflow=True)
+    return Asking(target=workflow.CHATFLOW_PATH, body=body, new_decoder=ChatStreamDecoder, may_be_silent=True)
 
 
-def _workflow(request: Request, target: Target, user_id: str) -> Asking:
+def _workflow(request: Request, target: Target, user_id: str, answer: str) -> Asking:
     resume = request.resume
     if request.tool_results:
         raise BadRequest("A workflow takes no results of tools; it asks questions.", code="not_supported_by_upstream")
@@ -104,20 +139,9 @@ def _workflow(request: Request, target: Target, user_id: str) -> Asking:
         )
         path = workflow.STREAM_PATH
     else:
-        answer = request.messages[-1].text
         body = workflow.encode_resume(target.id, event_id=resume.event_id, kind=resume.kind, answer=answer)
         path = workflow.RESUME_PATH
-    return Asking(target=path, body=body, new_decoder=WorkflowStreamDecoder, is_workflow=True, is_kept=False)
-
-
-def _results(request: Request) -> tuple[ToolResult, ...]:
-    """What the turn that waits is given: results of tools, or the words that answer its question."""
-    resume = request.resume
-    if resume is None or resume.kind == NEXT_MESSAGE:
-        return request.tool_results
-    if resume.kind != REPLY_MESSAGE:
-        raise BadRequest(_no_such_question(resume), code="not_supported_by_upstream")
-    return (ToolResult(call_id=resume.event_id, output=request.messages[-1].text),)
+    return Asking(target=path, body=body, new_decoder=WorkflowStreamDecoder, may_be_silent=True, is_kept=False)
 
 
 def _submission(request: Request, target: Target, results: Iterable[ToolResult], told: Told | None) -> Asking:
@@ -136,7 +160,7 @@ def _submission(request: Request, target: Target, results: Iterable[ToolResult],
         target=submission.submission_target(request.conversation_id, request.chat_id),
         body=submission.encode_submission(results),
         new_decoder=partial(ChatStreamDecoder, told=told or NOTHING_TOLD),
-        is_workflow=target.kind == "chatflow",
+        may_be_silent=target.kind == "chatflow",
         can_recover=told is not None,
     )
 

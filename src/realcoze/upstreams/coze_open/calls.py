@@ -14,12 +14,16 @@ from realcoze.dialects.coze_open.objects import Chat, Message
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.domain.ports import Sound
 from realcoze.errors import RealcozeError, UpstreamDenied
-from realcoze.transports.http import ANSWER_BYTES, HttpClient, Valve
+from realcoze.transports.http import ANSWER_BYTES, HttpClient
+from realcoze.transports.pushed import Valve
 from realcoze.upstreams.coze_open.settings import OpenSettings
 from realcoze.upstreams.coze_open.tokens import Tokens
 from realcoze.upstreams.credentials import Secret
 
 USER_AGENT = "realcoze"
+
+REFUSAL_BYTES = 64 << 10
+"""More than a refusal has."""
 SPEECH_BYTES = 64 << 20
 """More than 1024 bytes of text make, even at a fifth of the speed as a WAV."""
 
@@ -155,7 +159,7 @@ class Calls:
                 method, self._base + target, headers=headers, body=body, reply_s=reply_s, max_bytes=max_bytes
             )
             taken = answer.status, answer.headers, answer.body
-            if not is_token_refused(*taken) or not self.tokens.refuse(token):
+            if len(answer.body) > REFUSAL_BYTES or not is_token_refused(*taken) or not self.tokens.refuse(token):
                 return taken
 
 

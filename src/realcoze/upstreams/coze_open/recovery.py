@@ -13,15 +13,18 @@ from typing import TypeVar
 
 import anyio
 
-from realcoze.dialects.coze_open.ending import ENDED
+from realcoze.dialects.coze_open.ending import COMPLETE, ENDED
 from realcoze.dialects.coze_open.objects import Chat, Message
-from realcoze.errors import RealcozeError, Truncated, UpstreamDenied, UpstreamTimeout
+from realcoze.errors import NotFound, Overloaded, RateLimited, RealcozeError, Truncated, UpstreamFailed, UpstreamTimeout
 from realcoze.upstreams.coze_open.calls import Calls
 from realcoze.upstreams.coze_open.turn import Turn
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_PASSING = (UpstreamFailed, UpstreamTimeout, Truncated, RateLimited, Overloaded)
+"""After these another call may go better."""
 
 
 class Recovery:
@@ -47,7 +50,7 @@ class Recovery:
         """
         waits = islice(_waits(self._first_s), self._most_calls - 1)
         chat = await _asked(lambda: self._ended(turn), waits)
-        messages = await _asked(lambda: self._messages(turn), chain((0.0,), waits)) if chat else None
+        messages = await _asked(lambda: self._messages(turn, chat), chain((0.0,), waits)) if chat else None
         if chat is None or messages is None:
             broken.hint = "Coze was asked for the rest of the answer, and did not have it."
             raise broken
@@ -56,11 +59,18 @@ class Recovery:
 
     async def _ended(self, turn: Turn) -> Chat | None:
         """The chat if nothing more will come of it."""
-        chat = await self._calls.chat(turn.conversation_id, turn.chat_id)
-        return chat if chat.status in ENDED else None
+        try:
+            chat = await self._calls.chat(turn.conversation_id, turn.chat_id)
+        except NotFound:
+            turn.has_ended_at_coze = True
+            raise
+        turn.has_ended_at_coze = chat.status in ENDED
+        return chat if turn.has_ended_at_coze else None
 
-    async def _messages(self, turn: Turn) -> list[Message]:
-        return await self._calls.messages(turn.conversation_id, turn.chat_id)
+    async def _messages(self, turn: Turn, chat: Chat) -> list[Message] | None:
+        """All that the bot produced; that of a chat which is complete is never nothing, but may come late."""
+        messages = await self._calls.messages(turn.conversation_id, turn.chat_id)
+        return messages if messages or chat.status != COMPLETE else None
 
 
 def _waits(first_s: float) -> Iterator[float]:
@@ -77,11 +87,11 @@ async def _asked(call: Callable[[], Awaitable[T | None]], waits: Iterator[float]
         await anyio.sleep(wait_s)
         try:
             found = await call()
-        except UpstreamDenied as error:
-            log.info("the rest of an answer may not be asked for: %s", error)
-            return None
-        except RealcozeError as error:
+        except _PASSING as error:
             log.info("the rest of an answer was not to be had: %s", error)
+        except RealcozeError as error:
+            log.info("the rest of an answer is not to be had: %s", error)
+            return None
         else:
             if found is not None:
                 return found

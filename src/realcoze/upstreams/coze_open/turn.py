@@ -1,18 +1,17 @@
 """One attempt at a turn: the bytes of its answer in, events out, and how long it may still wait."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
-
-import anyio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from realcoze.dialects.coze_open.envelope import logid_of, raise_refusal
 from realcoze.dialects.coze_open.objects import Chat, Message
 from realcoze.dialects.coze_open.stream import ChatStreamDecoder, Told
-from realcoze.domain.event import ENDS, Event, InputRequested, ToolCallsRequested, TurnFailed, TurnStarted
+from realcoze.domain.event import ENDS, Event, InputRequested, TextDelta, ToolCallsRequested, TurnFailed, TurnStarted
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.domain.ports import Sink
-from realcoze.errors import RealcozeError, Truncated, UpstreamFailed, UpstreamTimeout
-from realcoze.transports.http import Valve
+from realcoze.errors import RealcozeError, UpstreamFailed, UpstreamTimeout
+from realcoze.transports.pushed import Valve
 from realcoze.upstreams.coze_open.asking import Asking
 from realcoze.upstreams.coze_open.settings import Deadlines
 
@@ -40,21 +39,25 @@ class Turn:
         self._valve = valve
         self._deadlines = deadlines
         self._on_started = on_started
-        self._first_s = deadlines.workflow_idle if asking.is_workflow else deadlines.first_event
-        self._idle_s = deadlines.workflow_idle if asking.is_workflow else deadlines.idle
+        self._first_s = deadlines.workflow_idle if asking.may_be_silent else deadlines.first_event
+        self._idle_s = deadlines.workflow_idle if asking.may_be_silent else deadlines.idle
         self._decoder = asking.new_decoder()
+        self._chat = self._decoder if isinstance(self._decoder, ChatStreamDecoder) else None
         self._refusal: tuple[int, Mapping[str, str], bytearray] | None = None
         self._logid: str | None = None
         self._error: RealcozeError | None = None
         # Of the loop itself: anyio.current_time() asks which loop that is, at a tenth of a token's cost (2026-11-22).
-        self._now = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
+        self._now = self._loop.time
         self._last_at = self._now()
         self._beats = 0
         self._has_event = False
         self._waits = False
         self._is_ending = False
-        self._turned = anyio.Event()
-        """Set when another deadline begins to count, which may be sooner than the one before."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._give_up: Callable[[], None] = _nothing
+        self.has_ended_at_coze = False
+        """Coze has said that the chat has ended, or is not there: there is nothing to stop."""
         self.is_over = False
         """The sink has had the event that ends the turn, or Coze said that it failed."""
 
@@ -80,14 +83,13 @@ class Turn:
     @property
     def can_recover(self) -> bool:
         """Coze can be asked for what its stream did not tell; sound is in no list of messages."""
-        decoder = self._decoder
-        is_chat = isinstance(decoder, ChatStreamDecoder) and not decoder.has_sound
-        return is_chat and self.can_be_stopped and self.asking.can_recover
+        is_text = self._chat is not None and not self._chat.has_sound
+        return is_text and self.can_be_stopped and self.asking.can_recover
 
     @property
     def told(self) -> Told | None:
         """What it has told of a chat that waits now, for the turn that goes on with it."""
-        return self._decoder.told if self._waits and isinstance(self._decoder, ChatStreamDecoder) else None
+        return self._chat.told if self._waits and self._chat is not None else None
 
     @property
     def debug_url(self) -> str:
@@ -149,18 +151,22 @@ class Turn:
             self._feed(self._decoder.finish())
         return self.is_over
 
-    def recover(self, chat: Chat, messages: Iterable[Message]) -> None:
+    def recover(self, chat: Chat, messages: Sequence[Message]) -> None:
         """End the turn with what its stream did not tell.  Raises what Coze says went wrong, and `Truncated`."""
-        if not isinstance(self._decoder, ChatStreamDecoder):
-            raise Truncated("A workflow's run cannot be asked for what its stream did not tell.")
-        self._feed(self._decoder.recover(chat, messages))
+        self._feed(self._chat.recover(chat, messages) if self._chat is not None else [])
         self.raise_failure()
 
-    async def watch(self) -> None:
-        """Return when the turn has waited for too long."""
-        while (left_s := self._due_at() - self._now()) > 0:
-            with anyio.move_on_after(left_s):
-                await self._turned.wait()
+    @contextmanager
+    def watch(self, give_up: Callable[[], None]) -> Iterator[None]:
+        """Call `give_up` when the turn has waited for too long, for as long as the block lasts."""
+        self._give_up = give_up
+        self._look()
+        try:
+            yield
+        finally:
+            self._give_up = _nothing
+            if self._timer is not None:
+                self._timer.cancel()
 
     def too_late(self) -> UpstreamTimeout:
         """The error of a turn that `watch` gave up."""
@@ -171,7 +177,7 @@ class Turn:
         return UpstreamTimeout(said, logid=self._logid)
 
     def _due_at(self) -> float:
-        if not self._valve.is_open.is_set():
+        if not self._valve.is_open:
             # The reader is slow, not Coze; how slow it may be is for its face to say.
             return self._now() + self._idle_s
         if self._decoder.is_complete:
@@ -180,6 +186,9 @@ class Turn:
 
     def _feed(self, events: list[Event]) -> None:
         for event in events:
+            if type(event) is TextDelta and self._has_event:  # nearly all of them
+                self._sink.feed(event)
+                continue
             if isinstance(event, TurnFailed):
                 self._error = event.error
                 self.is_over = True
@@ -194,10 +203,24 @@ class Turn:
             self._sink.feed(event)
 
     def _turn(self) -> None:
-        """Have `watch` look again."""
-        self._turned.set()
-        self._turned = anyio.Event()
+        """Another deadline counts from now on, which may be sooner than the one before."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = self._loop.call_at(self._due_at(), self._look)
+
+    def _look(self) -> None:
+        """Give the turn up, or look again when it is due."""
+        due = self._due_at()
+        if due <= self._now():
+            self._timer = None
+            self._give_up()
+        else:
+            self._timer = self._loop.call_at(due, self._look)
 
     def _named(self, error: RealcozeError) -> RealcozeError:
         error.logid = error.logid or self._logid
         return error
+
+
+def _nothing() -> None:
+    """For a turn that nobody watches."""

@@ -19,12 +19,12 @@ from realcoze.dialects.coze_open.failure import MODEL_FAILED, NO_PERMISSION, NOT
 from realcoze.dialects.coze_open.stream import Told
 from realcoze.domain.content import MediaPart
 from realcoze.domain.ids import ANY_BOT, CHATFLOW, WORKFLOW, BotName, ChatId, ConversationId
-from realcoze.domain.ports import Sink, Sound
+from realcoze.domain.ports import Sink, Sound, Speech
 from realcoze.domain.request import Request
 from realcoze.errors import NotFound, RealcozeError
-from realcoze.tasks import background_tasks
-from realcoze.transports.http import Valve, open_http
+from realcoze.transports.http import open_http
 from realcoze.transports.proxy import check_proxy
+from realcoze.transports.pushed import Valve
 from realcoze.upstreams.coze_open.asking import Asking, asking_for
 from realcoze.upstreams.coze_open.authentication import open_tokens
 from realcoze.upstreams.coze_open.calls import Calls, is_about_token
@@ -102,10 +102,10 @@ class CozeOpen:
         with self._heeding():
             return await self._uploader.upload(data, name)
 
-    async def speak(self, text: str, bot: BotName, *, voice: str, format: str, speed: float) -> Sound:  # noqa: A002, ARG002 - see `Speaks`, and above
+    async def speak(self, speech: Speech, bot: BotName) -> Sound:  # noqa: ARG002 - see above
         """See `Speaks`."""
         with self._heeding():
-            return await self._voices.speak(text, voice=voice, format=format, speed=speed)
+            return await self._voices.speak(speech)
 
     async def transcribe(self, data: bytes, name: str, bot: BotName) -> str:  # noqa: ARG002 - see above
         """See `Transcribes`."""
@@ -153,7 +153,8 @@ class CozeOpen:
     async def _run(self, asking: Asking, new_turn: Callable[[], Turn], valve: Valve) -> None:
         """One turn, asked for once more where nothing of it can have been executed."""
         for attempt in range(1, ATTEMPTS + 1):
-            turn, token = new_turn(), await self.calls.tokens.current()
+            token = await self.calls.tokens.current()
+            turn = new_turn()
             try:
                 await self._attempt(asking, turn, valve, token)
             except RealcozeError as error:
@@ -189,32 +190,29 @@ class CozeOpen:
             else:
                 raise
         finally:
-            if not turn.is_over and not turn.complete():
+            if not turn.is_over and not turn.complete() and not turn.has_ended_at_coze:
                 await self._stop(turn)
-            if turn.told is not None:
-                self._waiting[turn.chat_id] = turn.told
-                if len(self._waiting) > MOST_WAITING:
-                    self._waiting.popitem(last=False)
+            self._remember(turn)
             if turn.strays:
                 log.info("%d events of a stream were out of place", turn.strays)
             if turn.debug_url:
                 log.info("a workflow's run can be looked at: %s", turn.debug_url)
 
+    def _remember(self, turn: Turn) -> None:
+        """Note what a chat has told that waits now; one that goes on is forgotten."""
+        self._waiting.pop(turn.chat_id, None)
+        if turn.told is not None:
+            self._waiting[turn.chat_id] = turn.told
+            if len(self._waiting) > MOST_WAITING:
+                self._waiting.popitem(last=False)
+
     async def _listen(self, asking: Asking, turn: Turn, valve: Valve, token: Secret) -> None:
         """Feed the turn its stream.  Raises what ended it, `UpstreamTimeout` where it was we."""
-
-        async def watch() -> None:
-            await turn.watch()
-            tasks.cancel_scope.cancel()
-
-        is_read = False
-        async with background_tasks() as tasks:
-            tasks.start_soon(watch)
+        with anyio.CancelScope() as scope, turn.watch(scope.cancel):
             await self.calls.stream(
                 asking.target, asking.body, token=token, on_head=turn.head, on_bytes=turn.bytes, valve=valve
             )
-            is_read = True
-        if not is_read:
+        if scope.cancelled_caught:
             raise turn.too_late()
         turn.finish()
 

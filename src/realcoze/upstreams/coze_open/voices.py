@@ -7,7 +7,7 @@ import secrets
 
 from realcoze.dialects.coze_open.audio import encode_speech, encode_transcription
 from realcoze.domain.media import media_of
-from realcoze.domain.ports import Sound
+from realcoze.domain.ports import Sound, Speech
 from realcoze.errors import BadRequest
 from realcoze.upstreams.coze_open.calls import Calls
 
@@ -27,12 +27,13 @@ class Voices:
         self._calls = calls
         self._default = default
 
-    async def speak(self, text: str, *, voice: str, format: str, speed: float) -> Sound:  # noqa: A002 - the field's word
+    async def speak(self, speech: Speech) -> Sound:
         """See `Speaks`."""
-        voice = voice or self._default
+        voice = speech.voice or self._default
         if not voice:
             raise BadRequest("Which voice is to speak is not said.", code="no_voice", hint=VOICE_HINT)
-        return await self._calls.speech(encode_speech(text, voice=voice, format=format, speed=speed))
+        body = encode_speech(speech.text, voice=voice, format=speech.format, speed=speech.speed)
+        return await self._calls.speech(body)
 
     async def transcribe(self, data: bytes, name: str) -> str:
         """See `Transcribes`; what is no sound is refused before it is sent."""

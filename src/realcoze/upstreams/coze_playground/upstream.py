@@ -42,7 +42,9 @@ _CANNOT_CARRY = (
     "meta_data",
     "extra_params",
     "shortcut_command",
+    "chat_id",
     "tool_results",
+    "resume",
 )
 
 
@@ -141,7 +143,8 @@ def _refuse_what_cannot_be_carried(request: Request) -> None:
         raise BadRequest(
             f"The playground protocol cannot carry {', '.join(given)}.",
             code="not_supported_by_upstream",
-            hint="It sends the bot's configuration and the whole history, and nothing else. Leave the fields out.",
+            hint="It sends the bot's configuration and the whole history, and nothing else. Leave the fields "
+            "out, or name a bot of Coze's open API.",
         )
 
 

@@ -219,7 +219,7 @@ async def test_a_chatflow_is_talked_with_and_keeps_its_conversation(personality:
         first = await ask(upstream, asking("left or right?", GUIDED))
         assert "left or right?" in first.text
         second = await ask(upstream, asking("and now?", GUIDED, conversation_id=first.conversation_id))
-        assert "It is the 2. thing you tell me." in second.text
+        assert "You have told me 2 things." in second.text
 
 
 @PERSONALITIES

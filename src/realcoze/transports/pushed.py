@@ -1,0 +1,271 @@
+"""One streamed answer, handed on where it arrives: an HTTP/1.1 exchange on a connection of aiohttp's.
+
+aiohttp connects (names, TLS, proxies) and keeps connections between calls; while an answer is streamed,
+the protocol below stands in its place.  Nothing is awaited for a piece: a future and the turn of a task
+cost more than all that is done with a token (2026-11-22).
+
+Of aiohttp (3.14) it takes `BaseConnector.connect`, and of a `Connection` its protocol, its transport,
+`release` and `close`; the rest is asyncio's `set_protocol`.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import cast
+
+import aiohttp
+import httptools
+from aiohttp.client_proto import ResponseHandler
+from yarl import URL
+
+from realcoze.errors import RealcozeError, Truncated, UpstreamFailed
+
+HEADER_BYTES = 64 << 10
+HEADER_COUNT = 128
+
+
+class Valve:
+    """Holds a stream back: nothing more is read while it is closed (a `Flow` of the domain)."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+        self._stream: PushedAnswer | None = None
+
+    def pause(self) -> None:
+        self.is_open = False
+        if self._stream is not None:
+            self._stream.hold()
+
+    def resume(self) -> None:
+        self.is_open = True
+        if self._stream is not None:
+            self._stream.go_on()
+
+    def control(self, stream: "PushedAnswer | None") -> None:
+        """What is held back from now on."""
+        self._stream = stream
+
+
+class PushedAnswer(asyncio.Protocol):
+    """Reads one answer from a connection and calls back; `ended` is what broke it, or None when it is whole."""
+
+    def __init__(
+        self,
+        connection: aiohttp.connector.Connection,
+        *,
+        host: str,
+        idle_s: float | None,
+        on_head: Callable[[int, Mapping[str, str]], None],
+        on_bytes: Callable[[bytes], None],
+        valve: Valve,
+    ) -> None:
+        self._connection = connection
+        self._before = cast("ResponseHandler", connection.protocol)
+        self._transport = cast("asyncio.Transport", connection.transport)
+        self._host = host
+        self._idle_s = idle_s
+        self._on_head = on_head
+        self._on_bytes = on_bytes
+        self._valve = valve
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpResponseParser(self)
+        self._head_bytes = self._head_count = 0
+        self._unread_bytes = 0
+        self._is_head_too_large = False
+        self._headers: dict[str, str] = {}
+        self._status = 0
+        self._pieces: list[bytes] = []
+        self._has_head = False
+        self._is_head_told = False
+        self._is_whole = False
+        self._is_kept = False
+        self._is_held = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._last_at = self._loop.time()
+        self.ended: asyncio.Future[Exception | None] = self._loop.create_future()
+
+    def ask(self, request: bytes) -> None:
+        """Send the request, and listen from now on."""
+        self._transport.set_protocol(self)
+        self._valve.control(self)
+        self._transport.write(request)
+        if self._idle_s is not None:
+            self._timer = self._loop.call_later(self._idle_s, self._look)
+
+    def leave(self) -> None:
+        """Give the connection back, for other calls if the answer was whole; else it is closed."""
+        self._valve.control(None)
+        del self._parser  # they hold each other, and a turn would wait for the collector of cycles
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._transport.is_closing():
+            self.go_on()
+            self._transport.set_protocol(self._before)
+        if self._is_whole and self._is_kept and self.ended.done() and self.ended.result() is None:
+            self._connection.release()
+        else:
+            self._connection.close()
+
+    def hold(self) -> None:
+        """Read nothing more for now; the head and the first piece are always read."""
+        if self._is_head_told and not self._is_held and not self._transport.is_closing():
+            self._is_held = True
+            self._transport.pause_reading()
+
+    def go_on(self) -> None:
+        if self._is_held and not self._transport.is_closing():
+            self._is_held = False
+            self._last_at = self._loop.time()
+            self._transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        if self.ended.done():
+            self._is_kept = False  # it belongs to nothing that was asked
+            return
+        self._last_at = self._loop.time()
+        broken: Exception | None = None
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._is_kept = False
+            broken = error
+        try:
+            self._hand_on(len(data))
+        except Exception as error:  # noqa: BLE001 - raised where the answer is waited for
+            self._end(error)
+            return
+        if self._is_whole:
+            self._end(None)
+        elif broken is not None:
+            self._end(self._broken_off(broken))
+
+    def eof_received(self) -> None:
+        """The transport closes now."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_kept = False
+        self._before.connection_lost(exc)
+        if self._has_head and exc is None and self._ends_with_connection():
+            self._end(None)
+        else:
+            self._end(self._broken_off(exc))
+
+    def pause_writing(self) -> None:
+        self._before.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._before.resume_writing()
+
+    def on_message_begin(self) -> None:
+        if self._is_whole:
+            self._is_kept = False
+            raise ValueError("more than one answer")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
+        self._head_count += 1
+        if self._head_bytes > HEADER_BYTES or self._head_count > HEADER_COUNT:
+            self._is_head_too_large = True
+            raise ValueError("too many headers")
+        if not self._has_head:  # else it is a trailer
+            self._headers[name.decode("latin-1").lower()] = value.decode("utf-8", "surrogateescape").strip()
+
+    def on_headers_complete(self) -> None:
+        self._status = self._parser.get_status_code()
+        self._has_head = self._status >= 200
+        self._is_kept = self._parser.should_keep_alive()
+        if not self._has_head:  # what is said meanwhile (RFC 9110, 15.2)
+            self._headers.clear()
+
+    def on_body(self, body: bytes) -> None:
+        self._pieces.append(body)
+
+    def on_message_complete(self) -> None:
+        self._is_whole = self._has_head
+
+    def _hand_on(self, size: int) -> None:
+        """What has arrived together goes on together."""
+        if not self._is_head_told:
+            self._unread_bytes += size
+            if self._has_head:
+                self._is_head_told = True
+                self._on_head(self._status, self._headers)
+            elif self._is_head_too_large or self._unread_bytes > HEADER_BYTES:
+                raise UpstreamFailed(f"The headers of {self._host} are too large.", code="upstream_protocol")
+        if self._pieces:
+            pieces, self._pieces = self._pieces, []
+            self._on_bytes(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            if not self._valve.is_open:
+                self.hold()
+
+    def _end(self, error: Exception | None) -> None:
+        if not self.ended.done():
+            self.ended.set_result(error)
+
+    def _broken_off(self, cause: Exception | None) -> Exception:
+        error: RealcozeError | aiohttp.ClientError
+        if self._has_head:
+            error = Truncated(f"{self._host} broke the connection off before the answer was complete.")
+        else:
+            error = aiohttp.ServerDisconnectedError()
+        error.__cause__ = cause
+        return error
+
+    def _ends_with_connection(self) -> bool:
+        """Nothing else says where the body ends (RFC 9112, 6.3)."""
+        return "content-length" not in self._headers and "transfer-encoding" not in self._headers
+
+    def _look(self) -> None:
+        """End what has paused for too long; while we ourselves hold it up, it has not."""
+        now = self._loop.time()
+        idle_s = self._idle_s or 0.0
+        is_ours = self._is_held or self._transport.get_write_buffer_size()
+        due = (now if is_ours else self._last_at) + idle_s
+        if due <= now:
+            self._end(TimeoutError())
+        else:
+            self._timer = self._loop.call_at(due, self._look)
+
+
+class Origins:
+    """Whom to connect to, for the connector of one session."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+        self._known: dict[URL, aiohttp.ClientRequest] = {}
+
+    async def connect(self, url: URL) -> aiohttp.connector.Connection:
+        """A connection from the pool, or a new one.  Raises what aiohttp raises."""
+        connector = self._session.connector
+        if connector is None:
+            raise aiohttp.ClientConnectionError("The client is closed.")
+        return await connector.connect(self._request(url.origin()), [], self._session.timeout)
+
+    def _request(self, origin: URL) -> aiohttp.ClientRequest:
+        """Where to connect to, as aiohttp takes it; making one takes as long as a whole exchange."""
+        known = self._known.get(origin)
+        if known is None:
+            loop = asyncio.get_running_loop()
+            known = self._known[origin] = aiohttp.ClientRequest("POST", origin, loop=loop, session=self._session)
+        return known
+
+
+def address_of(url: str) -> URL:
+    """Raises `aiohttp.InvalidURL`, or `NonHttpUrlClientError`."""
+    try:
+        address = URL(url)
+    except ValueError as error:
+        raise aiohttp.InvalidURL(url) from error
+    if not address.raw_host:
+        raise aiohttp.InvalidURL(url)
+    if address.scheme not in ("http", "https"):
+        raise aiohttp.NonHttpUrlClientError(url)
+    return address
+
+
+def encode_request(method: str, url: URL, headers: Mapping[str, str], body: bytes) -> bytes:
+    """The bytes of a request.  Raises `ValueError` for what cannot stand in a header."""
+    fields = {"Host": url.host_port_subcomponent or "", "Accept": "*/*", "Accept-Encoding": "identity", **headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    if len(head.splitlines()) != len(fields) or "\0" in head:
+        raise ValueError("A header has more than one line.")
+    return f"{method} {url.raw_path_qs} HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode() + body

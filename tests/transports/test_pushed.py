@@ -1,0 +1,151 @@
+"""What `HttpClient.stream` makes of bytes that no web server would send; the rest is in test_http.py."""
+
+from typing import Any
+
+import anyio
+import pytest
+
+from realcoze.errors import Truncated, UpstreamFailed, UpstreamTimeout
+from realcoze.transports.http import open_http
+from realcoze.transports.pushed import HEADER_COUNT, Valve, address_of, encode_request
+from servers import raw_server, soon
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+ONE = CHUNKED + b"3\r\none\r\n"
+END = b"0\r\n\r\n"
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+class Heard:
+    """What came back: the head, and each piece."""
+
+    def __init__(self) -> None:
+        self.head: tuple[int, dict[str, str]] | None = None
+        self.pieces: list[bytes] = []
+        self.valve = Valve()
+
+    def on_head(self, status: int, headers: Any) -> None:
+        self.head = (status, dict(headers))
+
+
+async def hear(said: bytes, *, stays: bool = False, idle_s: float | None = 5, heard: Heard | None = None) -> Heard:
+    heard = heard or Heard()
+    async with raw_server(said, stays=stays) as server, open_http(connect_s=2, tls_s=2) as http:
+        await http.stream(
+            "POST",
+            f"http://127.0.0.1:{server.port}/path?a=b",
+            headers={"X-A": "b"},
+            body=b"question",
+            idle_s=idle_s,
+            on_head=heard.on_head,
+            on_bytes=heard.pieces.append,
+            valve=heard.valve,
+        )
+        assert server.received[0].startswith(b"POST /path?a=b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n" % server.port)
+        assert server.received[0].endswith(b"X-A: b\r\nContent-Length: 8\r\n\r\nquestion")
+    return heard
+
+
+async def test_what_arrives_together_is_handed_on_together() -> None:
+    heard = await hear(ONE + b"3\r\ntwo\r\n" + END, stays=True)
+    assert heard.head == (200, {"transfer-encoding": "chunked"})
+    assert heard.pieces == [b"onetwo"]
+
+
+async def test_a_length_and_the_end_of_the_connection_end_a_body_too() -> None:
+    assert (await hear(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none", stays=True)).pieces == [b"one"]
+    assert (await hear(b"HTTP/1.1 200 OK\r\n\r\none")).pieces == [b"one"]
+    assert (await hear(b"HTTP/1.1 204 No Content\r\n\r\n", stays=True)).pieces == []
+
+
+async def test_what_is_said_before_the_answer_is_passed_over() -> None:
+    heard = await hear(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + ONE + END, stays=True)
+    assert heard.head == (200, {"transfer-encoding": "chunked"})
+    assert heard.pieces == [b"one"]
+
+
+async def test_trailers_are_no_headers() -> None:
+    heard = await hear(ONE + b"0\r\nX-Late: yes\r\n\r\n", stays=True)
+    assert heard.head == (200, {"transfer-encoding": "chunked"})
+
+
+@pytest.mark.parametrize("behind", [b"HTTP/1.1 200 OK\r\n", b"nonsense"])
+async def test_a_whole_answer_is_whole_whatever_follows_it(behind: bytes) -> None:
+    assert (await hear(ONE + END + behind, stays=True)).pieces == [b"one"]
+
+
+async def test_a_body_that_is_none_is_truncated() -> None:
+    heard = Heard()
+    with pytest.raises(Truncated, match=r"127\.0\.0\.1 broke the connection off"):
+        await hear(ONE + b"nonsense\r\n", stays=True, heard=heard)
+    assert heard.pieces == [b"one"]
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nx"]
+)
+async def test_what_is_no_answer_is_refused(said: bytes) -> None:
+    with pytest.raises(UpstreamFailed) as caught:
+        await hear(said)
+    assert caught.value.code == "upstream_protocol"
+    assert not isinstance(caught.value, Truncated)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"X-Long: " + b"x" * 70_000,
+        b"X-Same: x\r\n" * 7_000,
+        b"".join(b"X-%d: x\r\n" % number for number in range(HEADER_COUNT + 2)),
+    ],
+    ids=["long", "same", "many"],
+)
+@pytest.mark.parametrize("end", [b"", b"\r\n\r\n"])
+async def test_a_head_is_bounded(head: bytes, end: bytes) -> None:
+    with pytest.raises(UpstreamFailed, match="too large") as caught:
+        await hear(b"HTTP/1.1 200 OK\r\n" + head + end, stays=True)
+    assert caught.value.code == "upstream_protocol"
+
+
+async def test_silence_before_the_answer_counts() -> None:
+    with pytest.raises(UpstreamTimeout):
+        await hear(b"", stays=True, idle_s=0.05)
+
+
+async def test_silence_while_the_valve_is_closed_does_not() -> None:
+    heard = Heard()
+    heard.valve.pause()
+    with anyio.move_on_after(0.3) as waited:
+        await hear(ONE, stays=True, idle_s=0.05, heard=heard)
+    assert waited.cancelled_caught
+    assert heard.pieces == [b"one"]
+
+
+async def test_streams_and_calls_share_their_connections() -> None:
+    """And a stream that was left closes its own: what still comes must not be taken for another's answer."""
+    heard = Heard()
+    async with raw_server(ONE + END, stays=True) as server, open_http(connect_s=2, tls_s=2) as http:
+        url = f"http://127.0.0.1:{server.port}/"
+        more: Any = {"headers": {}, "body": b"", "on_head": heard.on_head, "on_bytes": heard.pieces.append}
+        await http.stream("POST", url, idle_s=5, valve=heard.valve, **more)
+        [[(kept, _)]] = [list(pool) for pool in http._session.connector._conns.values()]  # type: ignore[union-attr]
+        assert kept.transport is not None
+        assert kept.transport.get_protocol() is kept
+        assert len(server.received) == 1
+    async with raw_server(ONE, stays=True) as server, open_http(connect_s=2, tls_s=2) as http:
+        with anyio.move_on_after(0.1):
+            await http.stream("POST", f"http://127.0.0.1:{server.port}/", idle_s=5, valve=heard.valve, **more)
+        with anyio.fail_after(5):
+            await soon(lambda: server.gone == 1)
+
+
+@pytest.mark.parametrize("value", ["a\r\nb: c", "a\nb", "a\0"])
+async def test_a_header_has_one_line(value: str) -> None:
+    with pytest.raises(ValueError, match="one line"):
+        encode_request("POST", address_of("http://host/"), {"x": value}, b"")
+
+
+async def test_a_request_names_its_host_as_it_must() -> None:
+    for url, host in (("https://[::1]:1/", b"[::1]:1"), ("https://höst:443/", b"xn--hst-sna"), ("http://h:80/", b"h")):
+        assert b"\r\nHost: %b\r\n" % host in encode_request("POST", address_of(url), {}, b"")
