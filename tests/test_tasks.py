@@ -1,8 +1,10 @@
+import threading
+
 import anyio
 import anyio.lowlevel
 import pytest
 
-from realcoze.tasks import background_tasks
+from realcoze.tasks import LARGE_BYTES, aside, background_tasks
 
 PATIENCE_S = 10.0
 
@@ -105,3 +107,20 @@ async def test_cancelling_from_outside_goes_through() -> None:
             await anyio.sleep_forever()
     assert scope.cancelled_caught
     assert background.was_cancelled
+
+
+async def test_only_what_is_large_is_worked_on_in_another_thread() -> None:
+    def work(_data: bytes) -> int:
+        return threading.get_ident()
+
+    assert await aside(work, bytes(LARGE_BYTES)) == threading.get_ident()
+    assert await aside(work, bytes(LARGE_BYTES + 1)) != threading.get_ident()
+
+
+async def test_what_is_raised_in_another_thread_comes_out_as_it_is() -> None:
+    def work(data: bytes) -> None:
+        raise ZeroDivisionError(len(data))
+
+    for size in (1, LARGE_BYTES + 1):
+        with pytest.raises(ZeroDivisionError):
+            await aside(work, bytes(size))

@@ -1,10 +1,17 @@
-"""Tasks beside a block of code.  Below everything that runs tasks; above only anyio."""
+"""Tasks beside a block of code, and work beside the loop.  Below everything that runs tasks; above only anyio."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import anyio
+import anyio.to_thread
 from anyio.abc import TaskGroup
+
+T = TypeVar("T")
+
+LARGE_BYTES = 1 << 20
+"""What takes milliseconds to read: everybody else's streams would stand still as long."""
 
 
 @asynccontextmanager
@@ -29,3 +36,10 @@ async def background_tasks() -> AsyncIterator[TaskGroup]:
         raise group from failure
     if failure is not None:
         raise failure
+
+
+async def aside(work: Callable[[bytes], T], data: bytes) -> T:
+    """`work(data)`, in a thread if `data` is large; who is cancelled then leaves when it is done."""
+    if len(data) <= LARGE_BYTES:
+        return work(data)
+    return await anyio.to_thread.run_sync(work, data)

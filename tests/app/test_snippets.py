@@ -67,6 +67,20 @@ def test_settings_of_other_programs_name_all_the_models() -> None:
     assert "OPENAI_API_BASE_URL=http://127.0.0.1:8080/v1\nOPENAI_API_KEY=none\n" in snippet("open-webui", HERE)
 
 
+@pytest.mark.parametrize("name", ["a,b", "a b", "a=b", "a<b", "a@b", "a\tb"])
+def test_a_name_that_a_comma_list_cannot_hold_is_left_out_and_that_is_said(name: str) -> None:
+    here = Here(base="http://127.0.0.1:8080", models=("coze", name, "other"))
+    for client in ("nextchat", "lobechat", "cherry-studio"):
+        assert name not in snippet(client, here)
+        assert "Bots are left out" in snippet(client, here)
+        assert "Bots are left out" not in snippet(client, HERE)
+    assert "CUSTOM_MODELS=-all,+coze,+other\n" in snippet("nextchat", here)
+    assert "VISION_MODELS=coze,other\n" in snippet("nextchat", here)
+    first = Here(base="http://127.0.0.1:8080", models=(name, "coze"))
+    assert "DEFAULT_MODEL=coze\n" in snippet("nextchat", first)
+    assert "OPENAI_MODEL_LIST=-all,+coze,+other\n" in snippet("lobechat", here)
+
+
 def test_a_program_of_anthropic_gets_the_address_without_a_path() -> None:
     assert "export ANTHROPIC_BASE_URL=http://127.0.0.1:8080\n" in snippet("claude-code", HERE)
     assert 'export ANTHROPIC_AUTH_TOKEN="$REALCOZE_KEY"\n' in snippet("claude-code", LOCKED)

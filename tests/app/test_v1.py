@@ -22,6 +22,11 @@ MESSAGES = {"type", "message", "details"}
         ("/v1/nothing", [], OPENAI),
         ("/v1/models", ANTHROPIC, MESSAGES),
         ("/v1/messages", [], MESSAGES),
+        ("/v1/messages/count_tokens", [], MESSAGES),
+        ("/v1/messagesx", [], OPENAI),
+        ("/v1", [], OPENAI),
+        ("/v1", ANTHROPIC, MESSAGES),
+        ("/v1x", [], NATIVE),
     ],
 )
 def test_rule_9_a_refusal_has_the_shape_of_the_api_that_was_called(

@@ -13,6 +13,7 @@ from realcoze.dialects.openai_wire import (
     answer_id,
     data_line,
     decode_parts,
+    decode_said,
     decode_text,
     encode_error,
     encode_refusal,
@@ -36,7 +37,6 @@ ENCODED = base64.b64encode(PNG).decode()
         ([], ()),
         ([ContentPart(text="Hi")], (Text(text="Hi"),)),
         ([ContentPart(type="input_text", text="a"), ContentPart(text="")], (Text(text="a"), Text(text=""))),
-        ([ContentPart(type="refusal", refusal="No.")], (Text(text="No."),)),
         ([ContentPart(type="image_url", image_url=ImageUrl("https://a/b"))], (Image(url="https://a/b"),)),
         ([ContentPart(type="image_url", image_url="http://a/b")], (Image(url="http://a/b"),)),
         (
@@ -51,6 +51,7 @@ ENCODED = base64.b64encode(PNG).decode()
             [ContentPart(type="input_audio", input_audio=InputAudio(ENCODED, "../"))],
             (Inline(data=PNG, name="audio.wav"),),
         ),
+        ([ContentPart(type="input_audio", input_audio=InputAudio(ENCODED))], (Inline(data=PNG, name="audio.wav"),)),
         (
             [ContentPart(type="file", file=FilePart(f"DATA:x/y;base64,{ENCODED}", filename="a.pdf"))],
             (Inline(data=PNG, name="a.pdf"),),
@@ -68,6 +69,7 @@ def test_rule_8_content_is_nothing_a_text_or_parts(content: Content, parts: tupl
     ("part", "said"),
     [
         (ContentPart(type="video_url"), "type 'video_url'"),
+        (ContentPart(type="refusal"), "type 'refusal'"),
         (ContentPart(type="text"), "type 'text'"),
         (ContentPart(type="image_url"), "type 'image_url'"),
         (ContentPart(type="file", file=FilePart()), "type 'file'"),
@@ -84,6 +86,12 @@ def test_a_part_that_cannot_be_read_is_named_by_the_place_of_its_message(part: C
     assert "essage 3" in caught.value.message
 
 
+def test_of_what_a_bot_said_itself_only_text_is_read() -> None:
+    parts = [ContentPart(type="thinking"), ContentPart(text="a"), ContentPart(type="image_url"), ContentPart(text="")]
+    assert decode_said(parts) == decode_said("a") == (Text(text="a"),)
+    assert decode_said(None) == decode_said("") == ()
+
+
 def test_where_only_text_can_stand_other_parts_are_refused() -> None:
     assert decode_text([ContentPart(text="a"), ContentPart(text="b")], 0) == "a\nb"
     assert decode_text(None, 0) == ""
@@ -96,7 +104,6 @@ def test_where_only_text_can_stand_other_parts_are_refused() -> None:
     [
         (errors.BadRequest("m", code="coze_4000"), "invalid_request_error", "coze_4000"),
         (errors.TooLarge("m"), "request_too_large", "request_too_large"),
-        (errors.ContextTooLong("m"), "invalid_request_error", "context_length_exceeded"),
         (errors.ContentRefused("m"), "invalid_request_error", "content_filter"),
         (errors.Unauthorized("m"), "authentication_error", "invalid_api_key"),
         (errors.NotFound("m", code="model_not_found"), "invalid_request_error", "model_not_found"),
@@ -118,6 +125,12 @@ def test_rule_10_an_error_has_the_type_and_code_of_the_table(error: RealcozeErro
 def test_rule_10_the_message_holds_hint_and_logid_as_most_programs_show_nothing_else() -> None:
     error = errors.Overloaded("Full.", hint="Wait.", logid="0217")
     assert json.loads(encode_error(error))["error"]["message"] == "Full. Wait. (logid 0217)"
+
+
+def test_a_context_that_is_too_long_says_its_code_in_words_as_langchain_looks_nowhere_else() -> None:
+    error = json.loads(encode_error(errors.ContextTooLong("Too long.", code="coze_4010", hint="Begin anew.")))["error"]
+    assert error["message"] == "Too long. Begin anew. (context_length_exceeded)"
+    assert (error["type"], error["code"]) == ("invalid_request_error", "coze_4010")
 
 
 def test_rule_9_a_refusal_of_http_itself_has_the_same_shape() -> None:

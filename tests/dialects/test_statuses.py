@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from realcoze import errors
-from realcoze.dialects.statuses import STATUS, retry_after_of, retry_headers, should_retry, status_of
+from realcoze.dialects.statuses import STATUS, retry_after_of, retry_headers, should_retry, status_of, told
 from realcoze.errors import RealcozeError
 
 TABLE = (Path(__file__).parents[2] / "docs" / "errors.md").read_text(encoding="utf-8")
@@ -69,3 +69,20 @@ def test_rule_11_both_are_headers() -> None:
     assert retry_headers(errors.Busy("m", retry_after_s=1.6)) == {"retry-after": "2", "x-should-retry": "true"}
     assert retry_headers(errors.QuotaExhausted("m")) == {"x-should-retry": "false"}
     assert retry_headers(errors.Unauthorized("m")) == {}
+
+
+@pytest.mark.parametrize(
+    ("message", "hint", "logid", "text"),
+    [
+        ("Full.", None, None, "Full."),
+        ("Full", None, None, "Full"),
+        ("Full.", "Wait.", None, "Full. Wait."),
+        ("Full", "Wait.", None, "Full. Wait."),
+        ("Full!", "Wait.", None, "Full! Wait."),
+        ("\u6ee1\u4e86\u3002", "Wait.", None, "\u6ee1\u4e86\u3002 Wait."),
+        ("Full", "Wait.", "0217", "Full. Wait. (logid 0217)"),
+        ("Full", None, "0217", "Full (logid 0217)"),
+    ],
+)
+def test_rule_10_what_is_known_stands_in_one_text(message: str, hint: str | None, logid: str | None, text: str) -> None:
+    assert told(errors.Overloaded(message, hint=hint, logid=logid)) == text

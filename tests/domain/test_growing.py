@@ -87,7 +87,7 @@ def test_what_was_taken_back_for_good_cannot_be_said(end: Event) -> None:
 
 def test_a_message_that_is_complete_does_not_change() -> None:
     assert grown(complete("a"), complete("a"), complete("b", TWO)) == ["a", "", "\n\nb"]
-    for late in (delta("b"), replaced("b")):
+    for late in (delta("b"), replaced("b"), complete("b"), complete("")):
         with pytest.raises(UpstreamFailed):
             grown(complete("a"), late)
 
@@ -113,7 +113,7 @@ lawful = st.lists(
 def test_what_is_given_is_what_a_fold_makes_of_the_same_events_or_the_documented_error(
     events: Iterable[Event], end: Event
 ) -> None:
-    events = [*_until_complete(events), end]
+    events = [*events, end]
     fold = Fold()
     for event in events:
         fold.feed(event)
@@ -128,14 +128,3 @@ def outcome_of(text: GrowingText, events: Iterable[Event]) -> str:
         return "".join(map(text.feed, events))
     except UpstreamFailed as error:
         return error.code
-
-
-def _until_complete(events: Iterable[Event]) -> Iterable[Event]:
-    """Without what comes of a message after its end."""
-    over: set[MessageId] = set()
-    for event in events:
-        assert isinstance(event, TextDelta | TextReplaced | AnswerDone)
-        if event.message_id not in over:
-            yield event
-        if isinstance(event, AnswerDone):
-            over.add(event.message_id)

@@ -192,7 +192,7 @@ async def test_a_question_of_a_workflow_is_the_answer(port: int, relay: Relay) -
 
 
 @pytest.mark.parametrize("error", [Truncated("Cut."), UpstreamFailed("Lost."), Overloaded("Full.")])
-async def test_half_an_answer_ends_with_an_error_and_without_the_last_chunk(
+async def test_clients_4_3_and_8_half_an_answer_ends_with_an_error_and_without_the_last_chunk(
     port: int, relay: Relay, error: RealcozeError
 ) -> None:
     relay.target = failing(error, "half")
@@ -250,7 +250,7 @@ async def test_a_client_that_leaves_stops_the_turn(port: int, relay: Relay, *, i
 
 
 @pytest.mark.parametrize("is_streamed", [True, False])
-async def test_an_error_before_the_answer_has_a_status_and_says_whether_to_try_again(
+async def test_clients_8_an_error_before_the_answer_has_a_status_and_says_whether_to_try_again(
     port: int, relay: Relay, *, is_streamed: bool
 ) -> None:
     relay.target = failing(Busy("It runs already.", retry_after_s=2.0))
@@ -276,7 +276,7 @@ async def test_a_body_that_cannot_be_read_is_refused(port: int) -> None:
 )
 async def test_what_there_is_not_is_said_in_this_shape(port: int, path: str, method: str, status: int) -> None:
     answer = await call(port, path=path, method=method)
-    assert answer.status == status
+    assert (answer.status, answer.headers["x-should-retry"]) == (status, "false")
     assert error_of(answer)["message"].startswith("There is no")
 
 
@@ -307,3 +307,16 @@ async def test_a_count_of_tokens_is_an_estimate_and_says_so(port: int, relay: Re
     answer = await call(port, asked("Hello there"), path="/v1/messages/count_tokens")
     assert (answer.json, answer.headers["x-realcoze-estimate"]) == ({"input_tokens": 4}, "true")
     assert bot.turns == [], "it costs no call"
+
+
+async def test_a_history_that_ends_with_the_bot_can_be_counted(port: int) -> None:
+    history = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    answer = await call(port, asked(history), path="/v1/messages/count_tokens")
+    assert (answer.status, answer.json) == (200, {"input_tokens": 3})
+
+
+async def test_a_large_body_is_read_as_any_other(port: int, relay: Relay) -> None:
+    relay.target = bot = saying("Hello")
+    text = "x" * (2 << 20)
+    assert (await call(port, asked(text))).status == 200
+    assert bot.turns[-1].request.messages == (say("user", text),)

@@ -168,7 +168,8 @@ async def test_a_page_of_an_allowed_origin_may_read_the_answer_and_its_id(port: 
     answer = await post(port, path=path, method=method, origin=f"{CHAT.upper()}")
     assert answer.headers["access-control-allow-origin"] == CHAT
     assert answer.headers["vary"] == "origin"
-    assert "x-request-id" in answer.headers["access-control-expose-headers"]
+    exposed = set(answer.headers["access-control-expose-headers"].split(", "))
+    assert {"x-request-id", "request-id", "x-realcoze-estimate", "x-realcoze-ignored"} <= exposed
     assert "access-control-allow-credentials" not in answer.headers
 
 
@@ -214,6 +215,22 @@ async def test_rule_9_a_browser_asks_beforehand_without_a_key_and_may_send_what_
             assert answer.headers["access-control-allow-origin"] == "https://any.example"
             assert answer.headers["access-control-allow-headers"] == wanted
             assert answer.headers.get("access-control-allow-private-network") == ("true" if more else None)
+
+
+async def test_rule_9_pages_of_allowed_origins_may_send_what_they_name_without_a_key_too(port: int) -> None:
+    preflight = {
+        "access_control_request_method": "POST",
+        "access_control_request_headers": "authorization,x-stainless-lang",
+        "access_control_request_private_network": "true",
+    }
+    answer = await post(port, b"", path="/v1/models", method="OPTIONS", origin=CHAT, **preflight)
+    assert answer.headers["access-control-allow-headers"] == "authorization,x-stainless-lang"
+    assert answer.headers["access-control-allow-private-network"] == "true"
+    answer = await post(port, b"", path="/", method="OPTIONS", origin=CHAT, **preflight)
+    assert "x-stainless-lang" not in answer.headers["access-control-allow-headers"]
+    assert "access-control-allow-private-network" not in answer.headers
+    answer = await post(port, b"", path="/v1/models", method="OPTIONS", origin="https://evil.example", **preflight)
+    assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
 async def test_elsewhere_and_without_a_key_pages_of_other_sites_may_not_call() -> None:

@@ -43,10 +43,24 @@ async def test_rule_9_the_application_sees_the_path_that_is_meant(scope: dict[st
     seen: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        seen.append(scope["path"])
+        seen.append(scope)
 
     async def nothing(*message: Any) -> Any:
         raise AssertionError
 
     await TolerantPaths(app, paths=["/v1/chat/completions", "/v1/models/{name:path}"])(scope, nothing, nothing)
-    assert seen == [path]
+    assert [each["path"] for each in seen] == [path]
+
+
+async def test_the_raw_path_is_encoded_as_on_the_wire() -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["raw_path"])
+
+    async def nothing(*message: Any) -> Any:
+        raise AssertionError
+
+    scope = {"type": "http", "path": "/models/a b/\u00e9?%", "raw_path": b""}
+    await TolerantPaths(app, paths=["/v1/models"])(scope, nothing, nothing)
+    assert seen == [b"/v1/models/a%20b/%C3%A9%3F%25"]

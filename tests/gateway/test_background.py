@@ -98,7 +98,6 @@ def test_open_webui_gets_the_object_that_it_asks_for(prompt: str, answer: dict[s
         _in_block(prompt),
         f"{prompt}<chat_history>\n{CHAT}\n</chat_history>",
         f"{prompt}### Chat History:\n{CHAT}",
-        f"<chat_history>\n{CHAT}\n</chat_history>".join(["### Task:\nRead.\n", f"\n{prompt}"]),
         "\n" + _in_block(prompt).replace("\n", "\r\n") + "\n",
     ]
     assert [json.loads(_answered(form)) for form in forms] == [answer] * len(forms)
@@ -152,6 +151,21 @@ ORDINARY = [
     _asked(_in_block('### Task:\nDescribe it.\n### Output:\nJSON format: { "prompt": "…" }\n')),
     _asked(f"{TITLE}<chat_history>\n{CHAT}"),
     _asked(f"{TITLE}What is a <chat_history></chat_history>?"),
+    _asked(f"{_in_block(TITLE)}\nWhy does this cost so many calls?"),
+    _asked(_in_block(TITLE, "{{MESSAGES:END:2}}") + "\n\nWhat does this template do?"),
+    _asked(_in_block(TITLE, "{{MESSAGES:END:2}}")),
+    _asked(
+        '### Task:\nSummarise this meeting as JSON: {"title": "…", "summary": "…"}\n### Chat History:\n'
+        "bob: hi\nuser: hello"
+    ),
+    _asked('### Task:\nSummarise as JSON: {"title": "…", "summary": "…"}\n### Chat History:\nUSER: hi'),
+    _asked('### Task:\nSummarise as JSON: {"title": "…"} and {"summary": "…"}\n### Chat History:\nUSER: hi'),
+    _asked(
+        '### Task:\nExtract the products as JSON: {"tags": ["…"]}\n### Chat History:\nCustomer: a kettle\nuser: yes'
+    ),
+    _asked("Provide a concise, 5-word-or-less title for the conversation, please.\nuser: a\nai: b"),
+    _asked(LIBRECHAT.replace("\n\nConversation:", "")),
+    _asked(OLDER_LIBRECHAT.replace("||>", "")),
     _asked(LIBRECHAT.partition("\n")[0]),
     _asked(f"Say it in French: {LIBRECHAT}"),
     _asked("Provide a concise title for the conversation,\nUser: hi"),

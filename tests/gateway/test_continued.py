@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
+from realcoze.domain.content import Image, Inline
 from realcoze.domain.event import (
     AnswerDone,
     Event,
@@ -24,7 +25,7 @@ from realcoze.domain.event import (
     Unknown,
 )
 from realcoze.domain.ids import BotName, CallerId, ChatId, ConversationId, MessageId
-from realcoze.domain.message import say
+from realcoze.domain.message import Message, say
 from realcoze.domain.ports import Sink
 from realcoze.domain.request import Request, Resume, Thread, ToolResult
 from realcoze.errors import Internal, NotFound, RateLimited, RealcozeError, Truncated, UpstreamFailed, UpstreamTimeout
@@ -582,3 +583,56 @@ async def test_the_instructions_of_a_history_are_a_part_of_it() -> None:
     await house.ask(HELLO, HI, MORE, instructions="Be kind.")
     texts = [[message.text for message in request.messages] for request in house.told.requests]
     assert texts[1:] == [["Be rude.\n\nHello", "Hi!", "More"], ["More"]]
+
+
+@dataclass
+class Album(Told):
+    """The same, and it counts what is uploaded to it."""
+
+    uploads: list[bytes] = field(default_factory=list)
+
+    async def upload(self, data: bytes, _name: str, _bot: BotName) -> Image:
+        self.uploads.append(data)
+        return Image(key=data.decode())
+
+
+def _shown(text: str) -> Message:
+    return Message(role="user", parts=(Inline(data=text.encode()),))
+
+
+def _album(history: History, *turns: Turn) -> tuple[Album, Gateway]:
+    album = Album(list(turns))
+    return album, Gateway(Routes({BOT: album}), continuity=Continuity(MemoryStore(), {BOT: history}))
+
+
+async def _show(gateway: Gateway, *messages: Message, **fields: Any) -> Gathered:
+    sink = Gathered()
+    await gateway.relay(Request(messages=messages, bot=BOT, **fields), sink)
+    return sink
+
+
+@pytest.mark.parametrize("history", ["replay", "continue"])
+async def test_results_of_tools_upload_nothing_of_their_history(history: History) -> None:
+    call = ToolCallsRequested(calls=(ToolCall(call_id="c1", name="weather", arguments="{}"),))
+    album, gateway = _album(history, [_started(), call], _answer())
+    await _show(gateway, _shown("a"))
+    await _show(gateway, _shown("a"), tool_results=(ToolResult(call_id="c1", output="warm"),))
+    assert album.uploads == [b"a"]
+    assert [len(request.messages) for request in album.requests] == [1, 0]
+
+
+@pytest.mark.parametrize("history", ["replay", "continue"])
+async def test_a_picture_is_no_answer_to_a_question_and_is_not_uploaded(history: History) -> None:
+    album, gateway = _album(history, [_started(), ASKED])
+    await _show(gateway, HELLO)
+    sink = await _show(gateway, HELLO, say("assistant", "Which city?"), _shown("a"))
+    assert str(failure(sink.events)) == "The answer to a question is words, in the last message."
+    assert (album.uploads, len(album.requests)) == ([], 1)
+
+
+async def test_a_conversation_that_is_gone_is_begun_anew_without_uploading_anything_twice() -> None:
+    album, gateway = _album("continue", _answer(), [GONE], _answer(name="c2"))
+    await _show(gateway, _shown("a"))
+    await _show(gateway, _shown("a"), HI, _shown("b"))
+    assert album.uploads == [b"a", b"b", b"a"]
+    assert [len(request.messages) for request in album.requests] == [1, 1, 3]

@@ -1,6 +1,7 @@
 """Uploads before a question, on a fake at the ports `Chats` and `Uploads`."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import anyio
 import pytest
@@ -10,7 +11,7 @@ from realcoze.domain.event import TurnDone
 from realcoze.domain.ids import BotName
 from realcoze.domain.message import Message, say
 from realcoze.domain.ports import Sink
-from realcoze.domain.request import Request
+from realcoze.domain.request import Request, Resume, ToolResult
 from realcoze.errors import BadRequest, TooLarge, UpstreamFailed
 from realcoze.gateway.uploads import AT_ONCE, Uploading
 from servers import PATIENCE_S, Gathered, NoFlow, soon
@@ -156,3 +157,52 @@ async def test_an_upstream_that_takes_no_files() -> None:
     with pytest.raises(BadRequest) as refusal:
         await Uploading(Deaf()).converse(Request(messages=(_shown(_inline("a")),), bot=BOT), Gathered())
     assert refusal.value.code == "not_supported_by_upstream"
+
+
+BEFORE = (_shown(_inline("a"), Text(text="Look")), _shown(_inline("b")), say("assistant", "I see"))
+WITHOUT = (_shown(Text(text="Look")), say("assistant", "I see"))
+RESULTS = (ToolResult(call_id="c1", output="warm"),)
+QUESTION = Resume(event_id="e", kind="question")
+
+
+async def _converse(album: Album, *messages: Message, **fields: Any) -> None:
+    with anyio.fail_after(PATIENCE_S):
+        await Uploading(album).converse(Request(messages=messages, bot=BOT, **fields), Gathered())
+
+
+async def test_who_hands_in_results_uploads_nothing_of_the_history() -> None:
+    album = _open_album()
+    await _converse(album, *BEFORE, tool_results=RESULTS)
+    assert album.begun == []
+    assert album.requests == [Request(messages=WITHOUT, bot=BOT, tool_results=RESULTS)]
+
+
+async def test_who_answers_a_question_uploads_nothing_of_the_history() -> None:
+    album = _open_album()
+    await _converse(album, *BEFORE, say("user", "Rome"), resume=QUESTION)
+    assert album.begun == []
+    assert album.requests == [Request(messages=(*WITHOUT, say("user", "Rome")), bot=BOT, resume=QUESTION)]
+
+
+async def test_what_is_new_beside_an_answer_is_uploaded() -> None:
+    album = _open_album()
+    await _converse(album, *BEFORE, _shown(_inline("c")), say("user", "Rome"), resume=QUESTION)
+    assert [name for _, name, _ in album.begun] == ["c"]
+    assert album.requests[0].messages == (*WITHOUT, _shown(_key("c")), say("user", "Rome"))
+
+
+async def test_an_answer_that_is_a_file_is_refused_before_it_is_uploaded() -> None:
+    album = _open_album()
+    with pytest.raises(BadRequest, match="The answer to a question is words"):
+        await _converse(album, *BEFORE, _shown(_inline("c"), Text(text="Rome")), resume=QUESTION)
+    assert album.begun == []
+    assert album.requests == []
+
+
+async def test_a_turn_that_is_asked_for_anew_uploads_only_what_was_not_sent_at_first() -> None:
+    album = _open_album()
+    uploading = Uploading(album)
+    for messages in ((_shown(_inline("b")),), (_shown(_inline("a")), _shown(_inline("b")))):
+        await uploading.converse(Request(messages=messages, bot=BOT), Gathered())
+    assert [name for _, name, _ in album.begun] == ["b", "a"]
+    assert album.requests[1].messages == (_shown(_key("a")), _shown(_key("b")))

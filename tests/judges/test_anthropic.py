@@ -71,6 +71,7 @@ async def judged(settings: Settings, home: Path, **orders: Any) -> dict[str, Any
 
 @pytest.mark.parametrize("personality", ["coze", "studio"])
 async def test_the_official_sdk_is_satisfied_over_the_open_api(personality: Personality, tmp_path: Path) -> None:
+    """CLIENTS §4.3: `error` raises, and a stream that was cut is no answer."""
     async with emulated(OpenSettings(personality=personality, pace=0.0)) as coze:
         settings = open_settings_for(coze, tmp_path)
         settings.upstreams["coze"].recovery_calls = 0  # type: ignore[union-attr]
@@ -112,6 +113,13 @@ async def test_the_official_sdk_is_satisfied_over_the_playground(tmp_path: Path)
     for fault in ("cut after=3", "unfinished"):
         for way in ("whole", "raw", "stream"):
             assert "raised" in told[f"{way} {fault}"], (way, fault, told[f"{way} {fault}"])
+
+
+async def test_with_recovery_half_an_answer_becomes_whole_or_raises(tmp_path: Path) -> None:
+    async with emulated(OpenSettings(pace=0.0)) as coze:
+        told = await judged(open_settings_for(coze, tmp_path), tmp_path, codes=[], faults=BREAKS, at_once=8)
+    outcomes = [told[f"{way} {fault}"] for fault in BREAKS for way in ("whole", "raw", "stream")]
+    assert {outcome["text"] for outcome in outcomes if "raised" not in outcome} == {"one two three four five six"}
 
 
 def check_talking(told: dict[str, Any], *, is_counted: bool) -> None:

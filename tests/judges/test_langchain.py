@@ -21,7 +21,7 @@ RAISED = {
     "4000": ("OpenAIInvalidRequestError", 400, "coze_4000"),
     "4006": ("OpenAIModelNotFoundError", 404, "model_not_found"),
     "4008": ("OpenAIRateLimitError", 429, "insufficient_quota"),
-    "4010": ("OpenAIInvalidRequestError", 400, "context_length_exceeded"),
+    "4010": ("OpenAIContextOverflowError", 400, "context_length_exceeded"),
     "4014": ("OpenAIInvalidRequestError", 400, "content_filter"),
     "4016": ("ConflictError", 409, "conversation_busy"),
     "4020": ("OpenAIRateLimitError", 429, "rate_limited"),

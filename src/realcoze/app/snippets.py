@@ -5,10 +5,14 @@ docs/clients.md.
 """
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+
+_UNLISTED = re.compile(r"[\s,=<>@]")
+"""What means something else in the comma lists of NextChat and LobeChat, and which they have no quotes for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +119,7 @@ _LOBECHAT = """\
 # In a container 127.0.0.1 is the container: see docs/clients.md.
 OPENAI_PROXY_URL=@v1:line@
 OPENAI_API_KEY=@key:line@
-OPENAI_MODEL_LIST=-all@models:plus@
+OPENAI_MODEL_LIST=-all@models:plus@@models:left out@
 """
 
 _NEXTCHAT = """\
@@ -125,15 +129,18 @@ BASE_URL=@base:line@
 OPENAI_API_KEY=@key:line@
 CUSTOM_MODELS=-all@models:plus@
 DEFAULT_MODEL=@model:line@
-VISION_MODELS=@models:line@
+VISION_MODELS=@models:line@@models:left out@
 """
 
 _CHERRY_STUDIO = """\
 Settings, Model Provider, Add; Provider Type: OpenAI
 API Key:  @key:line@
 API Host: @base:line@
-Models:   Manage, and add: @models:line@
+Models:   Manage, and add: @models:line@@models:left out@
 """
+
+_LEFT_OUT = """
+# Bots are left out whose names this list cannot hold; `aliases` in realcoze.toml give them others."""
 
 CLIENTS: Mapping[str, Client] = MappingProxyType({
     "curl": Client(about="a line for the shell", text=_CURL),
@@ -168,6 +175,7 @@ def listing() -> str:
 def _words(here: Here) -> dict[str, str]:
     """Plain ones are literals of Python and JavaScript alike."""
     v1, model = f"{here.base}/v1", here.models[0]
+    listed = [each for each in here.models if not _UNLISTED.search(each)]
     question = {"model": model, "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
     return {
         "base": _literal(here.base),
@@ -178,9 +186,10 @@ def _words(here: Here) -> dict[str, str]:
         "v1:line": v1,
         "model": _literal(model),
         "model:sh": shlex.quote(model),
-        "model:line": model,
-        "models:line": ",".join(here.models),
-        "models:plus": "".join(f",+{each}" for each in here.models),
+        "model:line": listed[0] if listed else model,
+        "models:line": ",".join(listed),
+        "models:plus": "".join(f",+{each}" for each in listed),
+        "models:left out": _LEFT_OUT if len(listed) < len(here.models) else "",
         "key:sh": '"$REALCOZE_KEY"' if here.has_key else "none",
         "key:line": "PASTE-THE-VALUE-OF-REALCOZE_KEY" if here.has_key else "none",
         "bearer": ' -H "Authorization: Bearer $REALCOZE_KEY"' if here.has_key else "",

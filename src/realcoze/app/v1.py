@@ -62,9 +62,10 @@ def speaks_anthropic(headers: Headers) -> bool:
 
 
 def _refusals(scope: Scope) -> Refusals:
-    if not scope["path"].startswith(VERSIONED):
+    path = f"{scope['path']}/"
+    if not path.startswith(VERSIONED):
         return native
-    if scope["path"].startswith(f"{VERSIONED}messages") or speaks_anthropic(Headers(scope=scope)):
+    if path.startswith(f"{VERSIONED}messages/") or speaks_anthropic(Headers(scope=scope)):
         return anthropic
     return openai
 

@@ -143,6 +143,7 @@ def build_app(house: House, settings: Settings) -> ASGIApp:
         allowed_hosts=hosts,
         allowed_origins=server.allowed_origins,
         open_to_all=None if access.is_open else VERSIONED,
+        any_header=VERSIONED,
         refuse=v1.refuse_at_door,
     )
     return TolerantPaths(guard, paths=[route.path for route in others])

@@ -9,6 +9,7 @@ import re
 import msgspec
 
 from realcoze import errors
+from realcoze.dialects.statuses import told
 from realcoze.domain.content import File, Image, Inline, Part, Text
 from realcoze.domain.event import Usage
 from realcoze.domain.ids import RequestId
@@ -20,6 +21,7 @@ DONE = b"data: [DONE]\n\n"
 _DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 _WEB = ("https://", "http://")
 _SPACE = str.maketrans("", "", " \t\r\n")
+_TEXTS = frozenset({"text", "input_text", "output_text"})
 _BREAK = re.compile(r"\s")
 
 LINE_CHARACTERS = 128
@@ -41,7 +43,7 @@ class ImageUrl(msgspec.Struct):
 
 class InputAudio(msgspec.Struct):
     data: str
-    format: str = ""
+    format: str | None = None
 
 
 class FilePart(msgspec.Struct):
@@ -55,7 +57,6 @@ class ContentPart(msgspec.Struct):
 
     type: str = "text"
     text: str | None = None
-    refusal: str | None = None
     image_url: ImageUrl | str | None = None
     input_audio: InputAudio | None = None
     file: FilePart | None = None
@@ -90,6 +91,13 @@ def decode_parts(content: Content, place: int) -> tuple[Part, ...]:
     return tuple(_part(part, place) for part in content)
 
 
+def decode_said(content: Content) -> tuple[Text, ...]:
+    """The text of a bot's own message: what it thought, refused or drew cannot be given back to it."""
+    if isinstance(content, str):
+        return (Text(text=content),) if content else ()
+    return tuple(Text(text=part.text) for part in content or () if part.type in _TEXTS and part.text)
+
+
 def decode_text(content: Content, place: int) -> str:
     """The text of message `place`, where nothing but text can stand.  Raises `BadRequest`."""
     parts = decode_parts(content, place)
@@ -105,10 +113,13 @@ def usage_body(usage: Usage) -> UsageBody:
 
 
 def error_body(error: RealcozeError) -> ErrorBody:
-    """The inner object; its message has all that helps, as most programs show nothing else."""
-    message = f"{error.message} {error.hint}" if error.hint else error.message
-    if error.logid:
-        message = f"{message} (logid {error.logid})"
+    """The inner object; its message has all that helps, as most programs show nothing else.
+
+    LangChain (langchain-openai 1.7.3) knows a context that is too long by the code within the message alone.
+    """
+    message = told(error)
+    if isinstance(error, errors.ContextTooLong):
+        message = f"{message} ({errors.ContextTooLong.default_code})"
     return ErrorBody(message, _type_of(error), None, error.code)
 
 
@@ -141,14 +152,12 @@ def _type_of(error: RealcozeError) -> str:
 
 def _part(part: ContentPart, place: int) -> Part:
     match part.type:
-        case "text" | "input_text" | "output_text" if part.text is not None:
+        case kind if kind in _TEXTS and part.text is not None:
             return Text(text=part.text)
-        case "refusal" if part.refusal is not None:
-            return Text(text=part.refusal)
         case "image_url" if part.image_url is not None:
             return _image(part.image_url if isinstance(part.image_url, str) else part.image_url.url, place)
         case "input_audio" if part.input_audio is not None:
-            extension = re.sub(r"\W", "", part.input_audio.format)[:8] or "wav"
+            extension = re.sub(r"\W", "", part.input_audio.format or "")[:8] or "wav"
             return Inline(data=_decoded(part.input_audio.data, place), name=f"audio.{extension}")
         case "file" if part.file is not None and part.file.file_data:
             return Inline(data=_decoded(part.file.file_data, place), name=part.file.filename or "")

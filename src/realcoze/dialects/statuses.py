@@ -1,4 +1,4 @@
-"""What an error is in HTTP, for every dialect: its status, how long to wait, whether to call again.
+"""What an error is in HTTP, for every dialect: its status, its words, how long to wait, whether to call again.
 
 Source: the table in docs/errors.md; the column for OpenAI is everybody's status but Anthropic's.
 """
@@ -26,6 +26,8 @@ STATUS: dict[type[RealcozeError], int] = {
 }
 _STATUS_OF_CODE = {"upstream_blocked": 503}
 
+_ENDS = (".", "!", "?", "…", "。", "\N{FULLWIDTH EXCLAMATION MARK}", "\N{FULLWIDTH QUESTION MARK}")
+
 RETRY_AFTER_S = range(1, 121)
 """What we ever tell a client to wait, in whole seconds."""
 
@@ -33,6 +35,14 @@ RETRY_AFTER_S = range(1, 121)
 def status_of(error: RealcozeError) -> int:
     """The HTTP status of an error that comes before the answer has begun."""
     return _STATUS_OF_CODE.get(error.code) or STATUS.get(type(error), 500)
+
+
+def told(error: RealcozeError) -> str:
+    """Message, hint and log id in one text, for clients that show nothing else."""
+    text = error.message
+    if error.hint:
+        text = f"{text} {error.hint}" if text.endswith(_ENDS) else f"{text}. {error.hint}"
+    return f"{text} (logid {error.logid})" if error.logid else text
 
 
 def retry_after_of(error: RealcozeError) -> int | None:

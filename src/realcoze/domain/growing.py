@@ -2,7 +2,7 @@
 
 What it gives, joined, is what `fold.py` makes of the same events: the messages in the order in which they
 began.  So text of a message waits until the one before it is complete, and where a bot takes something back,
-nothing is given until its text goes on from what was given already.
+nothing is given until its text goes on from what was given already.  Where that never comes it raises.
 """
 
 from dataclasses import dataclass, field
@@ -34,12 +34,13 @@ class GrowingText:
     """The text of one turn.  `feed` gives what is to be appended, which may be nothing.
 
     Raises `UpstreamFailed` (code `answer_rewritten`) when a message is complete and does not begin with what
-    was given of it.
+    was given of it, and when one that was given as a whole gets another text.
     """
 
     def __init__(self) -> None:
         self._messages: dict[MessageId, _Message] = {}
-        self._past: set[MessageId] = set()
+        self._past: dict[MessageId, tuple[int, int]] = {}
+        """What was given as a whole: length and hash of its text."""
         self._level: tuple[MessageId, list[str]] | None = None
         """The message that was given as far as it goes, and so what comes next of it can be given at once."""
         self._has_begun = False
@@ -60,7 +61,7 @@ class GrowingText:
 
     def _on_text(self, event: TextDelta | TextReplaced | AnswerDone) -> str:
         if event.message_id in self._past:
-            if isinstance(event, AnswerDone):
+            if isinstance(event, AnswerDone) and _mark(event.text) == self._past[event.message_id]:
                 return ""
             raise _rewritten()
         message = self._messages.setdefault(event.message_id, _Message())
@@ -93,9 +94,13 @@ class GrowingText:
             if not message.is_complete:
                 break
             self._level = None
-            self._past.add(message_id)
+            self._past[message_id] = _mark("".join(message.pieces))
             del self._messages[message_id]
         return "".join(grown)
+
+
+def _mark(text: str) -> tuple[int, int]:
+    return len(text), hash(text)
 
 
 def _question(end: Event) -> str:

@@ -13,7 +13,7 @@ from realcoze.dialects.anthropic_messages.counting import encode_count
 from realcoze.dialects.anthropic_messages.failure import encode_error, encode_refusal, status_of
 from realcoze.dialects.anthropic_messages.models import decode_limit, encode_model, encode_models
 from realcoze.dialects.anthropic_messages.reply import encode_reply
-from realcoze.dialects.anthropic_messages.request import Question, decode_request
+from realcoze.dialects.anthropic_messages.request import Question, decode_history, decode_request
 from realcoze.dialects.anthropic_messages.stream import MessageEncoder
 from realcoze.dialects.statuses import retry_headers
 from realcoze.domain.ids import BotName, CallerId, RequestId
@@ -30,6 +30,7 @@ from realcoze.faces.http import (
 from realcoze.faces.streamed import StreamedAnswer, StreamTimes
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
+from realcoze.tasks import aside
 
 JSON = "application/json; charset=utf-8"
 
@@ -98,11 +99,11 @@ class AnthropicFace:
         return await self._answered(request, work)
 
     async def _count_tokens(self, request: HttpRequest) -> Response:
-        async def work(request_id: RequestId, caller: CallerId) -> Response:
-            question = await _question(request, caller)
-            self._gateway.find(question.request.bot)
+        async def work(request_id: RequestId, _caller: CallerId) -> Response:
+            history = await aside(decode_history, await read_body(request))
+            self._gateway.find(history.bot)
             headers = {**_ids(request_id), "x-realcoze-estimate": "true"}
-            return Response(encode_count(question.request), headers=headers, media_type=JSON)
+            return Response(encode_count(history), headers=headers, media_type=JSON)
 
         return await self._answered(request, work)
 
@@ -128,13 +129,13 @@ def refuse_at_door(refused: Refused) -> Response:
     """The same shape for what the guard and the router refuse."""
     request_id = new_request_id()
     body = encode_refusal(refused.status, refused.code, refused.message, request_id)
-    return Response(body, refused.status, _ids(request_id), JSON)
+    return Response(body, refused.status, {**_ids(request_id), "x-should-retry": "false"}, JSON)
 
 
 async def _question(request: HttpRequest, caller: CallerId) -> Question:
     """What is asked, with who asks in which conversation."""
     thread = thread_of(request.headers)
-    question = decode_request(await read_body(request))
+    question = await aside(decode_request, await read_body(request))
     return replace(question, request=replace(question.request, caller=caller, thread=thread))
 
 

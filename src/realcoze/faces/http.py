@@ -52,7 +52,7 @@ THREAD_HEADERS = {"x-conversation-id": False, "x-openwebui-chat-id": True}
 
 THREAD_CHARACTERS = 200
 
-EXPOSED = "x-request-id, retry-after, x-should-retry, x-realcoze-ignored"
+EXPOSED = "x-request-id, request-id, retry-after, x-should-retry, x-realcoze-estimate, x-realcoze-ignored"
 """The headers of an answer that such a page may read beside the usual ones."""
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -189,7 +189,8 @@ class Guard:
     `allowed_origins` may read the answers as well (CORS), without credentials: the key is no cookie.
 
     Paths that begin with `open_to_all` are for the pages of every site, as programs that live in a page call
-    them from wherever they were loaded: there a key must be the guard.
+    them from wherever they were loaded: there a key must be the guard.  Below `any_header` pages that may call may
+    send whatever headers they have, also from the web to a private network.
     """
 
     def __init__(
@@ -199,10 +200,12 @@ class Guard:
         allowed_hosts: Iterable[str],
         allowed_origins: Iterable[str],
         open_to_all: str | None = None,
+        any_header: str | None = None,
         refuse: Callable[[Scope, Refused], Response],
     ) -> None:
         self._app = app
         self._open_to_all = open_to_all
+        self._any_header = any_header
         self._hosts = frozenset(host.lower() for host in allowed_hosts)
         self._origins = frozenset(_origin(origin) for origin in allowed_origins)
         self._refuse = refuse
@@ -211,7 +214,7 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             return await self._app(scope, receive, send)
         headers = Headers(scope=scope)
-        is_open_to_all = self._is_open_to_all(scope)
+        is_open_to_all = _is_below(self._open_to_all, scope)
         try:
             self._check_host(headers)
             if not is_open_to_all:
@@ -222,12 +225,10 @@ class Guard:
         if scope["type"] == "websocket" or not (origin in self._origins or (origin and is_open_to_all)):
             return await self._app(scope, receive, send)
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
-            allowed = {**_readable_by(origin), **PREFLIGHT, **(_echo(headers) if is_open_to_all else {})}
+            echoed = _echo(headers) if _is_below(self._any_header, scope) else {}
+            allowed = {**_readable_by(origin), **PREFLIGHT, **echoed}
             return await Response(status_code=204, headers=allowed)(scope, receive, send)
         return await self._app(scope, receive, partial(_send_readable, send, origin))
-
-    def _is_open_to_all(self, scope: Scope) -> bool:
-        return self._open_to_all is not None and scope["type"] == "http" and scope["path"].startswith(self._open_to_all)
 
     def _check_host(self, headers: Headers) -> None:
         name = _host_name(_host(headers))
@@ -250,13 +251,17 @@ async def _wait_for_leaving(receive: Receive, scope: anyio.CancelScope) -> None:
     scope.cancel()
 
 
+def _is_below(beginning: str | None, scope: Scope) -> bool:
+    return beginning is not None and scope["type"] == "http" and scope["path"].startswith(beginning)
+
+
 def _origin(value: str) -> str:
     """An Origin as it is compared; a browser writes it in lower case and without a slash."""
     return value.rstrip("/").lower()
 
 
 def _echo(headers: Headers) -> dict[str, str]:
-    """What a page of any site may send: whatever it asks for, as SDKs have headers of their own (`x-stainless-*`).
+    """What a page of another site may send: whatever it asks for, as SDKs have headers of their own (`x-stainless-*`).
 
     Browsers ask apart whether a page of the web may reach a private network (WICG, Private Network Access).
     """

@@ -4,6 +4,7 @@ People give a program a base URL with or without `/v1`, and the program appends 
 """
 
 from collections.abc import Iterable
+from urllib.parse import quote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -32,5 +33,5 @@ class TolerantPaths:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (path := canonical(scope["path"], self._beginnings)) != scope["path"]:
-            scope = {**scope, "path": path, "raw_path": path.encode()}
+            scope = {**scope, "path": path, "raw_path": quote(path).encode()}
         await self._app(scope, receive, send)

@@ -3,9 +3,10 @@
 Pure.  They ask the same bot for it, where each costs a call and would stand in the conversation.  They are
 known by marks that come together in no question of a person:
 
-    Open WebUI    one message: `### Task:`, a demand for JSON with one of four members, and the chat as a text,
-                  in `<chat_history>` or under `### Chat History:`
-    LibreChat     one message: its sentence about a title of five words, and the chat as a text
+    Open WebUI    one message: `### Task:`, a demand for JSON, each example an object with the same one of four
+                  members, and at the end the chat as a text, in `<chat_history>` or under `### Chat History:`,
+                  which begins with who said it, as in `USER: Hello`
+    LibreChat     one message: its sentences about a title of five words, and the chat as a text in its frame
 
 Source: the default prompts of the two programs; the tests have them.
 """
@@ -31,10 +32,20 @@ NO_TITLE = "New Chat"
 
 _KINDS: Mapping[str, Kind] = {"title": "title", "tags": "tags", "follow_ups": "follow_ups", "queries": "queries"}
 _ANSWERS: Mapping[Kind, Json] = {"tags": ["General"], "follow_ups": [], "queries": []}
-_MEMBER = re.compile(rf'\{{\s*"({"|".join(_KINDS)})"\s*:')
+_OBJECT = re.compile(r'\{\s*"')
+_EXAMPLE = re.compile(rf'\{{\s*"({"|".join(_KINDS)})"\s*:\s*(?:"[^"\n]*"|\[[^\[\]{{}}]*\])\s*\}}')
 _BEGIN, _END = "\n<chat_history>\n", "\n</chat_history>"
 _SECTION = "\n### Chat History:\n"
-_SENTENCE = re.compile(r"(?:Provide|Please generate) a concise, 5-word-or-less title for the conversation,")
+_SPOKEN = re.compile(r"\s*(?:USER|ASSISTANT): ")
+_LIBRECHAT = re.compile(
+    r"Provide a concise, 5-word-or-less title for the conversation, using title case conventions\. "
+    r"Only return the title itself\.\s+Conversation:\s+User: "
+)
+_OLDER_LIBRECHAT = re.compile(
+    r"Please generate a concise, 5-word-or-less title for the conversation, using its same language, "
+    r"with no punctuation\.(?: Apply title case conventions appropriate for the language\.)? "
+    r'Never directly mention the language name or the word "title"\s+\|\|>User:'
+)
 _USER = re.compile(r"^(?:\|\|>)?user:\s*(?!assistant:|ai:)(.+)$", re.IGNORECASE | re.MULTILINE)
 _AROUND = " \t\r\"'`#*"
 
@@ -82,24 +93,25 @@ def _of_open_webui(text: str) -> Task | None:
     if not text.startswith("### Task:"):
         return None
     history, around = _apart(text.replace("\r\n", "\n"))
-    members = set(_MEMBER.findall(around))
-    if not history or "JSON" not in around or len(members) != 1:
+    examples: list[str] = _EXAMPLE.findall(around)
+    if not _SPOKEN.match(history) or "JSON" not in around or len(set(examples)) != 1:
         return None
-    return Task(kind=_KINDS[members.pop()], history=history, is_json=True)
+    if len(examples) != len(_OBJECT.findall(around)):
+        return None
+    return Task(kind=_KINDS[examples[0]], history=history, is_json=True)
 
 
 def _of_librechat(text: str) -> Task | None:
-    if not _SENTENCE.match(text) or not _USER.search(text):
+    if not (_LIBRECHAT.match(text) or _OLDER_LIBRECHAT.match(text)):
         return None
     return Task(kind="title", history=text, is_json=False)
 
 
 def _apart(text: str) -> tuple[str, str]:
-    """The chat and what stands around it; no chat where none is marked from its begin to its end."""
+    """The chat and what stands before it; no chat where none is marked or something comes after it."""
     before, begin, rest = text.partition(_BEGIN)
     if begin:
-        history, end, after = rest.rpartition(_END)
-        return (history, before + after) if end else ("", text)
+        return (rest.removesuffix(_END), before) if rest.endswith(_END) else ("", text)
     before, _, history = text.partition(_SECTION)
     return history, before
 

@@ -119,9 +119,8 @@ class Gateway:
                 sink.feed(event)
             return
         bot, chats = self._routes.route(request.bot if who == PASS else BotName(who))
-        await chats.converse(
-            self._instructed(replace(request, bot=bot, conversation_id=None, chat_id=None, thread=None)), sink
-        )
+        alone = replace(request, bot=bot, conversation_id=None, chat_id=None, thread=None)
+        await Uploading(chats).converse(self._instructed(alone), sink)
 
     def _instructed(self, request: Request) -> Request:
         return instructed(request, self._policies.get(request.bot) or default_policy(request.bot))

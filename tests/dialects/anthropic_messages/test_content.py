@@ -5,7 +5,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from realcoze.dialects.anthropic_messages.content import Content, WireContent, decode_content, decode_text
+from realcoze.dialects.anthropic_messages.content import (
+    Content,
+    WireContent,
+    decode_content,
+    decode_results,
+    decode_text,
+)
 from realcoze.domain.content import File, Image, Inline, Text
 from realcoze.domain.message import Role
 from realcoze.domain.request import ToolResult
@@ -50,6 +56,18 @@ def test_a_picture_comes_in_base64_by_its_address_or_by_the_key_of_an_upload() -
     assert found.parts == (Inline(data=PNG), Image(url="https://x.test/a.png"), Image(key="7338"))
 
 
+def test_lines_of_base64_may_be_broken() -> None:
+    wrapped = "\r\n".join(IN_BASE64[at : at + 4] for at in range(0, len(IN_BASE64), 4)) + "\n"
+    assert read({"type": "image", "source": {"type": "base64", "data": wrapped}}).parts == (Inline(data=PNG),)
+
+
+def test_results_are_read_only_when_they_are_handed_in() -> None:
+    found = read({"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "image", "source": {}}]})
+    assert found.parts == ()
+    with pytest.raises(BadRequest):
+        decode_results(found)
+
+
 def test_a_document_comes_like_a_picture_with_its_title_for_a_name_or_as_plain_text() -> None:
     found = read(
         {"type": "document", "source": {"type": "base64", "data": IN_BASE64}, "title": "a.pdf"},
@@ -78,7 +96,7 @@ def test_the_result_of_a_tool_is_text_however_it_is_written() -> None:
         },
         {"type": "tool_result", "tool_use_id": "c3"},
     )
-    assert found.results == (
+    assert decode_results(found) == (
         ToolResult(call_id="c1", output="warm"),
         ToolResult(call_id="c2", output="one\ntwo"),
         ToolResult(call_id="c3", output=""),
@@ -105,6 +123,12 @@ def test_what_a_bot_thought_and_called_is_nothing_that_it_said() -> None:
         ({"type": "image"}, "messages.3.content.0: Object missing required field `source`"),
         ({"type": "image", "source": {"type": "ftp"}}, "messages.3.content.0: Invalid value 'ftp'"),
         ({"type": "image", "source": {"type": "base64", "data": "?"}}, "messages.3.content.0: Invalid base64"),
+        ({"type": "image", "source": {"type": "base64", "data": "é"}}, "messages.3.content.0: Invalid base64"),
+        ({"type": "image", "source": {"type": "base64", "data": ""}}, "messages.3.content.0 has a source without data"),
+        (
+            {"type": "document", "source": {"type": "base64", "data": " \n"}},
+            "messages.3.content.0 has a source without data",
+        ),
         ({"text": "Hi"}, "messages.3.content.0: Object missing required field `type`"),
         (
             {"type": "image", "source": {"type": "url", "url": "data:image/png;base64,AA=="}},
@@ -123,7 +147,7 @@ def test_what_a_bot_thought_and_called_is_nothing_that_it_said() -> None:
 )
 def test_what_cannot_be_read_is_refused_by_its_place(block: Any, said: str) -> None:
     with pytest.raises(BadRequest) as refused:
-        read(block)
+        decode_results(read(block))
     assert refused.value.message.startswith(said)
 
 

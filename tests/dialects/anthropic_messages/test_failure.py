@@ -24,6 +24,11 @@ def test_an_error_has_its_type_our_code_and_all_that_helps() -> None:
     }
 
 
+def test_message_and_hint_are_two_sentences() -> None:
+    body = json.loads(encode_error(errors.Overloaded("Full", hint="Wait."), RequestId("req_1")))
+    assert body["error"]["message"] == "Full. Wait."
+
+
 def test_an_error_without_a_hint_is_its_message() -> None:
     assert json.loads(encode_error(errors.Internal("Broken."), REQUEST))["error"]["message"] == "Broken."
 

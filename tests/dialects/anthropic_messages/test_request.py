@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec_properties import PROPERTIES, bytes_near
-from realcoze.dialects.anthropic_messages.request import Question, decode_request
+from realcoze.dialects.anthropic_messages.request import Question, decode_history, decode_request
 from realcoze.domain.ids import BotName, UserId
 from realcoze.domain.message import say
 from realcoze.domain.request import Request, ToolResult, Wants
@@ -86,6 +86,23 @@ def test_results_that_were_answered_are_a_thing_of_the_past() -> None:
     question = read(HI, USED, gave("c1", "warm"), {"role": "assistant", "content": "It is warm."}, HI)
     assert question.request.tool_results == ()
     assert question.request.messages == (say("user", "Hi"), say("assistant", "It is warm."), say("user", "Hi"))
+
+
+def test_a_picture_among_results_of_the_past_is_passed_over() -> None:
+    shown = {"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "image", "source": {"type": "base64"}}]}
+    seen = {"role": "user", "content": [shown]}
+    question = read(HI, USED, seen, {"role": "assistant", "content": "A cat."}, HI)
+    assert question.request.messages == (say("user", "Hi"), say("assistant", "A cat."), say("user", "Hi"))
+    with pytest.raises(BadRequest, match="takes text only"):
+        read(HI, USED, seen)
+
+
+def test_what_is_counted_need_ask_nothing() -> None:
+    body = {"model": "echo", "messages": [HI, {"role": "assistant", "content": "Hi!"}], "tool_choice": {"type": "any"}}
+    request = decode_history(json.dumps(body).encode())
+    assert (request.bot, request.messages) == ("echo", (say("user", "Hi"), say("assistant", "Hi!")))
+    with pytest.raises(BadRequest, match="The body cannot be read"):
+        decode_history(b"{")
 
 
 BOTH = {"role": "user", "content": [*gave("c1", "warm")["content"], {"type": "text", "text": "And Rome?"}]}

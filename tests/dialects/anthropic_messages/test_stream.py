@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec_properties import PROPERTIES, assert_cut_anywhere, texts
-from realcoze.dialects.anthropic_messages.stream import PIECE_CHARACTERS, MessageEncoder
+from realcoze.dialects.anthropic_messages.stream import DELTA_CHARACTERS, MessageEncoder
 from realcoze.domain.event import (
     AnswerDone,
     AudioDelta,
@@ -83,7 +83,7 @@ def kinds(events: Iterable[Any]) -> str:
     return " ".join(each["type"].replace("message_", "m-").replace("content_block_", "") for each in events)
 
 
-def test_a_message_as_the_official_sdk_reads_it() -> None:
+def test_clients_4_3_a_message_as_the_official_sdk_reads_it_by_the_names_of_events() -> None:
     made = encoder()
     events = (STARTED, delta("Hel"), delta("lo"), Usage(input=1, output=2, total=3), DONE)
     stream = [made.feed(event) for event in events]
@@ -177,7 +177,7 @@ def test_what_the_api_has_no_word_for_leaves_no_trace() -> None:
     assert (made.is_closed, made.deadline(), made.tick(9.0)) == (False, None, b"")
 
 
-def test_a_failure_is_an_error_event_after_which_nothing_looks_whole() -> None:
+def test_clients_4_3_a_failure_is_an_error_event_after_which_nothing_looks_whole() -> None:
     made = encoder()
     stream = fed(made, STARTED, delta("half"), BROKEN)
     found = read(stream)
@@ -213,6 +213,15 @@ def test_what_coze_s_rules_cut_off_is_an_answer_that_was_refused() -> None:
     assert not made.has_failed
 
 
+def test_a_refusal_before_any_word_is_an_error() -> None:
+    refused = TurnFailed(error=ContentRefused("No."))
+    for events in ([STARTED], [STARTED, thought("hm")]):
+        made = encoder(reasoning=True)
+        found = read(fed(made, *events, refused))
+        assert found[-1]["error"]["details"] == {"error_code": "content_filter"}
+        assert (made.is_closed, made.has_failed) == (True, True)
+
+
 def test_the_sign_of_life_is_a_ping() -> None:
     assert read(MessageEncoder.keepalive) == [{"type": "ping"}]
     assert MessageEncoder.content_type == "text/event-stream; charset=utf-8"
@@ -220,7 +229,7 @@ def test_the_sign_of_life_is_a_ping() -> None:
 
 @pytest.mark.parametrize("character", ["x", "\u0001", "你", "\u2028"])
 def test_a_long_text_is_cut_so_that_no_line_is_beyond_16_kib(character: str) -> None:
-    text = character * (3 * PIECE_CHARACTERS + 1)
+    text = character * (3 * DELTA_CHARACTERS + 1)
     stream = fed(encoder(reasoning=True), thought(text), delta(text), DONE)
     assert max(map(len, stream.split(b"\n"))) <= LINE_BYTES
     assert said(read(stream)) == text

@@ -96,6 +96,7 @@ def test_every_code_of_the_table_has_its_class_and_its_name(code: int, kind: Kin
     ],
 )
 def test_who_can_do_something_about_it_is_told_what(hint: str | None, codes: list[int]) -> None:
+    """CLIENTS 18: a wrong id, a bot that is not published, a token that may not."""
     assert [refusal(code, "").hint for code in codes] == [hint] * len(codes)
 
 
@@ -205,6 +206,7 @@ def test_cozes_text_is_cut_and_may_be_missing() -> None:
 def test_an_answer_that_is_no_envelope_is_read_by_its_status(
     status: int, kind: Kind, name: str, wait_s: float | None
 ) -> None:
+    """CLIENTS 15: such as the page of a proxy."""
     error = without_envelope(status, retry_after_s=7, logid="2025ABC")
     assert (type(error), error.code, error.retry_after_s) == (kind, name, wait_s)
     assert (error.message, error.logid) == (f"Coze answered HTTP {status} without its usual envelope.", "2025ABC")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from codec_properties import PROPERTIES, bytes_near
-from realcoze.dialects.openai_chat.request import Asked, decode_request
+from realcoze.dialects.openai_chat.request import Asked, decode_request, with_extras
 from realcoze.domain.content import Image, Text
 from realcoze.domain.message import Message, say
 from realcoze.domain.request import ToolResult, Wants
@@ -56,6 +56,8 @@ def test_rule_8_a_message_of_parts_keeps_their_order() -> None:
     [
         {"temperature": 0.5, "max_tokens": 10, "max_completion_tokens": 10, "store": True, "top_p": 1, "x": {"y": 1}},
         {"n": 1, "stream": None, "stream_options": None, "user": None, "metadata": None, "coze": None},
+        {"n": 1.0, "metadata": {}},
+        {"metadata": {"conversation_id": ""}},
         {"response_format": {"type": "text"}, "tool_choice": "none", "tools": [], "functions": None, "logprobs": False},
     ],
 )
@@ -70,6 +72,26 @@ def test_what_would_have_changed_the_answer_is_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("metadata", "conversation_id"),
+    [
+        ({"a": "b"}, None),
+        ({str(number): "x" for number in range(17)}, None),
+        ({"a": 1, "b": None, "c": {}, "conversation_id": "7"}, "7"),
+        ({"conversation_id": 7}, None),
+        ({"conversation_id": None, "a": "b"}, None),
+        (["a"], None),
+        ("a", None),
+    ],
+)
+def test_of_metadata_which_everybody_fills_only_the_conversation_counts(
+    metadata: object, conversation_id: str | None
+) -> None:
+    asked = decoded(metadata=metadata)
+    assert asked.request.conversation_id == conversation_id
+    assert (asked.request.meta_data, asked.ignored) == ({}, ("metadata",))
+
+
+@pytest.mark.parametrize(
     ("members", "said"),
     [
         ({"n": 2}, "`n` is more than 1"),
@@ -79,8 +101,6 @@ def test_what_would_have_changed_the_answer_is_named() -> None:
         ({"response_format": {"type": "json_object"}}, "`response_format` demands 'json_object'"),
         ({"response_format": {"type": "json_schema", "json_schema": {}}}, "`response_format` demands 'json_schema'"),
         ({"model": "m" * 201}, "`model` has more than 200 characters"),
-        ({"metadata": {str(number): "x" for number in range(17)}}, "`metadata` has more than 16 pairs"),
-        ({"metadata": {"a": 1}}, "The body cannot be read"),
         ({"stream": "yes"}, "The body cannot be read"),
     ],
 )
@@ -93,16 +113,23 @@ def test_what_cannot_be_promised_is_refused_by_name(members: dict[str, Any], sai
     [
         (({"role": "assistant", "content": "Hello!"},), "The last message must be the user's"),
         (({"role": "system", "content": "Be kind."},), "The last message must be the user's"),
-        ((HELLO, {"role": "function", "name": "f", "content": "1"}, {"role": "assistant"}), ""),
+        ((HELLO, {"role": "assistant"}), "The last message must be the user's"),
+        ((HELLO, {"role": "assistant"}, {"role": "system", "content": "Be kind."}), "The last message must be the"),
+        ((HELLO, {"role": "function", "name": "f", "content": "1"}), "Message 1 is a result that does not say"),
+        ((HELLO, {"role": "tool", "content": "warm"}), "Message 1 is a result that does not say"),
+        ((HELLO, {"role": "tool", "tool_call_id": None, "content": "warm"}), "Message 1 is a result that does not"),
+        (
+            (HELLO, {"role": "tool", "content": "a"}, {"role": "tool", "tool_call_id": "c2", "content": "b"}),
+            "Message 1 is a result that does not say",
+        ),
         (({"role": "user", "content": None},), "Message 0 is the user's and holds nothing"),
         ((HELLO, {"role": "moderator", "content": "No."}), "Message 1 has the role 'moderator'"),
     ],
 )
 def test_a_history_that_asks_nothing_is_refused(messages: tuple[dict[str, Any], ...], said: str) -> None:
-    if said:
-        assert said in refused(*messages).message
-    else:
-        assert decoded(*messages).request.messages == (say("user", "Hello"),)
+    error = refused(*messages)
+    assert said in error.message
+    assert ("tool_call_id" in (error.hint or "")) is ("result" in said)
 
 
 def test_an_empty_list_of_messages_is_refused() -> None:
@@ -136,13 +163,49 @@ def test_tools_of_rounds_that_are_over_are_passed_over_and_what_was_said_beside_
     assert [message.text for message in request.messages] == ["Hello", "Let me see.", "It is warm.", "Thanks"]
 
 
-def test_a_tool_message_without_an_id_answers_no_call() -> None:
-    assert decoded(HELLO, {"role": "tool", "content": "warm"}).request.tool_results == ()
+@pytest.mark.parametrize("role", ["system", "developer"])
+def test_what_instructs_after_tool_messages_does_not_hide_them(role: str) -> None:
+    between, after = {"role": role, "content": "Be kind."}, {"role": role, "content": "Be short."}
+    request = decoded(
+        HELLO,
+        {"role": "assistant", "tool_calls": CALLS},
+        {"role": "tool", "tool_call_id": "c1", "content": "warm"},
+        between,
+        {"role": "tool", "tool_call_id": "c2", "content": "dry"},
+        after,
+    ).request
+    assert [result.call_id for result in request.tool_results] == ["c1", "c2"]
+    assert request.instructions == "Be kind.\n\nBe short."
 
 
-def test_user_metadata_and_the_conversation_go_to_coze() -> None:
-    request = decoded(user="ann", metadata={"a": "b", "conversation_id": "7"}).request
-    assert (request.user_id, request.meta_data, request.conversation_id) == ("ann", {"a": "b"}, "7")
+def test_results_in_the_middle_need_no_id() -> None:
+    function = {"role": "function", "name": "f", "content": "1"}
+    tool = {"role": "tool", "tool_call_id": None, "content": "2"}
+    request = decoded(HELLO, function, tool, HELLO, {"role": "system", "content": "Be kind."}).request
+    assert request.messages == (say("user", "Hello"), say("user", "Hello"))
+    assert request.tool_results == ()
+
+
+def test_parts_of_the_assistant_that_are_no_text_are_passed_over() -> None:
+    parts = [
+        {"type": "thinking", "thinking": "Hm.", "signature": "x"},
+        {"type": "text", "text": "Hello!"},
+        {"type": "refusal", "refusal": "No."},
+        {"type": "whatever", "text": "x"},
+    ]
+    reasoning = [{"type": "reasoning", "summary": []}]
+    request = decoded({"role": "assistant", "content": parts}, {"role": "assistant", "content": reasoning}, HELLO)
+    assert request.request.messages == (say("assistant", "Hello!"), say("user", "Hello"))
+
+
+def test_a_model_may_be_null() -> None:
+    asked = decoded(model=None)
+    assert (asked.model, asked.request.bot) == ("", "")
+
+
+def test_the_user_and_the_conversation_go_to_coze() -> None:
+    request = decoded(user="ann", metadata={"conversation_id": "7"}).request
+    assert (request.user_id, request.conversation_id) == ("ann", "7")
     assert decoded(conversation_id="8", metadata={"conversation_id": "7"}).request.conversation_id == "8"
     assert decoded(conversation_id="8", coze={"conversation_id": "9"}).request.conversation_id == "9"
 
@@ -158,7 +221,7 @@ def test_coze_s_own_members_are_carried() -> None:
     request = decoded(coze=coze, metadata={"m": "o", "q": "r"}).request
     assert request.custom_variables == {"a": "b"}
     assert request.parameters == {"p": [1]}
-    assert request.meta_data == {"m": "n", "q": "r"}
+    assert request.meta_data == {"m": "n"}
     assert request.extra_params == {"e": "f"}
     assert request.shortcut_command == {"command_id": "1"}
 
@@ -170,7 +233,7 @@ def test_coze_s_own_members_are_carried() -> None:
         (decoded(coze={"extras": True}), True, True, True),
         (decoded(coze={"suggestions": True}), True, True, False),
         (decoded(coze={"steps": True}), True, False, True),
-        (decode_request(json.dumps({"messages": [HELLO]}).encode(), wants_extras=True), True, True, True),
+        (with_extras(decoded(coze={"steps": True})), True, True, True),
     ],
 )
 def test_what_openai_has_no_place_for_comes_only_when_asked_for(

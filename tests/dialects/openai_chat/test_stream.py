@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec_properties import PROPERTIES, texts
-from realcoze.dialects.openai_chat.request import Asked
-from realcoze.dialects.openai_chat.stream import ChunkEncoder
+from realcoze.dialects.openai_chat.request import MODEL_CHARACTERS, Asked
+from realcoze.dialects.openai_chat.stream import DELTA_CHARACTERS, ChunkEncoder
 from realcoze.domain.event import (
     AnswerDone,
     AudioDelta,
@@ -126,17 +126,42 @@ def test_rule_7_no_line_is_longer_than_16_kib(letter: str) -> None:
     assert "".join(body.get("reasoning_content", "") for body in bodies) == text
 
 
+@pytest.mark.parametrize("letter", ["a", "\0", "\u2028", "😀", '"'])
+def test_rule_7_a_line_is_that_short_for_the_longest_name_of_a_model_and_arguments_of_any_length(letter: str) -> None:
+    text = letter * (2 * DELTA_CHARACTERS + 1)
+    request = Request(messages=(say("user", "Hi"),))
+    asked = Asked(request=request, model=letter * MODEL_CHARACTERS, is_streamed=True)
+    made = ChunkEncoder(asked, RequestId(f"req_{'0' * 20}"), created=9_999_999_999)
+    calls = (
+        ToolCall(call_id="c" * 200, name="f" * 200, arguments=text),
+        ToolCall(call_id="c2", name="g", arguments=""),
+    )
+    events: tuple[Event, ...] = (
+        delta(text),
+        ReasoningDelta(message_id=M, text=text),
+        ToolCallsRequested(calls=calls),
+    )
+    stream = b"".join(map(made.feed, events))
+    assert max(map(len, stream.splitlines(keepends=True))) <= LINE_BYTES
+    bodies = [json.loads(data)["choices"][0]["delta"].get("tool_calls", []) for data in datas(stream)[:-1]]
+    pieces = [call for body in bodies for call in body]
+    assert [call["id"] for call in pieces if "id" in call] == ["c" * 200, "c2"]
+    assert "".join(call["function"]["arguments"] for call in pieces if call["index"] == 0) == text
+    assert all(set(call) == {"index", "function"} for call in pieces[1:-1])
+    assert len(pieces) == 4
+
+
 def test_rare_line_breaks_are_written_as_escapes() -> None:
     assert b'"content":"\\u0085\\u2028\\u2029\xc3\xa9"' in encoded(delta("\u0085\u2028\u2029é"), TurnDone())
 
 
 def test_case_9_tool_calls_come_whole_each_with_its_index() -> None:
     calls = (ToolCall(call_id="c1", name="f", arguments="{}"), ToolCall(call_id="c2", name="g", arguments='{"a":1}'))
-    first, called, last = chunks(STARTED, ToolCallsRequested(calls=calls))
+    first, *called, last = chunks(STARTED, ToolCallsRequested(calls=calls))
     assert first["choices"][0]["delta"] == FIRST
-    assert called["choices"][0]["delta"]["tool_calls"] == [
-        {"index": 0, "id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}},
-        {"index": 1, "id": "c2", "type": "function", "function": {"name": "g", "arguments": '{"a":1}'}},
+    assert [chunk["choices"][0]["delta"]["tool_calls"] for chunk in called] == [
+        [{"index": 0, "id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+        [{"index": 1, "id": "c2", "type": "function", "function": {"name": "g", "arguments": '{"a":1}'}}],
     ]
     assert last["choices"] == [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]
 
@@ -186,6 +211,16 @@ def test_content_that_was_refused_ends_with_its_own_reason() -> None:
     *_, last, done = datas(stream)
     assert json.loads(last)["choices"] == [{"index": 0, "delta": {}, "finish_reason": "content_filter"}]
     assert done == "[DONE]"
+
+
+@pytest.mark.parametrize("before", [STARTED, ReasoningDelta(message_id=M, text="hm"), delta("")])
+def test_content_that_was_refused_before_any_text_is_a_failure_and_no_empty_answer(before: Event) -> None:
+    made = encoder(has_usage=True)
+    stream = made.feed(before) + made.feed(TurnFailed(error=ContentRefused("No.")))
+    assert made.is_closed
+    assert made.has_failed
+    assert json.loads(datas(stream)[-1])["error"]["code"] == "content_filter"
+    assert b'"finish_reason":"' not in stream
 
 
 def test_an_answer_that_was_taken_back_is_a_failure() -> None:

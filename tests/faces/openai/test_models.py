@@ -3,7 +3,13 @@ from typing import Any
 
 import pytest
 
-from native_server import Answer, exchange, parsed, request, saying, serving
+from native_server import Answer, exchange, parsed, request, saying, serving, settings
+from realcoze.app.server import listening
+from realcoze.app.wiring import House, build_app
+from realcoze.domain.ids import BotName
+from realcoze.domain.ports import Chats
+from realcoze.gateway.chat import Gateway
+from realcoze.gateway.route import Routes
 
 pytestmark = pytest.mark.anyio
 
@@ -27,6 +33,15 @@ async def test_the_bots_are_the_models() -> None:
         assert ids(answer) == ["echo", "workflow/7"]
         for path in ("/models", "/v1/models/", "/v1/v1/models", "/v1/models?limit=1000"):
             assert ids(await get(served.port, path)) == ["echo", "workflow/7"]
+
+
+async def test_other_names_of_bots_are_models_too() -> None:
+    bots: dict[BotName, Chats] = {BotName("echo"): saying("Hello")}
+    gateway = Gateway(Routes(bots, aliases={BotName("gpt-4o"): BotName("echo")}))
+    app = build_app(House(gateway, dict), settings())
+    async with listening(app, host="127.0.0.1", port=0, grace_s=5.0) as port:
+        assert ids(await get(port, "/v1/models")) == ["echo", "gpt-4o"]
+        assert json.loads((await get(port, "/v1/models/gpt-4o")).body)["id"] == "gpt-4o"
 
 
 async def test_one_model_by_its_name_which_may_hold_a_slash() -> None:

@@ -79,10 +79,11 @@ async def test_a_turn_gives_answer_steps_suggestions_and_usage(personality: str)
 
 
 async def test_what_coze_is_told_of_a_turn() -> None:
+    """CLIENTS 17: the user may have any name."""
     request = Request(
         messages=(say("user", "My name is Bob."), say("assistant", "Hello."), say("user", "Hi")),
         bot=BotName("memory"),
-        user_id=UserId("bob@example.org"),
+        user_id=UserId("bob/" * 125),
         custom_variables={"city": "Berlin"},
         parameters={"n": 1},
         meta_data={"from": "test"},

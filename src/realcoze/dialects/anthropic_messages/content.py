@@ -6,7 +6,9 @@ Coze has itself.  Of a user's, what cannot be told a bot on Coze is refused by i
 Source: the types of anthropic 2.12.0 (`ContentBlockParam`).
 """
 
-from dataclasses import dataclass
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeVar, assert_never
 
 import msgspec
@@ -28,7 +30,9 @@ class _Tag(msgspec.Struct):
 
 
 class _Base64(msgspec.Struct, tag_field="type", tag="base64"):
-    data: bytes
+    """`data` may have line breaks in it, as the tools of many systems write them."""
+
+    data: str
 
 
 class _Url(msgspec.Struct, tag_field="type", tag="url"):
@@ -65,10 +69,10 @@ class _ResultBlock(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What one message holds."""
+    """What one message holds.  `results` are blocks by their place, for `decode_results`: old ones are not read."""
 
     parts: tuple[Part, ...] = ()
-    results: tuple[ToolResult, ...] = ()
+    results: Mapping[str, msgspec.Raw] = field(default_factory=dict)
 
 
 _TAG = msgspec.json.Decoder(_Tag)
@@ -83,7 +87,7 @@ def decode_content(where: str, role: Role, content: WireContent) -> Content:
     if isinstance(content, str):
         return Content(parts=_text(content))
     parts: list[Part] = []
-    results: list[ToolResult] = []
+    results: dict[str, msgspec.Raw] = {}
     for place, block in enumerate(content):
         at = f"{where}.content.{place}"
         kind = _read(at, block, _TAG).type
@@ -96,15 +100,22 @@ def decode_content(where: str, role: Role, content: WireContent) -> Content:
         elif kind == "document":
             parts.append(_document(at, _read(at, block, _DOCUMENT)))
         elif kind == "tool_result":
-            result = _read(at, block, _RESULT)
-            output = decode_text(at, result.content or "")
-            results.append(ToolResult(call_id=result.tool_use_id, output=output))
+            results[at] = block
         else:
             raise BadRequest(
                 f"{at} is a block of type {kind[:40]!r}; a bot can be sent text, image, document and tool_result.",
                 code="not_supported_by_upstream",
             )
-    return Content(parts=tuple(parts), results=tuple(results))
+    return Content(parts=tuple(parts), results=results)
+
+
+def decode_results(content: Content) -> tuple[ToolResult, ...]:
+    """What the tools gave that a message hands in.  Raises `BadRequest` for what is no text."""
+    read = {at: _read(at, block, _RESULT) for at, block in content.results.items()}
+    return tuple(
+        ToolResult(call_id=result.tool_use_id, output=decode_text(at, result.content or ""))
+        for at, result in read.items()
+    )
 
 
 def decode_text(where: str, content: WireContent) -> str:
@@ -135,7 +146,7 @@ def _text(text: str) -> tuple[Part, ...]:
 def _image(at: str, source: _Base64 | _Url | _FileId) -> Part:
     match source:
         case _Base64():
-            return Inline(data=source.data)
+            return Inline(data=_bytes(at, source.data))
         case _Url():
             return Image(url=_web(at, source.url))
         case _FileId():
@@ -147,7 +158,7 @@ def _image(at: str, source: _Base64 | _Url | _FileId) -> Part:
 def _document(at: str, block: _DocumentBlock) -> Part:
     match block.source:
         case _Base64():
-            return Inline(data=block.source.data, name=block.title or "")
+            return Inline(data=_bytes(at, block.source.data), name=block.title or "")
         case _Url():
             return File(url=_web(at, block.source.url))
         case _FileId():
@@ -156,6 +167,17 @@ def _document(at: str, block: _DocumentBlock) -> Part:
             return Text(text=block.source.data)
         case _:
             assert_never(block.source)
+
+
+def _bytes(at: str, text: str) -> bytes:
+    """A file, which is not empty."""
+    try:
+        data = binascii.a2b_base64("".join(text.split()), strict_mode=True)
+    except ValueError as error:
+        raise BadRequest(f"{at}: Invalid base64.") from error
+    if not data:
+        raise BadRequest(f"{at} has a source without data.")
+    return data
 
 
 def _web(at: str, url: str) -> str:

@@ -8,6 +8,7 @@ Source: the table in docs/errors.md, column Anthropic.
 import msgspec
 
 from realcoze import errors
+from realcoze.dialects.statuses import told
 from realcoze.domain.ids import RequestId
 from realcoze.errors import RealcozeError
 
@@ -54,10 +55,7 @@ def status_of(error: RealcozeError) -> int:
 
 def encode_error(error: RealcozeError, request_id: RequestId) -> bytes:
     """The whole body, and the data of an `error` event; its message has all that helps."""
-    message = f"{error.message} {error.hint}" if error.hint else error.message
-    if error.logid:
-        message = f"{message} (logid {error.logid})"
-    return _body(_outcome(error)[1], message, error.code, request_id)
+    return _body(_outcome(error)[1], told(error), error.code, request_id)
 
 
 def encode_refusal(status: int, code: str, message: str, request_id: RequestId) -> bytes:

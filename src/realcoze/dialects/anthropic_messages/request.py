@@ -12,7 +12,13 @@ from typing import Any
 
 import msgspec
 
-from realcoze.dialects.anthropic_messages.content import Content, WireContent, decode_content, decode_text
+from realcoze.dialects.anthropic_messages.content import (
+    Content,
+    WireContent,
+    decode_content,
+    decode_results,
+    decode_text,
+)
 from realcoze.dialects.json_text import NotJson, read_json
 from realcoze.domain.ids import BotName, UserId
 from realcoze.domain.message import Message, Role
@@ -78,23 +84,37 @@ _BODY = msgspec.json.Decoder(_Body)
 
 
 def decode_request(body: bytes) -> Question:
-    """Read the body of `/v1/messages`; that of `/v1/messages/count_tokens` is read alike.  Raises `BadRequest`."""
+    """Read the body of `/v1/messages`.  Raises `BadRequest`."""
+    read = _read(body)
+    _refuse_demands(read)
+    said = _said(read)
+    _refuse_no_question(said)
+    ignored = tuple(name for name in IGNORED if getattr(read, name))
+    return Question(request=_request(read, said), is_streamed=bool(read.stream), ignored=ignored)
+
+
+def decode_history(body: bytes) -> Request:
+    """Read the body of `/v1/messages/count_tokens`: what is counted need not ask anything.  Raises `BadRequest`."""
+    read = _read(body)
+    return _request(read, _said(read))
+
+
+def _read(body: bytes) -> _Body:
     try:
-        read = read_json(body.removeprefix(b"\xef\xbb\xbf"), _BODY)
+        return read_json(body.removeprefix(b"\xef\xbb\xbf"), _BODY)
     except NotJson as error:
         raise BadRequest(f"The body cannot be read: {error}.", hint=_HINT) from error
-    _refuse_demands(read)
-    messages, last = _messages(read)
-    request = Request(
-        messages=messages,
+
+
+def _request(read: _Body, said: "_Said") -> Request:
+    return Request(
+        messages=said.messages,
         bot=BotName(read.model),
         instructions=_instructions(read),
         user_id=UserId(read.metadata.user_id) if read.metadata and read.metadata.user_id else None,
-        tool_results=last.results,
+        tool_results=decode_results(said.last),
         wants=Wants(usage=True, reasoning=read.thinking is not None and read.thinking.type in _THINKING),
     )
-    ignored = tuple(name for name in IGNORED if getattr(read, name))
-    return Question(request=request, is_streamed=bool(read.stream), ignored=ignored)
 
 
 def _refuse_demands(body: _Body) -> None:
@@ -111,8 +131,16 @@ def _refuse_demands(body: _Body) -> None:
         )
 
 
-def _messages(body: _Body) -> tuple[tuple[Message, ...], Content]:
-    """What was said, and the content of the last message, which is the user's and asks or hands in results."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """What was said; who said the last of it, nobody if nothing was, and what that message holds."""
+
+    messages: tuple[Message, ...]
+    last: Content
+    last_role: str
+
+
+def _said(body: _Body) -> _Said:
     messages: list[Message] = []
     last, last_role = Content(), ""
     for place, message in enumerate(body.messages):
@@ -124,16 +152,20 @@ def _messages(body: _Body) -> tuple[tuple[Message, ...], Content]:
         last, last_role = decode_content(f"messages.{place}", role, message.content), role
         if last.parts:
             messages.append(Message(role=role, parts=last.parts))
-    if last_role != "user":
+    return _Said(messages=tuple(messages), last=last, last_role=last_role)
+
+
+def _refuse_no_question(said: _Said) -> None:
+    """Raise `BadRequest` unless the last message is the user's and asks or hands in results."""
+    if said.last_role != "user":
         raise BadRequest("The last message must be the user's: a bot on Coze begins its own answers.", hint=_HINT)
-    if last.results and last.parts:
+    if said.last.results and said.last.parts:
         raise BadRequest(
             "The last message has results of tools and something beside them, which Coze has no place for.",
             hint="Say the rest after the answer.",
         )
-    if not (last.results or last.parts):
+    if not (said.last.results or said.last.parts):
         raise BadRequest("The last message is empty.", hint=_HINT)
-    return tuple(messages), last
 
 
 def _instructions(body: _Body) -> str:

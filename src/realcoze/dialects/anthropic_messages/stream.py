@@ -30,7 +30,7 @@ from realcoze.domain.ids import RequestId
 from realcoze.domain.request import Request
 from realcoze.errors import ContentRefused, RealcozeError
 
-PIECE_CHARACTERS = 2_500
+DELTA_CHARACTERS = 2_400
 """The most that one delta holds: a line stays under 16 KiB even if every character is an escape."""
 
 _DELTAS = {
@@ -89,6 +89,7 @@ class MessageEncoder:
         self._usage: Usage | None = None
         self._text = GrowingText()
         self._is_begun = False
+        self._has_said = False
         self._index = -1
         self._open: type[Block] | None = None
         self._before_delta = b""
@@ -139,6 +140,7 @@ class MessageEncoder:
     def _say(self, text: str) -> bytes:
         if not text:
             return b""
+        self._has_said = True
         if self._open is TextBlock:
             return self._deltas(text)
         return self._block(TextBlock("")) + self._deltas(text)
@@ -168,9 +170,9 @@ class MessageEncoder:
 
     def _deltas(self, text: str) -> bytes:
         """More of the block that is open."""
-        if len(text) <= PIECE_CHARACTERS:
+        if len(text) <= DELTA_CHARACTERS:
             return b"%b%b}}\n\n" % (self._before_delta, on_one_line(_json(text)))
-        pieces = (text[at : at + PIECE_CHARACTERS] for at in range(0, len(text), PIECE_CHARACTERS))
+        pieces = (text[at : at + DELTA_CHARACTERS] for at in range(0, len(text), DELTA_CHARACTERS))
         return b"".join(map(self._deltas, pieces))
 
     def _stop(self) -> bytes:
@@ -185,8 +187,8 @@ class MessageEncoder:
         return self._begin() + self._stop() + _framed(ending) + _framed(_MessageStop())
 
     def _fail(self, error: RealcozeError) -> bytes:
-        """An error; but what Coze's content rules cut off is an answer that was refused."""
-        if isinstance(error, ContentRefused):
+        """An error; but an answer that Coze's content rules cut off is one that was refused."""
+        if isinstance(error, ContentRefused) and self._has_said:
             return self._end("refusal")
         self.is_closed = self.has_failed = True
         return b"event: error\ndata: %b\n\n" % on_one_line(encode_error(error, self._request_id))

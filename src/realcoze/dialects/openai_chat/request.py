@@ -1,32 +1,31 @@
 """What a client of OpenAI's chat completions asks for.
 
 Clients send the whole history each time.  Its system and developer messages become instructions, tool
-messages at its end the results that a turn waits for; tool calls and results of rounds that are over are
-passed over, as Coze keeps none of them in a history.  Coze's own fields come in the member `coze`, which
-SDKs send as `extra_body`.
+messages at its end, whatever instructs after them, the results that a turn waits for; tool calls and results
+of rounds that are over are passed over, as Coze keeps none of them in a history.  Coze's own fields come in
+the member `coze`, which SDKs send as `extra_body`.
 
 Source: docs/openai-api.md.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from realcoze.dialects.json_text import NotJson, read_json
-from realcoze.dialects.openai_wire import Content, decode_parts, decode_text
+from realcoze.dialects.openai_wire import Content, decode_parts, decode_said, decode_text
 from realcoze.domain.ids import BotName, ConversationId, UserId
-from realcoze.domain.message import Message, Role
+from realcoze.domain.message import Message
 from realcoze.domain.request import Request, ToolResult, Wants
 from realcoze.errors import BadRequest
 
 MODEL_CHARACTERS = 200
-METADATA_PAIRS = 16
+
 IGNORED = ("tools", "tool_choice", "functions", "function_call", "stop", "logprobs", "seed")
 """What changes an answer and is ignored here: the header `x-realcoze-ignored` names what a request has of it."""
 
-_SIDES: dict[str, Role] = {"user": "user", "assistant": "assistant"}
 _INSTRUCTING = frozenset({"system", "developer"})
 _RESULTS = frozenset({"tool", "function"})
 _HARMLESS_CHOICES = ("auto", "none", None)
@@ -35,12 +34,13 @@ _TOOLS_HINT = (
     "A Coze bot has the tools that it was built with, and a request cannot bring others; leave it out, or use auto."
 )
 _FORMAT_HINT = "Say in the question which form the answer shall have, or in the bot's prompt."
+_RESULT_HINT = 'Send {"role": "tool", "tool_call_id": "THE CALL\'S", "content": "RESULT"} for each call.'
 
 
 class _Message(msgspec.Struct):
     role: str
     content: Content = None
-    tool_call_id: str = ""
+    tool_call_id: str | None = None
 
 
 class _StreamOptions(msgspec.Struct):
@@ -69,12 +69,12 @@ class _Body(msgspec.Struct):
     """Members that are not named here are passed over."""
 
     messages: list[_Message]
-    model: str = ""
+    model: str | None = None
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
-    n: int | None = None
+    n: float | None = None
     user: str | None = None
-    metadata: dict[str, str] | None = None
+    metadata: Any = None
     conversation_id: str | None = None
     coze: _Coze | None = None
     response_format: _Format | None = None
@@ -109,32 +109,42 @@ class Asked:
 _DECODER = msgspec.json.Decoder(_Body)
 
 
-def decode_request(body: bytes, *, wants_extras: bool = False) -> Asked:
-    """Read a body, whatever its content type says; `wants_extras` where a header asks for them.
-
-    Raises `BadRequest`.
-    """
+def decode_request(body: bytes) -> Asked:
+    """Read a body, whatever its content type says.  Raises `BadRequest`."""
     try:
         read = read_json(body.removeprefix(b"\xef\xbb\xbf"), _DECODER)
     except NotJson as error:
         raise BadRequest(f"The body cannot be read: {error}.", hint=_HINT) from error
     _refuse_demands(read)
     coze = read.coze or _Coze()
-    has_all = wants_extras or coze.extras
-    has_follow_ups, has_steps = has_all or coze.suggestions, has_all or coze.steps
+    has_follow_ups, has_steps = coze.extras or coze.suggestions, coze.extras or coze.steps
     is_streamed = bool(read.stream)
     has_usage = not is_streamed or bool(read.stream_options and read.stream_options.include_usage)
     wants = Wants(reasoning=True, usage=has_usage, suggestions=has_follow_ups, steps=has_steps)
     return Asked(
         request=_request(read, coze, wants),
-        model=read.model,
+        model=read.model or "",
         is_streamed=is_streamed,
         has_usage=has_usage,
         has_extras=has_follow_ups or has_steps,
         has_follow_ups=has_follow_ups,
         has_steps=has_steps,
-        ignored=tuple(name for name in IGNORED if _is_said(getattr(read, name))),
+        ignored=tuple(_ignored(read)),
     )
+
+
+def with_extras(asked: Asked) -> Asked:
+    """The same, with all of `x_coze` asked for."""
+    wants = replace(asked.request.wants, suggestions=True, steps=True)
+    request = replace(asked.request, wants=wants)
+    return replace(asked, request=request, has_extras=True, has_follow_ups=True, has_steps=True)
+
+
+def _ignored(body: _Body) -> Iterator[str]:
+    yield from (name for name in IGNORED if _is_said(getattr(body, name)))
+    named = {"conversation_id": _named_conversation(body)}
+    if body.metadata and body.metadata != named:
+        yield "metadata"
 
 
 def _is_said(value: object) -> bool:
@@ -142,11 +152,17 @@ def _is_said(value: object) -> bool:
     return not (value is None or value is False or value in ([], "none"))
 
 
+def _named_conversation(body: _Body) -> str:
+    """What `metadata` says of it; it is a bag of everybody's, so that whatever else stands there is no fault."""
+    name = body.metadata.get("conversation_id") if isinstance(body.metadata, dict) else None
+    return name if isinstance(name, str) else ""
+
+
 def _refuse_demands(body: _Body) -> None:
     """What cannot be passed over: an answer without it would not be what was asked for."""
     if (body.n or 1) > 1:
         raise BadRequest("`n` is more than 1, and each answer would be a call of its own.", hint="Ask several times.")
-    if len(body.model) > MODEL_CHARACTERS:
+    if len(body.model or "") > MODEL_CHARACTERS:
         raise BadRequest(f"`model` has more than {MODEL_CHARACTERS} characters.")
     for name in ("tool_choice", "function_call"):
         if getattr(body, name) not in _HARMLESS_CHOICES:
@@ -157,29 +173,23 @@ def _refuse_demands(body: _Body) -> None:
 
 
 def _request(body: _Body, coze: _Coze, wants: Wants) -> Request:
-    metadata = dict(body.metadata or {})
-    conversation_id = coze.conversation_id or body.conversation_id or metadata.get("conversation_id", "")
-    metadata.pop("conversation_id", None)
-    if len(metadata) > METADATA_PAIRS:
-        raise BadRequest(f"`metadata` has more than {METADATA_PAIRS} pairs.")
+    conversation_id = coze.conversation_id or body.conversation_id or _named_conversation(body)
     instructions = (
         decode_text(message.content, place)
         for place, message in enumerate(body.messages)
         if message.role in _INSTRUCTING
     )
-    results = _results(body.messages)
     messages = tuple(_said(body.messages))
-    if not results and (not messages or messages[-1].role != "user"):
-        raise BadRequest("The last message must be the user's, or a tool's with its tool_call_id.", hint=_HINT)
+    results = _results(body.messages)
     return Request(
         messages=messages,
-        bot=BotName(body.model),
+        bot=BotName(body.model or ""),
         instructions="\n\n".join(filter(None, instructions)),
         conversation_id=ConversationId(conversation_id) if conversation_id else None,
         user_id=UserId(body.user) if body.user else None,
         custom_variables=coze.custom_variables,
         parameters=coze.parameters,
-        meta_data={**metadata, **coze.meta_data},
+        meta_data=coze.meta_data,
         extra_params=coze.extra_params,
         shortcut_command=coze.shortcut_command,
         tool_results=results,
@@ -190,24 +200,29 @@ def _request(body: _Body, coze: _Coze, wants: Wants) -> Request:
 def _said(messages: list[_Message]) -> Iterator[Message]:
     """The history that a bot can be given."""
     for place, message in enumerate(messages):
-        if (side := _SIDES.get(message.role)) is not None:
+        if message.role == "user":
             parts = decode_parts(message.content, place)
-            if side == "user" and not parts:
+            if not parts:
                 raise BadRequest(f"Message {place} is the user's and holds nothing.")
-            if side == "user" or any(parts):
-                yield Message(role=side, parts=parts)
+            yield Message(role="user", parts=parts)
+        elif message.role == "assistant":
+            if said := decode_said(message.content):
+                yield Message(role="assistant", parts=said)
         elif message.role not in _INSTRUCTING | _RESULTS:
             known = "system, developer, user, assistant and tool"
             raise BadRequest(f"Message {place} has the role {message.role[:40]!r}; {known} are known.")
 
 
 def _results(messages: list[_Message]) -> tuple[ToolResult, ...]:
-    """What the tools gave back that a turn waits for: the tool messages at the end."""
+    """What the tools gave back that a turn waits for: the tool messages at the end; none after a question."""
+    spoken = [(place, message) for place, message in enumerate(messages) if message.role not in _INSTRUCTING]
     results: list[ToolResult] = []
-    for place in range(len(messages) - 1, -1, -1):
-        message = messages[place]
+    while spoken and spoken[-1][1].role in _RESULTS:
+        place, message = spoken.pop()
         if message.role != "tool" or not message.tool_call_id:
-            break
+            raise BadRequest(f"Message {place} is a result that does not say of which call.", hint=_RESULT_HINT)
         output = decode_text(message.content, place)
         results.insert(0, ToolResult(call_id=message.tool_call_id, output=output))
+    if not results and (not spoken or spoken[-1][1].role != "user"):
+        raise BadRequest("The last message must be the user's, or a tool's with its tool_call_id.", hint=_HINT)
     return tuple(results)

@@ -7,6 +7,8 @@ these: the stream must not look complete.
 Source: peers-openai §4; docs/openai-api.md.
 """
 
+from collections.abc import Iterator
+
 import msgspec
 
 from realcoze.dialects.json_text import on_one_line
@@ -14,20 +16,32 @@ from realcoze.dialects.openai_chat.reply import CozeBody, FinishReason, ToolCall
 from realcoze.dialects.openai_chat.request import Asked
 from realcoze.dialects.openai_wire import DONE, STREAM, UsageBody, answer_id, data_line, encode_error, usage_body
 from realcoze.domain import event as ev
-from realcoze.domain.event import Event
+from realcoze.domain.event import Event, ToolCall
 from realcoze.domain.growing import GrowingText
 from realcoze.domain.ids import RequestId
 from realcoze.errors import ContentRefused, RealcozeError, UpstreamFailed
 from realcoze.framing.sse import KEEPALIVE
 
-DELTA_CHARACTERS = 2_500
-"""In one delta at most: with six bytes for each a line stays below 16 KiB, which every client's reader takes."""
+DELTA_CHARACTERS = 2_400
+"""In one delta at most: with six bytes for each, and for each of a model's name, a line stays below 16 KiB, which
+every client's reader takes.  `x_coze` alone is not split: who asks for it reads longer lines."""
 
 _encode = msgspec.json.Encoder().encode
 
 
+class _MoreArguments(msgspec.Struct):
+    arguments: str
+
+
+class _MoreOfCall(msgspec.Struct):
+    """What goes on with the call of that index."""
+
+    index: int
+    function: _MoreArguments
+
+
 class _Delta(msgspec.Struct):
-    tool_calls: list[ToolCallBody] | msgspec.UnsetType = msgspec.UNSET
+    tool_calls: list[ToolCallBody] | list[_MoreOfCall] | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Choice(msgspec.Struct):
@@ -70,6 +84,7 @@ class ChunkEncoder:
         self._follow_ups: list[str] = []
         self._steps: list[ev.Step] = []
         self._has_begun = False
+        self._has_text = False
         self.is_closed = False
         """What ends the stream was written."""
         self.has_failed = False
@@ -83,7 +98,10 @@ class ChunkEncoder:
             text = self._text.feed(event)
         except UpstreamFailed as error:
             return self._fail(error)
-        said = self._said(self._text_before, text) if text else b""
+        said = b""
+        if text:
+            self._has_text = True
+            said = self._said(self._text_before, text)
         if type(event) is ev.TextDelta:
             return said
         return said + self._beside_text(event)
@@ -113,9 +131,8 @@ class ChunkEncoder:
             case ev.TurnDone() | ev.InputRequested():
                 return self._end("stop")
             case ev.TurnFailed():
-                return (
-                    self._end("content_filter") if isinstance(event.error, ContentRefused) else self._fail(event.error)
-                )
+                was_cut = isinstance(event.error, ContentRefused) and self._has_text
+                return self._end("content_filter") if was_cut else self._fail(event.error)
         return b""
 
     def _said(self, before: bytes, text: str) -> bytes:
@@ -135,10 +152,8 @@ class ChunkEncoder:
         return self._first
 
     def _tool_calls(self, event: ev.ToolCallsRequested) -> bytes:
-        calls = [tool_call_body(call) for call in event.calls]
-        for index, call in enumerate(calls):
-            call.index = index
-        return self._begun() + self._chunk([_Choice(0, _Delta(calls), None)])
+        deltas = (delta for index, call in enumerate(event.calls) for delta in _deltas_of(call, index))
+        return self._begun() + b"".join(self._chunk([_Choice(0, delta, None)]) for delta in deltas)
 
     def _end(self, finish_reason: FinishReason) -> bytes:
         self.is_closed = True
@@ -165,3 +180,14 @@ class ChunkEncoder:
         x_coze: CozeBody | msgspec.UnsetType = msgspec.UNSET,
     ) -> bytes:
         return data_line(on_one_line(_encode(_Chunk(*self._head, choices, usage, x_coze))))
+
+
+def _deltas_of(call: ToolCall, index: int) -> Iterator[_Delta]:
+    """The first has the call's name and id, the others the rest of arguments that are long."""
+    body = tool_call_body(call)
+    body.index = index
+    room = max(0, DELTA_CHARACTERS - len(call.call_id) - len(call.name))
+    body.function.arguments = call.arguments[:room]
+    yield _Delta([body])
+    for start in range(room, len(call.arguments), DELTA_CHARACTERS):
+        yield _Delta([_MoreOfCall(index, _MoreArguments(call.arguments[start : start + DELTA_CHARACTERS]))])

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from realcoze.dialects.openai_chat.reply import encode_reply
-from realcoze.dialects.openai_chat.request import Asked, decode_request
+from realcoze.dialects.openai_chat.request import Asked, decode_request, with_extras
 from realcoze.dialects.openai_chat.stream import ChunkEncoder
 from realcoze.domain.ids import RequestId
 from realcoze.errors import RealcozeError
@@ -19,6 +19,7 @@ from realcoze.faces.openai.refusal import JSON, refuse_error
 from realcoze.faces.streamed import StreamedAnswer, StreamTimes
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
+from realcoze.tasks import aside
 
 EXTRAS = "x-realcoze-extras"
 """The header that asks for `x_coze` where a client cannot send members of its own."""
@@ -40,8 +41,9 @@ class ChatFace:
         request_id = new_request_id()
         try:
             caller, thread = self._access.authenticate(presented_keys(request.headers)), thread_of(request.headers)
-            wants_extras = request.headers.get(EXTRAS, "").lower() in ("1", "true")
-            asked = decode_request(await read_body(request), wants_extras=wants_extras)
+            asked = await aside(decode_request, await read_body(request))
+            if request.headers.get(EXTRAS, "").lower() in ("1", "true"):
+                asked = with_extras(asked)
             asked = replace(asked, request=replace(asked.request, caller=caller, thread=thread))
             headers = _headers(asked, request_id)
             if not asked.is_streamed:

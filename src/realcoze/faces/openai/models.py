@@ -13,7 +13,7 @@ from realcoze.gateway.chat import Gateway
 
 
 class ModelsFace:
-    """The bots of the settings."""
+    """The bots of the settings and their other names."""
 
     def __init__(self, gateway: Gateway, access: Access) -> None:
         self._gateway = gateway
@@ -23,7 +23,8 @@ class ModelsFace:
         request_id = new_request_id()
         try:
             self._access.authenticate(presented_keys(request.headers))
-            return Response(encode_models(self._gateway.bots), 200, {"x-request-id": request_id}, JSON)
+            names = [*self._gateway.bots, *self._gateway.aliases]
+            return Response(encode_models(names), 200, {"x-request-id": request_id}, JSON)
         except RealcozeError as error:
             return refuse_error(request_id, error)
 

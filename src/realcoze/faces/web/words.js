@@ -58,6 +58,7 @@ const WORDS = {
       upstream_error: "Coze 出错了。", upstream_unreachable: "服务器连接不上 Coze。", upstream_tls: "与 Coze 的连接不安全。",
       upstream_protocol: "Coze 的回答无法读懂。", upstream_timeout: "Coze 太久没有回答，请重试。",
       upstream_truncated: "回答中断了，请重试。", push_lost: "回答的结尾丢失了，请重试。",
+      answer_rewritten: "机器人收回了已经发出的内容。",
       socket_unavailable: "与 Coze 的连接断开了，请稍后重试。", too_many_connections: "连接太多，请关闭其他程序。",
       not_supported_by_upstream: "Coze 的这个接口不支持此请求。", upload_failed: "文件上传失败，请重试。",
       too_many_messages: "消息太多（最多 100 条），请开始新对话。",
