@@ -440,3 +440,16 @@ async def test_a_suggestion_that_comes_before_the_wait_is_counted() -> None:
     turn.take(_push("whole", last=True), 2)
     await _wait(turn)
     assert [event.text for event in sink.events if isinstance(event, Suggestion)] == ["early"]
+
+
+async def test_a_turn_that_was_left_takes_what_it_held_along() -> None:
+    sink = Gathered()
+    turn = _turn(sink)
+    turn.take(_push("one"), 1)
+    turn.pause()
+    turn.take(_push("one two"), 2)
+    fed = len(sink.events)
+    turn.leave()
+    turn.take(_push("one two three"), 3)
+    turn.resume()
+    assert len(sink.events) == fed

@@ -75,6 +75,7 @@ class PushSocket:
             yield turn
         finally:
             del self._turns[push_uuid]
+            turn.leave()
 
     async def ready(self) -> None:
         """Return when the socket is open.  Raises why it is not, after a bounded wait.

@@ -76,6 +76,11 @@ class Turn:
             self._deliver(partial(self._decoder.feed, push, anyio.current_time()))
         self._changed.set()
 
+    def leave(self) -> None:
+        """Nobody listens any more: what is held back is dropped."""
+        self._over = True
+        self._held.clear()
+
     def fail(self, error: RealcozeError) -> None:
         """End the turn with an error, unless it is over already."""
         if not self._over:
