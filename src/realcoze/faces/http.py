@@ -55,6 +55,9 @@ THREAD_CHARACTERS = 200
 EXPOSED = "x-request-id, retry-after, x-should-retry, x-realcoze-ignored"
 """The headers of an answer that such a page may read beside the usual ones."""
 
+ADDED_HEADERS = "realcoze.headers"
+"""Where a scope has the headers that are added to its response, for one that does not begin by `send`."""
+
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9A-Za-z._-]+))(?::[0-9]*)?")
@@ -224,7 +227,8 @@ class Guard:
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             allowed = {**_readable_by(origin), **PREFLIGHT, **(_echo(headers) if is_open_to_all else {})}
             return await Response(status_code=204, headers=allowed)(scope, receive, send)
-        return await self._app(scope, receive, partial(_send_readable, send, origin))
+        readable = {**scope, ADDED_HEADERS: _told_to_pages(origin)}
+        return await self._app(readable, receive, partial(_send_readable, send, origin))
 
     def _is_open_to_all(self, scope: Scope) -> bool:
         return self._open_to_all is not None and scope["type"] == "http" and scope["path"].startswith(self._open_to_all)
@@ -271,10 +275,14 @@ def _readable_by(origin: str) -> dict[str, str]:
     return {"access-control-allow-origin": origin, "vary": "origin"}
 
 
+def _told_to_pages(origin: str) -> list[tuple[bytes, bytes]]:
+    """What every answer says besides, for a page of `origin`."""
+    return Headers({**_readable_by(origin), "access-control-expose-headers": EXPOSED}).raw
+
+
 async def _send_readable(send: Send, origin: str, message: Message) -> None:
     if message["type"] == "http.response.start":
-        readable = Headers({**_readable_by(origin), "access-control-expose-headers": EXPOSED}).raw
-        message = {**message, "headers": [*message["headers"], *readable]}
+        message = {**message, "headers": [*message["headers"], *_told_to_pages(origin)]}
     await send(message)
 
 
