@@ -4,7 +4,7 @@ Pure ASGI.  Answers that are streamed: `streamed.py`.
 """
 
 import re
-import uuid
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -72,7 +72,7 @@ class Refused(Exception):
 
 
 def new_request_id() -> RequestId:
-    return RequestId(f"req_{uuid.uuid4().hex[:20]}")
+    return RequestId(f"req_{secrets.token_hex(10)}")
 
 
 def nobody() -> Response:

@@ -16,10 +16,12 @@ import msgspec
 
 from realcoze.dialects.json_text import NotJson, read_json
 from realcoze.dialects.openai_wire import Content, decode_parts, decode_text
-from realcoze.domain.ids import BotName, ConversationId, UserId
+from realcoze.domain.ids import BotName, CallerId, ConversationId, UserId
 from realcoze.domain.message import Message, Role
-from realcoze.domain.request import Request, ToolResult, Wants
+from realcoze.domain.request import Request, Thread, ToolResult, Wants
 from realcoze.errors import BadRequest
+
+_NOBODY = CallerId("")
 
 MODEL_CHARACTERS = 200
 METADATA_PAIRS = 16
@@ -109,8 +111,12 @@ class Asked:
 _DECODER = msgspec.json.Decoder(_Body)
 
 
-def decode_request(body: bytes, *, wants_extras: bool = False) -> Asked:
+def decode_request(
+    body: bytes, *, wants_extras: bool = False, caller: CallerId = _NOBODY, thread: Thread | None = None
+) -> Asked:
     """Read a body, whatever its content type says; `wants_extras` where a header asks for them.
+
+    `caller` and `thread` are what the rest of the call says of the request.
 
     Raises `BadRequest`.
     """
@@ -126,7 +132,7 @@ def decode_request(body: bytes, *, wants_extras: bool = False) -> Asked:
     has_usage = not is_streamed or bool(read.stream_options and read.stream_options.include_usage)
     wants = Wants(reasoning=True, usage=has_usage, suggestions=has_follow_ups, steps=has_steps)
     return Asked(
-        request=_request(read, coze, wants),
+        request=_request(read, coze, wants, caller, thread),
         model=read.model,
         is_streamed=is_streamed,
         has_usage=has_usage,
@@ -156,7 +162,7 @@ def _refuse_demands(body: _Body) -> None:
         raise BadRequest(f"`response_format` demands {kind!r}, which nobody can promise.", hint=_FORMAT_HINT)
 
 
-def _request(body: _Body, coze: _Coze, wants: Wants) -> Request:
+def _request(body: _Body, coze: _Coze, wants: Wants, caller: CallerId, thread: Thread | None) -> Request:
     metadata = dict(body.metadata or {})
     conversation_id = coze.conversation_id or body.conversation_id or metadata.get("conversation_id", "")
     metadata.pop("conversation_id", None)
@@ -184,6 +190,8 @@ def _request(body: _Body, coze: _Coze, wants: Wants) -> Request:
         shortcut_command=coze.shortcut_command,
         tool_results=results,
         wants=wants,
+        caller=caller,
+        thread=thread,
     )
 
 

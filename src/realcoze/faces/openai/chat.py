@@ -1,7 +1,6 @@
 """`POST /v1/chat/completions`, whole and streamed."""
 
 import time
-from dataclasses import replace
 from functools import partial
 
 from starlette.requests import ClientDisconnect
@@ -41,14 +40,14 @@ class ChatFace:
         try:
             caller, thread = self._access.authenticate(presented_keys(request.headers)), thread_of(request.headers)
             wants_extras = request.headers.get(EXTRAS, "").lower() in ("1", "true")
-            asked = decode_request(await read_body(request), wants_extras=wants_extras)
-            asked = replace(asked, request=replace(asked.request, caller=caller, thread=thread))
+            body = await read_body(request)
+            asked = decode_request(body, wants_extras=wants_extras, caller=caller, thread=thread)
             headers = _headers(asked, request_id)
             if not asked.is_streamed:
                 asking = self._gateway.ask(asked.request, request_id=request_id)
                 reply = await unless_left(request.receive, asking)
-                body = encode_reply(asked, reply, request_id, created=int(time.time()))
-                return Response(body, headers=headers, media_type=JSON)
+                whole = encode_reply(asked, reply, request_id, created=int(time.time()))
+                return Response(whole, headers=headers, media_type=JSON)
         except ClientDisconnect:
             return nobody()
         except RealcozeError as error:

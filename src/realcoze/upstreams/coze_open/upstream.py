@@ -5,6 +5,7 @@ is known to be whole.  A turn that is given up is stopped at Coze too, before th
 conversation begins.
 """
 
+import asyncio
 import hashlib
 import logging
 import random
@@ -63,6 +64,9 @@ class CozeOpen:
         self._slots = Slots(limit=settings.max_turns, queue=settings.max_queue, queue_s=settings.deadlines.queue)
         self._turnstile = Turnstile(settings.deadlines.queue)
         self._recovery = Recovery(calls, most_calls=settings.recovery_calls, first_s=settings.deadlines.recovery)
+        self._default_user_id = _user_id(DEFAULT_USER)
+        # Of the loop itself: anyio.current_time() asks each time which loop that is.
+        self._now = asyncio.get_running_loop().time
         self._may_cancel = True
         self._waiting: OrderedDict[ChatId, Told] = OrderedDict()
         """What chats that wait for tools or answers have told already."""
@@ -75,10 +79,18 @@ class CozeOpen:
     async def converse(self, request: Request, sink: Sink) -> None:
         """See `Chats`."""
         asking = self._asking(request)
-        self._standing.check(anyio.current_time())
-        async with self._turnstile.turn(request.conversation_id), self._slots.place():
+        self._standing.check(self._now())
+        if request.conversation_id is None:
+            await self._begin(request, asking, sink)
+        else:
+            async with self._turnstile.turn(request.conversation_id):
+                await self._begin(request, asking, sink)
+
+    async def _begin(self, request: Request, asking: Asking, sink: Sink) -> None:
+        """The turn, when there is a place for it."""
+        async with self._slots.place():
             # While this turn waited, another one may have been refused.
-            self._standing.check(anyio.current_time())
+            self._standing.check(self._now())
             valve = Valve()
             sink.open(valve)
             with ExitStack() as begun:
@@ -115,7 +127,7 @@ class CozeOpen:
     @contextmanager
     def _heeding(self) -> Iterator[None]:
         """A call that is not made to an account that was refused, and whose own refusal is noted."""
-        self._standing.check(anyio.current_time())
+        self._standing.check(self._now())
         try:
             yield
         except RealcozeError as error:
@@ -125,7 +137,7 @@ class CozeOpen:
     def health(self) -> dict[str, str | int]:
         """What /health tells of this upstream: turns, and a standing refusal."""
         facts: dict[str, str | int] = {"turns": self._slots.taken}
-        refused = self._standing.reason(anyio.current_time())
+        refused = self._standing.reason(self._now())
         if refused:
             facts["refused"] = refused
         return facts
@@ -133,13 +145,14 @@ class CozeOpen:
     def _note(self, error: RealcozeError) -> None:
         """Remember what was refused to the account as a whole; a permission is that of one bot or call."""
         if error.code != NO_PERMISSION:
-            self._standing.note(error, anyio.current_time())
+            self._standing.note(error, self._now())
 
     def _asking(self, request: Request) -> Asking:
         told = self._waiting.get(request.chat_id) if request.chat_id else None
-        user_id = _user_id(request.user_id or DEFAULT_USER)
-        new_name = secrets.token_hex(8)
-        return asking_for(request, self._target(request.bot), user_id=user_id, new_name=new_name, told=told)
+        user_id = _user_id(request.user_id) if request.user_id else self._default_user_id
+        target = self._target(request.bot)
+        new_name = secrets.token_hex(8) if target.kind == "chatflow" else ""
+        return asking_for(request, target, user_id=user_id, new_name=new_name, told=told)
 
     def _target(self, name: BotName) -> Target:
         known = self._settings.bots.get(name)
@@ -166,7 +179,7 @@ class CozeOpen:
             else:
                 return
             await anyio.sleep(wait_s)
-            self._standing.check(anyio.current_time())
+            self._standing.check(self._now())
 
     def _wait_before_retry(self, error: RealcozeError, turn: Turn, token: Secret) -> float | None:
         if turn.has_chat:
