@@ -259,6 +259,8 @@ class ConnectionOutlet:
         self._connection = connection
         self._cycle = cycle
         self._transport = cycle.transport
+        self._loop = connection.loop
+        self._wrote_at = 0.0
         self._is_chunked = True
         self._on_pause: Callable[[], None] = _nobody
         self._on_resume: Callable[[], None] = _nobody
@@ -291,12 +293,20 @@ class ConnectionOutlet:
         if self._is_chunked:
             fields.append(b"transfer-encoding: chunked\r\n")
         self._head = b"".join((STATUS_LINE[200], *fields, b"\r\n"))
-        self._connection.loop.call_soon(self._flush)
+        self._wrote_at = self._loop.time()
+        self._loop.call_soon(self._flush)
 
     def write(self, data: bytes) -> None:
-        if not (self._pieces or self._head):
-            self._connection.loop.call_soon(self._flush)
+        """At once what comes after a pause, as nearly every token does: a turn of the loop costs more than it."""
+        is_first = not (self._pieces or self._head)
         self._pieces.append(data)
+        if is_first:
+            now = self._loop.time()  # which stands still for a turn of the loop
+            if now > self._wrote_at:
+                self._wrote_at = now
+                self._flush()
+            else:
+                self._loop.call_soon(self._flush)
 
     def end(self, *, is_whole: bool) -> None:
         """As `send` of uvicorn's cycle does with the end of a body."""

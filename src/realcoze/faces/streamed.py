@@ -48,7 +48,7 @@ class Outlet(Protocol):
     def begin(self, headers: list[tuple[bytes, bytes]]) -> None:
         """Send the status 200 and these headers.  This and all that follows never blocks and never raises.
 
-        What is said in one turn of the loop goes out together at the end of it.
+        What follows something else in one turn of the loop goes out together at the end of it.
         """
 
     def write(self, data: bytes) -> None:
