@@ -37,10 +37,10 @@ class Direct:
         if endpoint is None:
             await self._app(scope, receive, send)
             return
-        request = HttpRequest(scope, receive, send)
         try:
-            response = await endpoint(request)
+            # Nothing here holds the request while its answer is streamed.
+            response = await endpoint(HttpRequest(scope, receive, send))
         except Exception as error:
-            await self._defect(request, error)(scope, receive, send)
+            await self._defect(HttpRequest(scope), error)(scope, receive, send)
             raise
         await response(scope, receive, send)

@@ -6,7 +6,7 @@ same thing with a bounded queue in between.
 
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Self
@@ -104,13 +104,12 @@ class Gateway:
         took_s = time.monotonic() - started
         log.info("request %s: bot %.80s, %s after %.1f s", request_id, bot, guard.outcome, took_s)
 
-    async def _relay_turn(self, request: Request, chats: Chats, sink: Sink) -> None:
+    def _relay_turn(self, request: Request, chats: Chats, sink: Sink) -> Awaitable[None]:
         """A turn of a conversation."""
         request = self._instructed(request)
         if self._continuity is None:
-            await Uploading(chats).converse(request, sink)
-        else:
-            await self._continuity.converse(request, Uploading(chats), sink)
+            return Uploading(chats).converse(request, sink)
+        return self._continuity.converse(request, Uploading(chats), sink)
 
     async def _relay_background(self, request: Request, task: Task, who: str, sink: Sink) -> None:
         """What a program asks for itself: it belongs to no conversation, whoever answers."""

@@ -12,7 +12,7 @@ import random
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 
@@ -93,20 +93,21 @@ class CozeOpen:
             self._standing.check(self._now())
             valve = Valve()
             sink.open(valve)
-            with ExitStack() as begun:
+            begun: list[Callable[[], None]] = []
 
-                def on_started(conversation_id: ConversationId) -> None:
-                    """Whoever goes on with the conversation waits until this turn has ended, or is stopped."""
-                    if request.conversation_id is None and conversation_id:
-                        begun.callback(self._turnstile.take(conversation_id))
+            def on_started(conversation_id: ConversationId) -> None:
+                """Whoever goes on with the conversation waits until this turn has ended, or is stopped."""
+                if request.conversation_id is None and conversation_id:
+                    begun.append(self._turnstile.take(conversation_id))
 
-                try:
-                    await self._run(
-                        asking, lambda: Turn(asking, sink, valve, self._settings.deadlines, on_started), valve
-                    )
-                except RealcozeError as error:
-                    self._note(error)
-                    raise
+            try:
+                await self._run(asking, lambda: Turn(asking, sink, valve, self._settings.deadlines, on_started), valve)
+            except RealcozeError as error:
+                self._note(error)
+                raise
+            finally:
+                for leave in reversed(begun):
+                    leave()
             self._budget.succeeded()
 
     async def upload(self, data: bytes, name: str, bot: BotName) -> MediaPart:  # noqa: ARG002 - see below
