@@ -28,7 +28,7 @@ async def test_the_second_turn_of_a_conversation_waits_for_the_first() -> None:
         await soon(lambda: order)
         tasks.start_soon(second)
         await anyio.lowlevel.checkpoint()
-        async with turnstile.turn(OTHER), turnstile.turn(None), turnstile.turn(None):
+        async with turnstile.turn(OTHER):
             order.append("others need not wait")
         done.set()
     assert order == ["first begins", "others need not wait", "first ends", "second begins"]
@@ -78,7 +78,7 @@ async def test_a_conversation_that_has_just_begun_is_somebodys() -> None:
     leave()
     async with turnstile.turn(ONE):
         pass
-    assert turnstile._gates == {}
+    assert turnstile._lines == {}
 
 
 async def test_nothing_is_kept_of_a_conversation_that_nobody_uses() -> None:
@@ -89,4 +89,27 @@ async def test_nothing_is_kept_of_a_conversation_that_nobody_uses() -> None:
     with anyio.move_on_after(0.01):
         async with turnstile.turn(ONE):
             await anyio.sleep_forever()
-    assert turnstile._gates == {}
+    assert turnstile._lines == {}
+
+
+async def test_who_leaves_as_it_is_called_calls_the_next() -> None:
+    turnstile, began = Turnstile(10), []
+
+    async def turn(name: str) -> None:
+        async with turnstile.turn(ONE):
+            began.append(name)
+
+    async with anyio.create_task_group() as tasks:
+        leaving = anyio.CancelScope()
+
+        async def leave() -> None:
+            with leaving:
+                await turn("who leaves")
+
+        async with turnstile.turn(ONE):
+            tasks.start_soon(leave)
+            tasks.start_soon(turn, "next")
+            await soon(lambda: len(turnstile._lines[ONE]) == 2)
+            leaving.cancel()
+    assert began == ["next"]
+    assert turnstile._lines == {}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from realcoze.faces.streamed import OUTLET
 
@@ -259,10 +259,13 @@ class ConnectionOutlet:
         self._connection = connection
         self._cycle = cycle
         self._transport = cycle.transport
+        self._loop = connection.loop
+        self._wrote_at = 0.0
         self._is_chunked = True
         self._on_pause: Callable[[], None] = _nobody
         self._on_resume: Callable[[], None] = _nobody
         self._on_leave: Callable[[], None] = _nobody
+        self._head = b""
         self._pieces: list[bytes] = []
         self.written = 0
 
@@ -271,27 +274,65 @@ class ConnectionOutlet:
     ) -> None:
         self._on_pause, self._on_resume, self._on_leave = pause, resume, leave
         if self._cycle.scope["http_version"] == "1.0":  # whose clients need not know chunks (RFC 9112, 6.1)
-            self._is_chunked = self._cycle.chunked_encoding = False
+            self._is_chunked = False
         self._connection.lend(self, stall_s)
         if self._cycle.disconnected:
             leave()
         elif self._cycle.flow.write_paused:
             pause()
 
-    def write(self, data: bytes) -> None:
-        if not self._pieces:
-            self._connection.loop.call_soon(self.flush)
-        self._pieces.append(data)
+    def begin(self, headers: list[tuple[bytes, bytes]]) -> None:
+        """As `send` of uvicorn's cycle does with the start of a response, but without awaiting it."""
+        cycle = self._cycle
+        cycle.response_started = True
+        cycle.waiting_for_100_continue = False
+        cycle.chunked_encoding = self._is_chunked
+        fields = [b"%b: %b\r\n" % field for field in (*cycle.default_headers, *headers)]
+        if not cycle.keep_alive:
+            fields.append(b"connection: close\r\n")
+        if self._is_chunked:
+            fields.append(b"transfer-encoding: chunked\r\n")
+        self._head = b"".join((STATUS_LINE[200], *fields, b"\r\n"))
+        self._wrote_at = self._loop.time()
+        self._loop.call_soon(self._flush)
 
-    def flush(self) -> None:
+    def write(self, data: bytes) -> None:
+        """At once what comes after a pause, as nearly every token does: a turn of the loop costs more than it."""
+        is_first = not (self._pieces or self._head)
+        self._pieces.append(data)
+        if is_first:
+            now = self._loop.time()  # which stands still for a turn of the loop
+            if now > self._wrote_at:
+                self._wrote_at = now
+                self._flush()
+            else:
+                self._loop.call_soon(self._flush)
+
+    def end(self, *, is_whole: bool) -> None:
+        """As `send` of uvicorn's cycle does with the end of a body."""
+        cycle = self._cycle
+        if not is_whole or cycle.disconnected or cycle.response_complete:
+            self._flush()
+            return
+        self._flush(b"0\r\n\r\n" if self._is_chunked else b"")
+        cycle.response_complete = True
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self._transport.close()
+        cycle.on_response()
+
+    def _flush(self, last: bytes = b"") -> None:
         """One write, and one chunk, for all that a turn of the loop has brought."""
+        head, self._head = self._head, b""
         pieces, self._pieces = self._pieces, []
-        if not pieces or self._cycle.disconnected or self._cycle.response_complete:
+        if self._cycle.disconnected or self._cycle.response_complete or not (head or pieces or last):
             return
         body = b"".join(pieces)
-        piece = b"%x\r\n%b\r\n" % (len(body), body) if self._is_chunked else body
-        self.written += len(piece)
-        self._transport.write(piece)
+        if body and self._is_chunked:
+            body = b"%x\r\n%b\r\n" % (len(body), body)
+        data = b"%b%b%b" % (head, body, last) if head or last else body
+        self.written += len(data)
+        self._transport.write(data)
         self._connection.watch_sending()
 
     def unsent(self) -> int:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from realcoze.app import config, v1
 from realcoze.app.accounts import OpenUpstream, PlaygroundUpstream, Upstream, credentials_of
 from realcoze.app.config import Settings
+from realcoze.app.direct import Direct
 from realcoze.app.server import is_loopback
 from realcoze.app.store import open_continuity
 from realcoze.app.treatment import aliases_of, check_background, policy_for_bot, policy_for_draft
@@ -139,7 +140,7 @@ def build_app(house: House, settings: Settings) -> ASGIApp:
     if server.host not in ("0.0.0.0", "::"):  # noqa: S104 - recognised, not bound
         hosts.add(server.host)
     guard = Guard(
-        app,
+        Direct(app, routes=routes, defect=_defect),
         allowed_hosts=hosts,
         allowed_origins=server.allowed_origins,
         open_to_all=None if access.is_open else VERSIONED,

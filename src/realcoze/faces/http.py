@@ -4,7 +4,7 @@ Pure ASGI.  Answers that are streamed: `streamed.py`.
 """
 
 import re
-import uuid
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -55,6 +55,9 @@ THREAD_CHARACTERS = 200
 EXPOSED = "x-request-id, request-id, retry-after, x-should-retry, x-realcoze-estimate, x-realcoze-ignored"
 """The headers of an answer that such a page may read beside the usual ones."""
 
+ADDED_HEADERS = "realcoze.headers"
+"""Where a scope has the headers that are added to its response, for one that does not begin by `send`."""
+
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9A-Za-z._-]+))(?::[0-9]*)?")
@@ -69,7 +72,7 @@ class Refused(Exception):
 
 
 def new_request_id() -> RequestId:
-    return RequestId(f"req_{uuid.uuid4().hex[:20]}")
+    return RequestId(f"req_{secrets.token_hex(10)}")
 
 
 def nobody() -> Response:
@@ -210,9 +213,10 @@ class Guard:
         self._origins = frozenset(_origin(origin) for origin in allowed_origins)
         self._refuse = refuse
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Not a coroutine itself: each that waits for a stream costs half a KiB (2026-11-22)."""
         if scope["type"] not in ("http", "websocket"):
-            return await self._app(scope, receive, send)
+            return self._app(scope, receive, send)
         headers = Headers(scope=scope)
         is_open_to_all = _is_below(self._open_to_all, scope)
         try:
@@ -220,15 +224,16 @@ class Guard:
             if not is_open_to_all:
                 self._check_origin(scope["type"], scope.get("method", "GET"), headers)
         except Refused as refused:
-            return await self._refuse(scope, refused)(scope, receive, send)
+            return self._refuse(scope, refused)(scope, receive, send)
         origin = _origin(headers.get("origin", ""))
         if scope["type"] == "websocket" or not (origin in self._origins or (origin and is_open_to_all)):
-            return await self._app(scope, receive, send)
+            return self._app(scope, receive, send)
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             echoed = _echo(headers) if _is_below(self._any_header, scope) else {}
             allowed = {**_readable_by(origin), **PREFLIGHT, **echoed}
-            return await Response(status_code=204, headers=allowed)(scope, receive, send)
-        return await self._app(scope, receive, partial(_send_readable, send, origin))
+            return Response(status_code=204, headers=allowed)(scope, receive, send)
+        readable = {**scope, ADDED_HEADERS: _told_to_pages(origin)}
+        return self._app(readable, receive, partial(_send_readable, send, origin))
 
     def _check_host(self, headers: Headers) -> None:
         name = _host_name(_host(headers))
@@ -276,10 +281,14 @@ def _readable_by(origin: str) -> dict[str, str]:
     return {"access-control-allow-origin": origin, "vary": "origin"}
 
 
+def _told_to_pages(origin: str) -> list[tuple[bytes, bytes]]:
+    """What every answer says besides, for a page of `origin`."""
+    return Headers({**_readable_by(origin), "access-control-expose-headers": EXPOSED}).raw
+
+
 async def _send_readable(send: Send, origin: str, message: Message) -> None:
     if message["type"] == "http.response.start":
-        readable = Headers({**_readable_by(origin), "access-control-expose-headers": EXPOSED}).raw
-        message = {**message, "headers": [*message["headers"], *readable]}
+        message = {**message, "headers": [*message["headers"], *_told_to_pages(origin)]}
     await send(message)
 
 

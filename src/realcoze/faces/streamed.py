@@ -1,8 +1,8 @@
 """Answers that are streamed: events go through an encoder straight to the connection.
 
-Nothing is awaited for a token; one task waits for the end, the keepalives and the caller's leaving.
-The server lends the connection as the ASGI extension `realcoze.outlet` (app/connection.py); on any other
-server pieces are handed to `send` by a task.
+Nothing is awaited for a token: the turn runs in the task of its request, and status, pieces, keepalives and
+the end are written by callbacks.  The server lends the connection as the ASGI extension `realcoze.outlet`
+(app/connection.py); on any other server pieces are handed to `send` by a task.
 """
 
 import asyncio
@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import anyio
-from anyio.abc import TaskGroup
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from realcoze.domain.event import Event, TurnFailed, TurnStarted, Unknown, Usage
 from realcoze.domain.ports import Flow, Sink
 from realcoze.errors import RealcozeError
-from realcoze.faces.http import while_connected
-from realcoze.tasks import background_tasks
+from realcoze.faces.http import ADDED_HEADERS, while_connected
 
 OUTLET = "realcoze.outlet"
 RETRY_UNSENT_S = 0.02
@@ -47,14 +45,17 @@ class Outlet(Protocol):
         caught up and when it leaves.  One that takes nothing at all for `stall_s` is dropped, and so leaves.
         """
 
-    def write(self, data: bytes) -> None:
-        """Send one piece of the body, which is not empty; never blocks, never raises.
+    def begin(self, headers: list[tuple[bytes, bytes]]) -> None:
+        """Send the status 200 and these headers.  This and all that follows never blocks and never raises.
 
-        What is written in one turn of the loop goes out together at the end of it.
+        What follows something else in one turn of the loop goes out together at the end of it.
         """
 
-    def flush(self) -> None:
-        """Send at once what was written."""
+    def write(self, data: bytes) -> None:
+        """Send one piece of the body, which is not empty."""
+
+    def end(self, *, is_whole: bool) -> None:
+        """Send what was written at once, and the last chunk if the body is whole."""
 
     def unsent(self) -> int:
         """Bytes that were written and that the operating system has not taken yet."""
@@ -115,38 +116,27 @@ class StreamedAnswer(Response):
         self._is_committed = False
         self._is_paused = False
         self._has_content = False
-        # Futures: the queue in each asyncio.Event holds 700 bytes while nothing waits (2026-11-22).
-        self._may_begin: asyncio.Future[None] = self._loop.create_future()
-        self._over: asyncio.Future[None] = self._loop.create_future()
+        self._is_over = False
+        # A future: the queue in each asyncio.Event holds 700 bytes while nothing waits (2026-11-22).
+        self._said: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._life_sign: asyncio.TimerHandle | None = None
-        self._written_at = self._loop.time()
+        self._written_at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         lent: Outlet | None = scope.get("extensions", {}).get(OUTLET)
         try:
-            async with while_connected(receive) if lent is None else background_tasks() as tasks:
-                if lent is not None:
-                    lent.watch(self._pause, self._resume, tasks.cancel_scope.cancel, stall_s=self._stall_s)
-                tasks.start_soon(self._relay, self)
-                self._timer = self._loop.call_later(self._gate_s, _set, self._may_begin)
-                await self._may_begin
-                self._clear_timer()
-                if self._refusal is not None:
-                    return await self._refuse(self._refusal)(scope, receive, send)
-                self._is_committed = True
-                if lent is None:
-                    await self._answer_by_pieces(send, tasks)
-                else:
-                    await send(self._start())
-                    await self._answer(lent)
-                    lent.flush()
-                    await self._end(send)
+            if lent is None:
+                await self._answer_by_pieces(receive, send)
+            else:
+                self.raw_headers += scope.get(ADDED_HEADERS, [])
+                with anyio.CancelScope() as here:
+                    await self._answer(lent, here.cancel)
         finally:
             self._outlet = None  # they hold each other
-            self._clear_timer()
-            if self._life_sign is not None:
-                self._life_sign.cancel()
+            self._clear_timers()
+        if self._refusal is not None:
+            await self._refuse(self._refusal)(scope, receive, send)
 
     def open(self, flow: Flow) -> None:
         self._flow = flow
@@ -157,46 +147,59 @@ class StreamedAnswer(Response):
         if not self._has_content:
             if isinstance(event, TurnFailed) and not self._is_committed:
                 self._refusal = event.error
-                _set(self._may_begin)
+                self._clear_timers()
                 return
             if not isinstance(event, TurnStarted | Usage | Unknown):
                 self._has_content = True
-                _set(self._may_begin)
+                self._begin()
         self._write(self._encoder.feed(event))
         self._settle()
 
-    def _start(self) -> Message:
-        return {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+    async def _answer_by_pieces(self, receive: Receive, send: Send) -> None:
+        async with while_connected(receive) as tasks:
+            outlet = AsgiOutlet(send)
+            tasks.start_soon(outlet.pump)
+            await self._answer(outlet, tasks.cancel_scope.cancel)
+            if self._refusal is None:
+                await outlet.is_done.wait()
 
-    async def _end(self, send: Send) -> None:
-        """The last chunk; a turn that failed goes without, and the server closes the connection."""
-        if not self._encoder.has_failed:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _answer_by_pieces(self, send: Send, tasks: TaskGroup) -> None:
-        outlet = AsgiOutlet(send, self._start())
-        outlet.watch(self._pause, self._resume, tasks.cancel_scope.cancel, stall_s=self._stall_s)
-        tasks.start_soon(outlet.pump)
-        await self._answer(outlet)
-        await outlet.drained()
-        with anyio.move_on_after(self._stall_s):
-            await self._end(send)
-
-    async def _answer(self, outlet: Outlet) -> None:
-        """Until everything is said, with keepalives."""
-        before, self._before = b"".join(self._before), []
+    async def _answer(self, outlet: Outlet, leave: Callable[[], None]) -> None:
+        """Run the turn, until everything is said."""
+        outlet.watch(self._pause, self._resume, leave, stall_s=self._stall_s)
         self._outlet = outlet
+        self._timer = self._loop.call_later(self._gate_s, self._begin)
+        await self._relay(self)
+        if self._refusal is None and not self._is_over:
+            self._said = self._loop.create_future()
+            await self._said
+
+    def _begin(self) -> None:
+        """Send the status and what is there, because content comes or nothing came for so long."""
+        if self._is_committed or self._outlet is None:
+            return
+        self._is_committed = True
+        self._clear_timers()
+        self._outlet.begin(self.raw_headers)
         self._written_at = self._loop.time()
-        self._write(before)
-        self._settle()
+        before, self._before = self._before, []
+        for piece in before:
+            self._write(piece)
         if self._encoder.keepalive:
-            self._life_sign = self._loop.call_later(self._keepalive_s, self._keep_alive, outlet)
-        await self._over
+            self._life_sign = self._loop.call_later(self._keepalive_s, self._keep_alive, self._outlet)
+        self._settle()
+
+    def _end(self, outlet: Outlet) -> None:
+        """A turn that failed goes without the last chunk, and the server closes the connection."""
+        self._is_over = True
+        self._clear_timers()
+        outlet.end(is_whole=not self._encoder.has_failed)
+        if self._said is not None and not self._said.done():
+            self._said.set_result(None)
 
     def _keep_alive(self, outlet: Outlet) -> None:
         """Say that the bot is still at it; to a client that has not even taken the last piece, nothing."""
         now = self._loop.time()
-        if now - self._written_at >= self._keepalive_s and not self._over.done():
+        if now - self._written_at >= self._keepalive_s:
             if outlet.unsent():
                 self._written_at = now
             else:
@@ -205,10 +208,10 @@ class StreamedAnswer(Response):
 
     def _settle(self) -> None:
         """After anything was fed or written: note the end, or set the timer for what is held back."""
-        if self._outlet is None or self._timer is not None:
+        if not self._is_committed or self._outlet is None or self._timer is not None or self._is_over:
             return
         if self._encoder.is_closed:
-            _set(self._over)
+            self._end(self._outlet)
             return
         due = self._encoder.deadline()
         if due is not None:
@@ -231,16 +234,17 @@ class StreamedAnswer(Response):
     def _write(self, data: bytes) -> None:
         if not data:
             return
-        if self._outlet is None:
+        if self._outlet is None or not self._is_committed:
             self._before.append(data)
             return
         self._written_at = self._loop.time()
         self._outlet.write(data)
 
-    def _clear_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _clear_timers(self) -> None:
+        for timer in (self._timer, self._life_sign):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._life_sign = None
 
     def _pause(self) -> None:
         self._is_paused = True
@@ -256,68 +260,75 @@ class StreamedAnswer(Response):
 class AsgiOutlet:
     """An outlet for servers that lend none: the start and the pieces are handed to `send` by a task."""
 
-    def __init__(self, send: Send, start: Message) -> None:
+    def __init__(self, send: Send) -> None:
         self._send = send
-        self._start = start
+        self._start: Message | None = None
+        self._last: Message | None = None
         self._unsent = bytearray()
         self._size = 0
         self._is_full = False
-        self._written = anyio.Event()
-        self._idle = anyio.Event()
+        self._is_over = False
+        self._something = anyio.Event()
+        self.is_done = anyio.Event()
+        """Everything was handed over."""
 
     def watch(
         self, pause: Callable[[], None], resume: Callable[[], None], leave: Callable[[], None], *, stall_s: float
     ) -> None:
         self._pause, self._resume, self._leave, self._stall_s = pause, resume, leave, stall_s
 
+    def begin(self, headers: list[tuple[bytes, bytes]]) -> None:
+        self._start = {"type": "http.response.start", "status": 200, "headers": headers}
+        self._something.set()
+
     def write(self, data: bytes) -> None:
-        if self._idle.is_set():
-            self._idle = anyio.Event()
         self._unsent += data
         self._size += len(data)
-        self._written.set()
+        self._something.set()
         if self._size > PIECE_BYTES and not self._is_full:
             self._is_full = True
             self._pause()
 
-    def flush(self) -> None:
-        """`pump` does."""
+    def end(self, *, is_whole: bool) -> None:
+        self._is_over = True
+        if is_whole:
+            self._last = {"type": "http.response.body", "body": b"", "more_body": False}
+        self._something.set()
 
     def unsent(self) -> int:
         return self._size
 
     async def pump(self) -> None:
-        """Send what is written, until cancelled; when the client stalls, it is taken to have left.
+        """Send what is written, to its end; when the client stalls, it is taken to have left.
 
         ASGI has no word for dropping a client; leaving the response incomplete closes the connection.
         """
-        message, size = self._start, 0
-        while True:
+        while (message := await self._next()) is not None:
             with anyio.move_on_after(self._stall_s) as waiting:
                 await self._send(message)
             if waiting.cancelled_caught:
                 self._leave()
                 return
-            self._sent(size)
-            if not self._unsent:
-                self._idle.set()
-                self._written = anyio.Event()
-                await self._written.wait()
+            self._sent(len(message.get("body", b"")))
+        self.is_done.set()
+
+    async def _next(self) -> Message | None:
+        """The next message as soon as there is one; None after the last."""
+        while not (self._start or self._unsent or self._is_over):
+            self._something = anyio.Event()
+            await self._something.wait()
+        if self._start is not None:
+            start, self._start = self._start, None
+            return start
+        if self._unsent:
             body = bytes(self._unsent[:PIECE_BYTES])
             del self._unsent[:PIECE_BYTES]
-            message, size = {"type": "http.response.body", "body": body, "more_body": True}, len(body)
-
-    async def drained(self) -> None:
-        """Return when everything was handed over."""
-        await self._idle.wait()
+            return {"type": "http.response.body", "body": body, "more_body": True}
+        last, self._last = self._last, None
+        return last
 
     def _sent(self, size: int) -> None:
         self._size -= size
         if self._is_full and self._size <= PIECE_BYTES:
             self._is_full = False
             self._resume()
-
-
-def _set(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)

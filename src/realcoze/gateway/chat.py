@@ -5,7 +5,8 @@ same thing with a bounded queue in between.
 """
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Self
@@ -79,7 +80,7 @@ class Gateway:
 
         Never raises a `RealcozeError`.  Cancelling it means that the caller left.
         """
-        started = anyio.current_time()
+        started = time.monotonic()
         guard = _Guard(sink)
         bot = request.bot
         try:
@@ -97,19 +98,18 @@ class Gateway:
         except BaseException:
             # Who was told the end may leave before the upstream has returned.
             how = "the caller left" if guard.outcome == NO_END else guard.outcome
-            log.info("request %s: bot %.80s, %s after %.1f s", request_id, bot, how, anyio.current_time() - started)
+            log.info("request %s: bot %.80s, %s after %.1f s", request_id, bot, how, time.monotonic() - started)
             raise
         guard.close()
-        took_s = anyio.current_time() - started
+        took_s = time.monotonic() - started
         log.info("request %s: bot %.80s, %s after %.1f s", request_id, bot, guard.outcome, took_s)
 
-    async def _relay_turn(self, request: Request, chats: Chats, sink: Sink) -> None:
+    def _relay_turn(self, request: Request, chats: Chats, sink: Sink) -> Awaitable[None]:
         """A turn of a conversation."""
         request = self._instructed(request)
         if self._continuity is None:
-            await Uploading(chats).converse(request, sink)
-        else:
-            await self._continuity.converse(request, Uploading(chats), sink)
+            return Uploading(chats).converse(request, sink)
+        return self._continuity.converse(request, Uploading(chats), sink)
 
     async def _relay_background(self, request: Request, task: Task, who: str, sink: Sink) -> None:
         """What a program asks for itself: it belongs to no conversation, whoever answers."""

@@ -89,6 +89,7 @@ class HttpClient:
             )
             try:
                 answer.ask(request)
+                del request  # an answer may take hours
                 error = await answer.ended
             finally:
                 answer.leave()

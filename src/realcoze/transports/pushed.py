@@ -75,6 +75,8 @@ class PushedAnswer(asyncio.Protocol):
         self._status = 0
         self._pieces: list[bytes] = []
         self._has_head = False
+        self._ends_with_connection = False
+        """Nothing else says where the body ends (RFC 9112, 6.3)."""
         self._is_head_told = False
         self._is_whole = False
         self._is_kept = False
@@ -144,7 +146,7 @@ class PushedAnswer(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_kept = False
         self._before.connection_lost(exc)
-        if self._has_head and exc is None and self._ends_with_connection():
+        if self._has_head and exc is None and self._ends_with_connection:
             self._end(None)
         else:
             self._end(self._broken_off(exc))
@@ -175,6 +177,7 @@ class PushedAnswer(asyncio.Protocol):
         self._is_kept = self._parser.should_keep_alive()
         if not self._has_head:  # what is said meanwhile (RFC 9110, 15.2)
             self._headers.clear()
+        self._ends_with_connection = self._headers.keys().isdisjoint(("content-length", "transfer-encoding"))
 
     def on_body(self, body: bytes) -> None:
         self._pieces.append(body)
@@ -188,7 +191,8 @@ class PushedAnswer(asyncio.Protocol):
             self._unread_bytes += size
             if self._has_head:
                 self._is_head_told = True
-                self._on_head(self._status, self._headers)
+                headers, self._headers = self._headers, {}
+                self._on_head(self._status, headers)
             elif self._is_head_too_large or self._unread_bytes > HEADER_BYTES:
                 raise UpstreamFailed(f"The headers of {self._host} are too large.", code="upstream_protocol")
         if self._pieces:
@@ -209,10 +213,6 @@ class PushedAnswer(asyncio.Protocol):
             error = aiohttp.ServerDisconnectedError()
         error.__cause__ = cause
         return error
-
-    def _ends_with_connection(self) -> bool:
-        """Nothing else says where the body ends (RFC 9112, 6.3)."""
-        return "content-length" not in self._headers and "transfer-encoding" not in self._headers
 
     def _look(self) -> None:
         """End what has paused for too long; while we ourselves hold it up, it has not."""

@@ -69,7 +69,7 @@ def written(encoder: ChatStreamEncoder, *events: Event) -> list[tuple[str, Any]]
     decoder = SseDecoder()
     found = decoder.feed(b"".join(map(encoder.feed, events)))
     assert decoder.finish() == []
-    return [(each.event, json.loads(each.data) if each.data.startswith("{") else each.data) for each in found]
+    return [(each.event, json.loads(each.data) if each.text.startswith("{") else each.text) for each in found]
 
 
 def chat(status: str, **fields: object) -> dict[str, object]:

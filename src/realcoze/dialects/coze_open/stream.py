@@ -32,7 +32,7 @@ from realcoze.dialects.coze_open.ending import (
     reported,
     usage_of,
 )
-from realcoze.dialects.coze_open.objects import Chat, Message, text_of
+from realcoze.dialects.coze_open.objects import Chat, Delta, Message, text_of
 from realcoze.dialects.coze_open.steps import STEPS, StepReader
 from realcoze.dialects.json_text import NotJson, read_json
 from realcoze.domain.event import (
@@ -81,6 +81,7 @@ NOTHING_TOLD: Told = frozenset()
 
 _CHAT = msgspec.json.Decoder(Chat)
 _MESSAGE = msgspec.json.Decoder(Message)
+_DELTA = msgspec.json.Decoder(Delta)
 _ANYTHING = msgspec.json.Decoder()
 
 
@@ -148,7 +149,7 @@ class ChatStreamDecoder:
         """What the end of input completes; after the turn's end a piece of an event takes nothing back."""
         events: list[Event] = []
         for event in self._sse.finish():
-            if event.event in ENDS or _is_whole(event.data):
+            if event.event in ENDS or _is_whole(event.text):
                 self._take(event, events)
             elif self.is_complete:
                 self.strays += 1
@@ -199,7 +200,7 @@ class ChatStreamDecoder:
         if self._is_over:
             self.strays += 1
         elif name == DELTA:
-            self._delta(_read(event, _MESSAGE), events)
+            self._delta(_read(event, _DELTA), events)
         elif name == MESSAGE:
             self._message(_read(event, _MESSAGE), events)
         elif name in _CHAT_EVENTS:
@@ -207,14 +208,14 @@ class ChatStreamDecoder:
         elif name == AUDIO:
             self._audio(_read(event, _MESSAGE), events)
         elif name == ERROR:
-            self._error(event.data, events)
-        elif name in ENDS or (not name and event.data.strip('"') == "[DONE]"):
-            self.debug_url = debug_url_in(event.data)
+            self._error(event.text, events)
+        elif name in ENDS or (not name and event.text.strip('"') == "[DONE]"):
+            self.debug_url = debug_url_in(event.text)
             self._marker(events)
         elif name in SILENT:
             self.beats += 1
         else:
-            events.append(Unknown(name=name[:100], raw=event.data[:2000]))
+            events.append(Unknown(name=name[:100], raw=event.text[:2000]))
 
     def _chat(self, name: str, chat: Chat, events: list[Event]) -> None:
         chat_id, conversation_id = ids_of(chat)
@@ -244,7 +245,7 @@ class ChatStreamDecoder:
         else:
             self._fail(reported(data), events)
 
-    def _delta(self, message: Message, events: list[Event]) -> None:
+    def _delta(self, message: Delta, events: list[Event]) -> None:
         if message.chat_id != self.chat_id and self._is_strange(ChatId(text_of(message.chat_id))):
             return
         message_id = self._answer_id(message)
@@ -295,7 +296,7 @@ class ChatStreamDecoder:
             events.append(TextDelta(message_id=message_id, text=whole[len(sent) :]))
         events.append(AnswerDone(message_id=message_id, text=whole))
 
-    def _answer_id(self, message: Message) -> MessageId:
+    def _answer_id(self, message: Message | Delta) -> MessageId:
         """An answer without an id is the next one that is not complete."""
         return MessageId(text_of(message.id) or f"answer-{len(self._answers)}")
 
@@ -341,7 +342,15 @@ class ChatStreamDecoder:
 
 def _read(event: ServerSentEvent, decoder: msgspec.json.Decoder[T]) -> T:
     try:
-        return read_json(event.data, decoder)
+        return decoder.decode(event.data)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return _read_broken(event, decoder)
+
+
+def _read_broken(event: ServerSentEvent, decoder: msgspec.json.Decoder[T]) -> T:
+    """Of what is no JSON as it stands, that which can be made out."""
+    try:
+        return read_json(event.text, decoder)
     except NotJson as error:
         raise UpstreamFailed(f"An event {event.event} cannot be read: {error}.", code="upstream_protocol") from error
 

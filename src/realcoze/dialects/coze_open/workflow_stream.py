@@ -147,7 +147,7 @@ class WorkflowStreamDecoder:
         """What the end of input completes; after the run's end a piece of an event takes nothing back."""
         events: list[Event] = []
         for event in self._sse.finish():
-            if read_if_json(event.data, _ANYTHING) is not None:
+            if read_if_json(event.text, _ANYTHING) is not None:
                 self._take(event, events)
             elif self._is_over:
                 self.strays += 1
@@ -173,12 +173,12 @@ class WorkflowStreamDecoder:
         elif name == ERROR:
             self._fail(_read(event, _ERROR), events)
         elif name == READER_FAILED:
-            self._end(TurnFailed(error=reported(event.data)), events)
+            self._end(TurnFailed(error=reported(event.text)), events)
         elif name in DONE:
             self._begin(events)
-            self._done(event.data, events)
+            self._done(event.text, events)
         else:
-            events.append(Unknown(name=name[:100], raw=event.data[:2000]))
+            events.append(Unknown(name=name[:100], raw=event.text[:2000]))
 
     def _begin(self, events: list[Event]) -> None:
         if not self.has_chat and not self._is_over:
@@ -266,6 +266,14 @@ def _parsed(data: Any) -> Json:
 
 def _read(event: ServerSentEvent, decoder: msgspec.json.Decoder[T]) -> T:
     try:
-        return read_json(event.data, decoder)
+        return decoder.decode(event.data)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return _read_broken(event, decoder)
+
+
+def _read_broken(event: ServerSentEvent, decoder: msgspec.json.Decoder[T]) -> T:
+    """Of what is no JSON as it stands, that which can be made out."""
+    try:
+        return read_json(event.text, decoder)
     except NotJson as error:
         raise UpstreamFailed(f"An event {event.event} cannot be read: {error}.", code="upstream_protocol") from error

@@ -49,8 +49,8 @@ class ChatFace:
             if not asked.is_streamed:
                 asking = self._gateway.ask(asked.request, request_id=request_id)
                 reply = await unless_left(request.receive, asking)
-                body = encode_reply(asked, reply, request_id, created=int(time.time()))
-                return Response(body, headers=headers, media_type=JSON)
+                whole = encode_reply(asked, reply, request_id, created=int(time.time()))
+                return Response(whole, headers=headers, media_type=JSON)
         except ClientDisconnect:
             return nobody()
         except RealcozeError as error:

@@ -3,7 +3,7 @@
 Source: docs/protocol/openapi-v3.md §2, §5, §8, §9.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal
 
 from realcoze.dialects.coze_open import audio, catalog, chat, files
@@ -48,7 +48,7 @@ class Calls:
         self._base = settings.base.rstrip("/")
         self._http = http
 
-    async def stream(
+    def stream(
         self,
         target: str,
         body: bytes,
@@ -57,9 +57,9 @@ class Calls:
         on_head: Callable[[int, Mapping[str, str]], None],
         on_bytes: Callable[[bytes], None],
         valve: Valve,
-    ) -> None:
+    ) -> Awaitable[None]:
         """Run one turn and hand its stream on as it arrives; how long it may take is the caller's business."""
-        await self._http.stream(
+        return self._http.stream(
             "POST",
             self._base + target,
             headers=_headers(token, "application/json"),

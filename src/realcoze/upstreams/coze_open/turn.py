@@ -1,14 +1,15 @@
 """One attempt at a turn: the bytes of its answer in, events out, and how long it may still wait."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 
 from realcoze.dialects.coze_open.envelope import logid_of, raise_refusal
 from realcoze.dialects.coze_open.objects import Chat, Message
 from realcoze.dialects.coze_open.stream import ChatStreamDecoder, Told
 from realcoze.domain.event import ENDS, Event, InputRequested, TextDelta, ToolCallsRequested, TurnFailed, TurnStarted
-from realcoze.domain.ids import ChatId, ConversationId
+from realcoze.domain.ids import ChatId, ConversationId, MessageId
 from realcoze.domain.ports import Sink
 from realcoze.errors import RealcozeError, UpstreamFailed, UpstreamTimeout
 from realcoze.transports.pushed import Valve
@@ -185,7 +186,7 @@ class Turn:
         return self._last_at + (self._idle_s if self._has_event else self._first_s)
 
     def _feed(self, events: list[Event]) -> None:
-        for event in events:
+        for event in _together(events):
             if type(event) is TextDelta and self._has_event:  # nearly all of them
                 self._sink.feed(event)
                 continue
@@ -220,6 +221,28 @@ class Turn:
     def _named(self, error: RealcozeError) -> RealcozeError:
         error.logid = error.logid or self._logid
         return error
+
+
+def _together(events: list[Event]) -> Iterable[Event]:
+    """The same events; what has arrived together of one text goes on together."""
+    if len(events) < 2:
+        return events
+    merged: list[Event] = []
+    for message_id, run in groupby(events, _text_of):
+        if message_id is None:
+            merged += run
+        else:
+            merged.append(
+                TextDelta(
+                    message_id=message_id, text="".join(delta.text for delta in run if isinstance(delta, TextDelta))
+                )
+            )
+    return merged
+
+
+def _text_of(event: Event) -> MessageId | None:
+    """Which message it has more text of; None for everything but such a delta."""
+    return event.message_id if type(event) is TextDelta else None
 
 
 def _nothing() -> None:

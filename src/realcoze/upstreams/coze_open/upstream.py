@@ -5,13 +5,14 @@ is known to be whole.  A turn that is given up is stopped at Coze too, before th
 conversation begins.
 """
 
+import asyncio
 import hashlib
 import logging
 import random
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 
@@ -63,6 +64,9 @@ class CozeOpen:
         self._slots = Slots(limit=settings.max_turns, queue=settings.max_queue, queue_s=settings.deadlines.queue)
         self._turnstile = Turnstile(settings.deadlines.queue)
         self._recovery = Recovery(calls, most_calls=settings.recovery_calls, first_s=settings.deadlines.recovery)
+        self._default_user_id = _user_id(DEFAULT_USER)
+        # Of the loop itself: anyio.current_time() asks each time which loop that is.
+        self._now = asyncio.get_running_loop().time
         self._may_cancel = True
         self._waiting: OrderedDict[ChatId, Told] = OrderedDict()
         """What chats that wait for tools or answers have told already."""
@@ -75,26 +79,35 @@ class CozeOpen:
     async def converse(self, request: Request, sink: Sink) -> None:
         """See `Chats`."""
         asking = self._asking(request)
-        self._standing.check(anyio.current_time())
-        async with self._turnstile.turn(request.conversation_id), self._slots.place():
+        self._standing.check(self._now())
+        if request.conversation_id is None:
+            await self._begin(request, asking, sink)
+        else:
+            async with self._turnstile.turn(request.conversation_id):
+                await self._begin(request, asking, sink)
+
+    async def _begin(self, request: Request, asking: Asking, sink: Sink) -> None:
+        """The turn, when there is a place for it."""
+        async with self._slots.place():
             # While this turn waited, another one may have been refused.
-            self._standing.check(anyio.current_time())
+            self._standing.check(self._now())
             valve = Valve()
             sink.open(valve)
-            with ExitStack() as begun:
+            begun: list[Callable[[], None]] = []
 
-                def on_started(conversation_id: ConversationId) -> None:
-                    """Whoever goes on with the conversation waits until this turn has ended, or is stopped."""
-                    if request.conversation_id is None and conversation_id:
-                        begun.callback(self._turnstile.take(conversation_id))
+            def on_started(conversation_id: ConversationId) -> None:
+                """Whoever goes on with the conversation waits until this turn has ended, or is stopped."""
+                if request.conversation_id is None and conversation_id:
+                    begun.append(self._turnstile.take(conversation_id))
 
-                try:
-                    await self._run(
-                        asking, lambda: Turn(asking, sink, valve, self._settings.deadlines, on_started), valve
-                    )
-                except RealcozeError as error:
-                    self._note(error)
-                    raise
+            try:
+                await self._run(asking, lambda: Turn(asking, sink, valve, self._settings.deadlines, on_started), valve)
+            except RealcozeError as error:
+                self._note(error)
+                raise
+            finally:
+                for leave in reversed(begun):
+                    leave()
             self._budget.succeeded()
 
     async def upload(self, data: bytes, name: str, bot: BotName) -> MediaPart:  # noqa: ARG002 - see below
@@ -115,7 +128,7 @@ class CozeOpen:
     @contextmanager
     def _heeding(self) -> Iterator[None]:
         """A call that is not made to an account that was refused, and whose own refusal is noted."""
-        self._standing.check(anyio.current_time())
+        self._standing.check(self._now())
         try:
             yield
         except RealcozeError as error:
@@ -125,7 +138,7 @@ class CozeOpen:
     def health(self) -> dict[str, str | int]:
         """What /health tells of this upstream: turns, and a standing refusal."""
         facts: dict[str, str | int] = {"turns": self._slots.taken}
-        refused = self._standing.reason(anyio.current_time())
+        refused = self._standing.reason(self._now())
         if refused:
             facts["refused"] = refused
         return facts
@@ -133,13 +146,14 @@ class CozeOpen:
     def _note(self, error: RealcozeError) -> None:
         """Remember what was refused to the account as a whole; a permission is that of one bot or call."""
         if error.code != NO_PERMISSION:
-            self._standing.note(error, anyio.current_time())
+            self._standing.note(error, self._now())
 
     def _asking(self, request: Request) -> Asking:
         told = self._waiting.get(request.chat_id) if request.chat_id else None
-        user_id = _user_id(request.user_id or DEFAULT_USER)
-        new_name = secrets.token_hex(8)
-        return asking_for(request, self._target(request.bot), user_id=user_id, new_name=new_name, told=told)
+        user_id = _user_id(request.user_id) if request.user_id else self._default_user_id
+        target = self._target(request.bot)
+        new_name = secrets.token_hex(8) if target.kind == "chatflow" else ""
+        return asking_for(request, target, user_id=user_id, new_name=new_name, told=told)
 
     def _target(self, name: BotName) -> Target:
         known = self._settings.bots.get(name)
@@ -166,7 +180,7 @@ class CozeOpen:
             else:
                 return
             await anyio.sleep(wait_s)
-            self._standing.check(anyio.current_time())
+            self._standing.check(self._now())
 
     def _wait_before_retry(self, error: RealcozeError, turn: Turn, token: Secret) -> float | None:
         if turn.has_chat:
