@@ -1,6 +1,7 @@
 # make demo   a conversation on an embedded Coze, and a server to try
 # make test   the tests
 # make check  style, types, import contracts, audits
+# make coverage   the tests again, slower: which lines and branches none of them reaches
 # make reliability   plays the faults and writes them down in docs/reliability.md
 # make pictures   draws the pictures of the documentation anew
 # Each does its own set-up in .venv, from locked and hashed requirements.
@@ -14,14 +15,21 @@ OURSELVES := $(PIP) install --quiet --no-deps --no-build-isolation --no-index --
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --resolver=backtracking \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --no-header
 
-.PHONY: demo test check format lock reliability pictures clean
+# Programs that are started a thousand times by the tests need not be compiled each time.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test coverage check format lock reliability pictures clean
 
 demo: $(VENV)/run-ready
 	@$(BIN)/realcoze demo
 
 test: $(VENV)/dev-ready
 	@tests/judges/install
-	$(BIN)/pytest --numprocesses 3 --cov --cov-report=term --cov-fail-under=90
+	$(BIN)/pytest --numprocesses 4 --dist worksteal
+
+coverage: $(VENV)/dev-ready
+	@tests/judges/install
+	$(BIN)/pytest --numprocesses 4 --dist worksteal --cov --cov-report=term --cov-fail-under=90
 
 check: $(VENV)/dev-ready
 	$(BIN)/ruff check

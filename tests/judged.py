@@ -38,8 +38,9 @@ def require(program: str) -> str:
 
 
 def require_page() -> None:
-    """Chromium and what drives it."""
-    require("chromium")
+    """Chromium, in either form, and what drives it."""
+    if shutil.which("chromium-headless-shell") is None:
+        require("chromium")
     if not PYTHON_OF_PAGE.exists():
         missing("The environment of tests/judges/page")
 
