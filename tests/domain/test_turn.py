@@ -57,13 +57,12 @@ def expected(phase: Phase, event: Event) -> Phase | None:
 @pytest.mark.parametrize("phase", Phase, ids=lambda phase: phase.name)
 @pytest.mark.parametrize("event", ONE_OF_EACH, ids=lambda event: type(event).__name__)
 def test_every_event_in_every_phase_has_its_place_or_is_dropped(phase: Phase, event: Event) -> None:
-    life = TurnLife()
-    life.phase = phase
+    life = TurnLife(phase)
     after = expected(phase, event)
     assert life.accepts(event) == (after is not None)
     assert life.phase is (after or phase)
     assert life.dropped == (after is None)
-    assert NEXT.get((phase, type(event))) is after
+    assert NEXT[phase].get(type(event)) is after
 
 
 def test_the_examples_have_one_event_of_each_kind() -> None:

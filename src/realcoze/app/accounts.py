@@ -75,7 +75,7 @@ class OpenUpstream(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, tag
     private: bool = False
     recovery_calls: Count = 8
     upload_bytes: Bytes = 20 << 20
-    max_turns: Annotated[int, Meta(ge=1)] = 100
+    max_turns: Annotated[int, Meta(ge=1)] = 4000
     max_queue: Count = 100
     first_event_s: Seconds = 60.0
     idle_s: Seconds = 90.0

@@ -298,15 +298,14 @@ class ConnectionOutlet:
 
     def write(self, data: bytes) -> None:
         """At once what comes after a pause, as nearly every token does: a turn of the loop costs more than it."""
-        is_first = not (self._pieces or self._head)
-        self._pieces.append(data)
-        if is_first:
+        if not (self._pieces or self._head):
             now = self._loop.time()  # which stands still for a turn of the loop
             if now > self._wrote_at:
                 self._wrote_at = now
-                self._flush()
-            else:
-                self._loop.call_soon(self._flush)
+                self._send(b"", data, b"")
+                return
+            self._loop.call_soon(self._flush)
+        self._pieces.append(data)
 
     def end(self, *, is_whole: bool) -> None:
         """As `send` of uvicorn's cycle does with the end of a body."""
@@ -325,9 +324,12 @@ class ConnectionOutlet:
         """One write, and one chunk, for all that a turn of the loop has brought."""
         head, self._head = self._head, b""
         pieces, self._pieces = self._pieces, []
-        if self._cycle.disconnected or self._cycle.response_complete or not (head or pieces or last):
+        if head or pieces or last:
+            self._send(head, b"".join(pieces), last)
+
+    def _send(self, head: bytes, body: bytes, last: bytes) -> None:
+        if self._cycle.disconnected or self._cycle.response_complete:
             return
-        body = b"".join(pieces)
         if body and self._is_chunked:
             body = b"%x\r\n%b\r\n" % (len(body), body)
         data = b"%b%b%b" % (head, body, last) if head or last else body

@@ -1,6 +1,8 @@
 """`realcoze serve`."""
 
+import contextlib
 import gc
+import resource
 import shlex
 
 import click
@@ -22,6 +24,7 @@ async def serve(settings: Settings) -> int:
             app = build_app(house, settings)
             async with listening(app, host=wished.host, port=wished.port, grace_s=wished.grace_s) as port:
                 _relax_collector()
+                _allow_files()
                 announce(house, wished, port)
                 await anext(signals)
     return 0
@@ -31,6 +34,13 @@ def _relax_collector() -> None:
     """Look for cycles seldom: what a turn makes holds none, and looking cost 4 % of a token (2026-11-22)."""
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+
+
+def _allow_files() -> None:
+    """Have as many files open as the system lets us: a stream is two, and the usual 1,024 are soon used up."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # a system may count otherwise than it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def announce(house: House, server: Server, port: int) -> None:

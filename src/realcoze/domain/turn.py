@@ -17,33 +17,35 @@ class Phase(IntEnum):
     ENDED = auto()
 
 
-def _table() -> dict[tuple[Phase, type[Event]], Phase]:
-    table: dict[tuple[Phase, type[Event]], Phase] = {(Phase.ASKED, TurnStarted): Phase.STARTED}
+def _table() -> dict[Phase, dict[type[Event], Phase]]:
+    table: dict[Phase, dict[type[Event], Phase]] = {phase: {} for phase in Phase}
+    table[Phase.ASKED][TurnStarted] = Phase.STARTED
     for kind in get_args(Event):
-        if kind is TurnStarted:
-            continue
-        after = Phase.ENDED if kind in ENDS else Phase.STARTED
-        table[Phase.ASKED, kind] = table[Phase.STARTED, kind] = after
+        if kind is not TurnStarted:
+            table[Phase.ASKED][kind] = table[Phase.STARTED][kind] = Phase.ENDED if kind in ENDS else Phase.STARTED
     return table
 
 
 NEXT = _table()
-"""Phase and event → phase.  A pair that is missing is an event out of place."""
+"""Phase → event → phase.  An event that is missing is out of place."""
 
 
 class TurnLife:
     """Follows one turn and tells which events belong to it."""
 
-    def __init__(self) -> None:
-        self.phase = Phase.ASKED
+    def __init__(self, phase: Phase = Phase.ASKED) -> None:
+        self.phase = phase
+        self._next = NEXT[phase]
         self.dropped = 0
         """Events out of place so far; a defect of an upstream or of Coze, worth a line in the log."""
 
     def accepts(self, event: Event) -> bool:
         """Take the step that `event` is; False when it is out of place and must not be passed on."""
-        phase = NEXT.get((self.phase, type(event)))
+        phase = self._next.get(type(event))
         if phase is None:
             self.dropped += 1
             return False
-        self.phase = phase
+        if phase is not self.phase:
+            self.phase = phase
+            self._next = NEXT[phase]
         return True

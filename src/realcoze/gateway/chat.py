@@ -19,7 +19,7 @@ from realcoze.domain.fold import Fold, Reply
 from realcoze.domain.ids import BotName, RequestId
 from realcoze.domain.ports import Chats, Flow, Sink, Sound, Speaks, Speech, Transcribes, Uploads
 from realcoze.domain.request import Request
-from realcoze.domain.turn import TurnLife
+from realcoze.domain.turn import Phase, TurnLife
 from realcoze.errors import BadRequest, Internal, RealcozeError
 from realcoze.gateway.background import LOCAL, PASS, Task, answer_to, task_of, turn_of
 from realcoze.gateway.continued import Continuity
@@ -241,7 +241,7 @@ class _Guard:
     def feed(self, event: Event) -> None:
         if not self._life.accepts(event):
             return
-        if isinstance(event, ENDS):
+        if self._life.phase is Phase.ENDED:
             self.outcome = _failure(event.error) if isinstance(event, TurnFailed) else "ended well"
         self._sink.feed(event)
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from realcoze.domain.ids import MessageId
+
 Id = str | int | None
 """A 64-bit number as decimal text; never to be read as a float."""
 
@@ -87,10 +89,10 @@ class Message(msgspec.Struct, omit_defaults=True):
     updated_at: Number = None
 
 
-class Delta(msgspec.Struct):
+class Delta(msgspec.Struct, gc=False):
     """What is read of a message in a delta: each token is one, and a third of the time is saved."""
 
-    id: Id = None
+    id: MessageId | int | None = None
     chat_id: Id = None
     type: Word = None
     content: Word = None

@@ -298,6 +298,8 @@ class ChatStreamDecoder:
 
     def _answer_id(self, message: Message | Delta) -> MessageId:
         """An answer without an id is the next one that is not complete."""
+        if isinstance(message, Delta) and message.id and isinstance(message.id, str):
+            return message.id
         return MessageId(text_of(message.id) or f"answer-{len(self._answers)}")
 
     def _was_seen(self, kind: str, message: Message) -> bool:

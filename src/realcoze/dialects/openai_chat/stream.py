@@ -140,7 +140,8 @@ class ChunkEncoder:
         if not text:
             return b""
         if len(text) <= DELTA_CHARACTERS:
-            return b"%b%b%b%b" % (self._begun(), before, on_one_line(_encode(text)), self._after)
+            begun = b"" if self._has_begun else self._begun()
+            return b"%b%b%b%b" % (begun, before, on_one_line(_encode(text)), self._after)
         pieces = (text[start : start + DELTA_CHARACTERS] for start in range(0, len(text), DELTA_CHARACTERS))
         return b"".join(self._said(before, piece) for piece in pieces)
 

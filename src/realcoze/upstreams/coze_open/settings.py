@@ -98,6 +98,6 @@ class OpenSettings:
     upload_bytes: int = MOST_UPLOAD_BYTES
     voice_id: str = ""
     """Who speaks, where a caller does not say."""
-    max_turns: int = 100
+    max_turns: int = 4000
     max_queue: int = 100
     deadlines: Deadlines = field(default_factory=Deadlines)

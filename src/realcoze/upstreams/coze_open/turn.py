@@ -117,17 +117,18 @@ class Turn:
             body = self._refusal[2]
             body += chunk[: REFUSAL_BYTES - len(body)]
             return
-        events = self._decoder.feed(chunk)
-        is_ending = self._decoder.is_complete and not self._is_ending
-        if events or is_ending or self._decoder.beats > self._beats:
+        decoder = self._decoder
+        events = decoder.feed(chunk)
+        is_ending = decoder.is_complete and not self._is_ending
+        if events or is_ending or decoder.beats > self._beats:
             self._last_at = self._now()
-            self._beats = self._decoder.beats
+            self._beats = decoder.beats
         self._feed(events)
         if is_ending:
             self._is_ending = True
             self._turn()
-        self.raise_failure()
         if self.is_over:
+            self.raise_failure()
             # Nothing is left to hold back: a sink that is full now need not be waited for.
             self._valve.resume()
 
@@ -186,7 +187,7 @@ class Turn:
         return self._last_at + (self._idle_s if self._has_event else self._first_s)
 
     def _feed(self, events: list[Event]) -> None:
-        for event in _together(events):
+        for event in events if len(events) < 2 else _together(events):
             if type(event) is TextDelta and self._has_event:  # nearly all of them
                 self._sink.feed(event)
                 continue
@@ -225,8 +226,6 @@ class Turn:
 
 def _together(events: list[Event]) -> Iterable[Event]:
     """The same events; what has arrived together of one text goes on together."""
-    if len(events) < 2:
-        return events
     merged: list[Event] = []
     for message_id, run in groupby(events, _text_of):
         if message_id is None:
