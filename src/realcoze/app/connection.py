@@ -15,6 +15,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from realcoze.faces.streamed import OUTLET
+from realcoze.transports.sweep import running_sweep
 
 _NAMES = {400: "Bad Request", 408: "Request Timeout", 414: "URI Too Long", 431: "Request Header Fields Too Large"}
 
@@ -259,8 +260,7 @@ class ConnectionOutlet:
         self._connection = connection
         self._cycle = cycle
         self._transport = cycle.transport
-        self._loop = connection.loop
-        self._wrote_at = 0.0
+        self._sweep = running_sweep()
         self._is_chunked = True
         self._on_pause: Callable[[], None] = _nobody
         self._on_resume: Callable[[], None] = _nobody
@@ -293,18 +293,11 @@ class ConnectionOutlet:
         if self._is_chunked:
             fields.append(b"transfer-encoding: chunked\r\n")
         self._head = b"".join((STATUS_LINE[200], *fields, b"\r\n"))
-        self._wrote_at = self._loop.time()
-        self._loop.call_soon(self._flush)
+        self._sweep.write(self._flush)
 
     def write(self, data: bytes) -> None:
-        """At once what comes after a pause, as nearly every token does: a turn of the loop costs more than it."""
         if not (self._pieces or self._head):
-            now = self._loop.time()  # which stands still for a turn of the loop
-            if now > self._wrote_at:
-                self._wrote_at = now
-                self._send(b"", data, b"")
-                return
-            self._loop.call_soon(self._flush)
+            self._sweep.write(self._flush)
         self._pieces.append(data)
 
     def end(self, *, is_whole: bool) -> None:
@@ -324,12 +317,9 @@ class ConnectionOutlet:
         """One write, and one chunk, for all that a turn of the loop has brought."""
         head, self._head = self._head, b""
         pieces, self._pieces = self._pieces, []
-        if head or pieces or last:
-            self._send(head, b"".join(pieces), last)
-
-    def _send(self, head: bytes, body: bytes, last: bytes) -> None:
-        if self._cycle.disconnected or self._cycle.response_complete:
+        if self._cycle.disconnected or self._cycle.response_complete or not (head or pieces or last):
             return
+        body = b"".join(pieces)
         if body and self._is_chunked:
             body = b"%x\r\n%b\r\n" % (len(body), body)
         data = b"%b%b%b" % (head, body, last) if head or last else body

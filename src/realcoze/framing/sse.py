@@ -63,10 +63,16 @@ class SseDecoder:
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """The events that end within `chunk`."""
         events: list[ServerSentEvent] = []
-        if not self._size:
-            chunk = self._take_plain(chunk, events)
-        if chunk:
-            self._take_lines(chunk, events)
+        start = 0
+        if self._is_plain(chunk):
+            while found := _PLAIN.match(chunk, start):
+                name, data = found.groups()
+                before, start = start, found.end()
+                if start - before > self._max:
+                    raise self._too_large()
+                events.append(ServerSentEvent(name.decode(errors="replace"), data, self._id))
+        if start < len(chunk):
+            self._take_lines(chunk[start:], events)
         return events
 
     def finish(self) -> list[ServerSentEvent]:
@@ -75,22 +81,12 @@ class SseDecoder:
             self._field(line)
         return [self._dispatch(complete=False)] if self._data or self._event else []
 
-    def _take_plain(self, chunk: bytes, events: list[ServerSentEvent]) -> bytes:
-        """Take events of a name and one line of data, at half of what lines cost, and give what comes after them."""
-        if self._is_first_line and chunk[:1] not in (b"", _BOM[:1]):
+    def _is_plain(self, chunk: bytes) -> bool:
+        """Whether `_PLAIN` may be looked for: it takes half of the time that lines take."""
+        if self._is_first_line and not self._size and chunk[:1] not in (b"", _BOM[:1]):
             self._is_first_line = False
             self._held.clear()
-        if self._is_first_line or self._skip_lf or b"\r" in chunk:
-            return chunk
-        start = 0
-        while found := _PLAIN.match(chunk, start):
-            end = found.end()
-            if end - start > self._max:
-                raise self._too_large()
-            name, data = found.groups()
-            events.append(ServerSentEvent(name.decode(errors="replace"), data, self._id))
-            start = end
-        return chunk[start:]
+        return not (self._size or self._is_first_line or self._skip_lf or b"\r" in chunk)
 
     def _take_lines(self, chunk: bytes, events: list[ServerSentEvent]) -> None:
         if self._skip_lf:

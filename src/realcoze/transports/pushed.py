@@ -18,6 +18,7 @@ from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from realcoze.errors import RealcozeError, Truncated, UpstreamFailed
+from realcoze.transports.sweep import running_sweep
 
 HEADER_BYTES = 64 << 10
 HEADER_COUNT = 128
@@ -83,6 +84,8 @@ class PushedAnswer(asyncio.Protocol):
         self._is_held = False
         self._timer: asyncio.TimerHandle | None = None
         self._last_at = self._loop.time()
+        self._arrived = b""
+        self._sweep = running_sweep()
         self.ended: asyncio.Future[Exception | None] = self._loop.create_future()
 
     def ask(self, request: bytes) -> None:
@@ -96,6 +99,8 @@ class PushedAnswer(asyncio.Protocol):
     def leave(self) -> None:
         """Give the connection back, for other calls if the answer was whole; else it is closed."""
         self._valve.control(None)
+        if self._arrived:
+            self._is_kept, self._arrived = False, b""
         del self._parser  # they hold each other, and a turn would wait for the collector of cycles
         if self._timer is not None:
             self._timer.cancel()
@@ -120,8 +125,16 @@ class PushedAnswer(asyncio.Protocol):
             self._transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
+        """Keep it until the others have emptied their sockets, too."""
+        if not self._arrived:
+            self._sweep.read(self._take)
+        self._arrived += data
+
+    def _take(self) -> None:
+        """Read what has arrived; what has arrived together goes on together."""
+        data, self._arrived = self._arrived, b""
         if self.ended.done():
-            self._is_kept = False  # it belongs to nothing that was asked
+            self._is_kept = self._is_kept and not data  # it belongs to nothing that was asked
             return
         self._last_at = self._loop.time()
         broken: Exception | None = None
@@ -131,7 +144,13 @@ class PushedAnswer(asyncio.Protocol):
             self._is_kept = False
             broken = error
         try:
-            self._hand_on(len(data))
+            if not self._is_head_told:
+                self._tell_head(len(data))
+            if self._pieces:
+                pieces, self._pieces = self._pieces, []
+                self._on_bytes(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+                if not self._valve.is_open:
+                    self.hold()
         except Exception as error:  # noqa: BLE001 - raised where the answer is waited for
             self._end(error)
             return
@@ -144,6 +163,8 @@ class PushedAnswer(asyncio.Protocol):
         """The transport closes now."""
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._arrived:
+            self._take()
         self._is_kept = False
         self._before.connection_lost(exc)
         if self._has_head and exc is None and self._ends_with_connection:
@@ -185,21 +206,14 @@ class PushedAnswer(asyncio.Protocol):
     def on_message_complete(self) -> None:
         self._is_whole = self._has_head
 
-    def _hand_on(self, size: int) -> None:
-        """What has arrived together goes on together."""
-        if not self._is_head_told:
-            self._unread_bytes += size
-            if self._has_head:
-                self._is_head_told = True
-                headers, self._headers = self._headers, {}
-                self._on_head(self._status, headers)
-            elif self._is_head_too_large or self._unread_bytes > HEADER_BYTES:
-                raise UpstreamFailed(f"The headers of {self._host} are too large.", code="upstream_protocol")
-        if self._pieces:
-            pieces, self._pieces = self._pieces, []
-            self._on_bytes(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-            if not self._valve.is_open:
-                self.hold()
+    def _tell_head(self, size: int) -> None:
+        self._unread_bytes += size
+        if self._has_head:
+            self._is_head_told = True
+            headers, self._headers = self._headers, {}
+            self._on_head(self._status, headers)
+        elif self._is_head_too_large or self._unread_bytes > HEADER_BYTES:
+            raise UpstreamFailed(f"The headers of {self._host} are too large.", code="upstream_protocol")
 
     def _end(self, error: Exception | None) -> None:
         if not self.ended.done():
