@@ -200,7 +200,7 @@ def test_cozes_text_is_cut_and_may_be_missing() -> None:
         (500, UpstreamFailed, "upstream_protocol", None),
         (502, UpstreamFailed, "upstream_protocol", None),
         (503, Overloaded, "overloaded", 7),
-        (504, UpstreamTimeout, "upstream_timeout", None),
+        (504, UpstreamFailed, "upstream_protocol", None),
     ],
 )
 def test_an_answer_that_is_no_envelope_is_read_by_its_status(
