@@ -22,6 +22,7 @@ from realcoze.domain.event import InputRequested, Interrupt, ReasoningDelta, Too
 from realcoze.domain.message import say
 from realcoze.domain.request import Thread, ToolResult
 from realcoze.errors import Busy, ContentRefused, Overloaded, RealcozeError, Truncated, UpstreamFailed
+from realcoze.faces.http import CHAT_BODY_BYTES
 
 KEY = "a-key-of-32-characters-and-more-"
 
@@ -266,9 +267,34 @@ async def test_an_unknown_model_is_not_found(port: int) -> None:
         assert error_of(answer)["details"] == {"error_code": "model_not_found"}
 
 
-async def test_a_body_that_cannot_be_read_is_refused(port: int) -> None:
-    answer = await call(port, b"{")
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"{", b"<html>", b"[]", b"\xff", b"[" * 100_000, b'{"messages":7}', asked()[:-1]),
+        *(asked(model=7), asked(stream="yes"), asked([7]), asked(system=7), asked(metadata=7)),
+    ],
+    ids=range(13),
+)
+async def test_a_body_that_cannot_be_read_is_refused(port: int, body: bytes) -> None:
+    """CLIENTS §5 item 14."""
+    answer = await call(port, body)
     assert (answer.status, error_of(answer)["type"]) == (400, "invalid_request_error")
+
+
+async def test_a_body_that_is_too_large_is_refused_before_it_comes(port: int) -> None:
+    """CLIENTS §5 item 14."""
+    head = request(b"", path="/v1/messages").replace(
+        b"content-length: 0", b"content-length: %d" % (CHAT_BODY_BYTES + 1)
+    )
+    answer = parsed(await exchange(port, head))
+    assert (answer.status, error_of(answer)["type"]) == (413, "request_too_large")
+
+
+@pytest.mark.parametrize("path", ["/messages", "/v1/v1/messages", "/v1/messages/", "/v1/messages?beta=true"])
+async def test_the_path_is_known_however_it_is_written(port: int, relay: Relay, path: str) -> None:
+    """CLIENTS §4.2 rule 9."""
+    relay.target = saying("Hello")
+    assert (await call(port, asked(), path=path)).json["content"][0]["text"] == "Hello"
 
 
 @pytest.mark.parametrize(

@@ -224,9 +224,8 @@ async def test_while_coze_is_silent_a_client_has_signs_of_life_and_when_it_leave
 @BOTH_FACES
 async def test_a_client_that_leaves_a_whole_answer_ends_the_chat_too(face: Face, tmp_path: Path) -> None:
     """CLIENTS §5 item 7."""
-    async with staged(tmp_path) as stage:
-        async with connected(stage.port) as client:
-            await client.send(question(face, f"{WORDS} [[fault deaf after=2]]", is_streamed=False))
-            await stage.witness.until(lambda: b"two" in stage.witness.said)
-            client.leave()
-            await soon(lambda: stage.seen.count(CANCEL_PATH) == 1 and stage.seen.open_streams == 0)
+    async with staged(tmp_path) as stage, connected(stage.port) as client:
+        await client.send(question(face, f"{WORDS} [[fault deaf after=2]]", is_streamed=False))
+        await stage.witness.until(lambda: b"two" in stage.witness.said)
+        client.leave()
+        await soon(lambda: stage.seen.count(CANCEL_PATH) == 1 and stage.seen.open_streams == 0)
