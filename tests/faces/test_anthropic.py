@@ -108,7 +108,8 @@ async def test_a_whole_answer_is_a_message(port: int, relay: Relay) -> None:
     }
 
 
-async def test_clients_item_20_what_claude_code_asks_beside_messages(port: int, relay: Relay) -> None:
+async def test_what_claude_code_asks_beside_messages(port: int, relay: Relay) -> None:
+    """CLIENTS §5 item 20."""
     relay.target = saying("Hello")
     assert (await call(port, path="/", method="HEAD")).status == 200
     assert (await call(port, asked(), path="/v1/messages?beta=true")).json["content"][0]["text"] == "Hello"
@@ -143,6 +144,7 @@ async def test_the_upstream_gets_the_conversation_the_user_and_what_was_said(por
 
 
 async def test_results_of_tools_reach_the_upstream(port: int, relay: Relay) -> None:
+    """CLIENTS §5 item 9."""
     relay.target = bot = saying("It is warm.")
     result = {"type": "tool_result", "tool_use_id": "c1", "content": "warm"}
     await call(port, asked([{"role": "user", "content": [result]}]), x_conversation_id="two")
@@ -174,6 +176,8 @@ async def test_a_stream_goes_event_by_event(port: int, relay: Relay) -> None:
 
 
 async def test_a_bot_that_wants_a_tool_ends_the_stream_with_it(port: int, relay: Relay) -> None:
+    """CLIENTS §5 item 9."""
+
     async def script(turn: Turn) -> None:
         turn.feed(ToolCallsRequested(calls=(ToolCall(call_id="c1", name="weather", arguments='{"city":"Rome"}'),)))
 
@@ -193,9 +197,10 @@ async def test_a_question_of_a_workflow_is_the_answer(port: int, relay: Relay) -
 
 
 @pytest.mark.parametrize("error", [Truncated("Cut."), UpstreamFailed("Lost."), Overloaded("Full.")])
-async def test_clients_4_3_and_8_half_an_answer_ends_with_an_error_and_without_the_last_chunk(
+async def test_half_an_answer_ends_with_an_error_and_without_the_last_chunk(
     port: int, relay: Relay, error: RealcozeError
 ) -> None:
+    """CLIENTS §4.3.  CLIENTS §5 item 5.  CLIENTS §5 item 8."""
     relay.target = failing(error, "half")
     answer = await call(port, asked(stream=True))
     found = events(answer)
@@ -212,7 +217,9 @@ async def test_an_answer_that_coze_s_rules_cut_off_is_a_refusal(port: int, relay
     assert answer.has_last_chunk
 
 
-async def test_clients_4_3_a_silent_bot_is_covered_by_pings() -> None:
+async def test_a_silent_bot_is_covered_by_pings() -> None:
+    """CLIENTS §4.3.  CLIENTS §5 item 6."""
+
     async def script(turn: Turn) -> None:
         turn.start()
         await turn.go.wait()
@@ -233,6 +240,8 @@ async def test_clients_4_3_a_silent_bot_is_covered_by_pings() -> None:
 
 @pytest.mark.parametrize("is_streamed", [True, False])
 async def test_a_client_that_leaves_stops_the_turn(port: int, relay: Relay, *, is_streamed: bool) -> None:
+    """CLIENTS §5 item 7."""
+
     async def script(turn: Turn) -> None:
         turn.start()
         turn.say("Hello")
@@ -251,9 +260,10 @@ async def test_a_client_that_leaves_stops_the_turn(port: int, relay: Relay, *, i
 
 
 @pytest.mark.parametrize("is_streamed", [True, False])
-async def test_clients_8_an_error_before_the_answer_has_a_status_and_says_whether_to_try_again(
+async def test_an_error_before_the_answer_has_a_status_and_says_whether_to_try_again(
     port: int, relay: Relay, *, is_streamed: bool
 ) -> None:
+    """CLIENTS §4.2 rule 11.  CLIENTS §5 item 8."""
     relay.target = failing(Busy("It runs already.", retry_after_s=2.0))
     answer = await call(port, asked(stream=is_streamed))
     assert (answer.status, answer.headers["retry-after"], answer.headers["x-should-retry"]) == (429, "2", "true")

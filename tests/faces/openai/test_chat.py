@@ -94,6 +94,7 @@ async def test_a_whole_answer(port: int, relay: Relay) -> None:
 
 
 async def test_a_streamed_answer(port: int, relay: Relay) -> None:
+    """CLIENTS §4.2 rule 3.  CLIENTS §4.2 rule 4.  CLIENTS §4.2 rule 6."""
     relay.target = Bot(everything)
     answer = await post(port, body(stream=True, stream_options={"include_usage": True}))
     assert answer.headers["content-type"].startswith("text/event-stream")
@@ -105,7 +106,8 @@ async def test_a_streamed_answer(port: int, relay: Relay) -> None:
 
 
 @pytest.mark.parametrize("path", ["/chat/completions", "/v1/v1/chat/completions", f"{PATH}/", f"{PATH}?beta=true"])
-async def test_rule_9_the_path_is_known_however_it_is_written(port: int, relay: Relay, path: str) -> None:
+async def test_the_path_is_known_however_it_is_written(port: int, relay: Relay, path: str) -> None:
+    """CLIENTS §4.2 rule 9."""
     relay.target = saying("Hello")
     assert (await post(port, body(), path=path)).json["choices"][0]["message"]["content"] == "Hello"
 
@@ -142,6 +144,8 @@ async def test_a_conversation_has_the_name_that_its_client_gives_it(
 
 
 async def test_tools_that_the_bot_wants_run(port: int, relay: Relay) -> None:
+    """CLIENTS §5 item 9."""
+
     async def script(turn: Turn) -> None:
         turn.start()
         turn.feed(ToolCallsRequested(calls=(ToolCall(call_id="c1", name="f", arguments="{}"),)))
@@ -177,9 +181,11 @@ ERRORS: list[tuple[RealcozeError, dict[str, Any]]] = [
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(("error", "told"), ERRORS, ids=[error.code for error, _ in ERRORS])
-async def test_rules_10_and_11_before_the_first_content_an_error_is_a_status(
+async def test_before_the_first_content_an_error_is_a_status(
     port: int, relay: Relay, error: RealcozeError, told: dict[str, Any], *, stream: bool
 ) -> None:
+    """CLIENTS §4.2 rule 10.  CLIENTS §4.2 rule 11.  CLIENTS §5 item 8."""
+
     async def script(turn: Turn) -> None:
         turn.start()
         raise error
@@ -196,7 +202,9 @@ async def test_rules_10_and_11_before_the_first_content_an_error_is_a_status(
     assert headers["x-request-id"].startswith("req_")
 
 
-async def test_rule_5_and_case_5_an_answer_that_breaks_off_never_looks_complete(port: int, relay: Relay) -> None:
+async def test_an_answer_that_breaks_off_never_looks_complete(port: int, relay: Relay) -> None:
+    """CLIENTS §4.2 rule 5.  CLIENTS §5 item 5.  CLIENTS §5 item 8."""
+
     async def script(turn: Turn) -> None:
         turn.start()
         turn.say("Hal")
@@ -209,7 +217,9 @@ async def test_rule_5_and_case_5_an_answer_that_breaks_off_never_looks_complete(
     assert 'finish_reason":"' not in answer.text
 
 
-async def test_rule_1_and_case_6_a_silent_bot_is_covered_by_comments(port: int, relay: Relay) -> None:
+async def test_a_silent_bot_is_covered_by_comments(port: int, relay: Relay) -> None:
+    """CLIENTS §4.2 rule 1.  CLIENTS §5 item 6."""
+
     async def script(turn: Turn) -> None:
         turn.start()
         await turn.go.wait()
@@ -266,7 +276,9 @@ def test_the_gate_is_5_s_and_the_signs_of_life_are_10_s_apart_unless_a_setting_s
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_case_7_a_client_that_leaves_stops_the_turn(port: int, relay: Relay, *, stream: bool) -> None:
+async def test_a_client_that_leaves_stops_the_turn(port: int, relay: Relay, *, stream: bool) -> None:
+    """CLIENTS §5 item 7."""
+
     async def script(turn: Turn) -> None:
         turn.start()
         turn.say("Hello")
@@ -289,12 +301,14 @@ async def test_case_7_a_client_that_leaves_stops_the_turn(port: int, relay: Rela
         *((body(stream_options=7), 400), (b"[" * 100_000, 400), (body()[:-1], 400)),
     ],
 )
-async def test_case_14_a_body_that_cannot_be_read_is_a_400(port: int, asked: bytes, status: int) -> None:
+async def test_a_body_that_cannot_be_read_is_a_400(port: int, asked: bytes, status: int) -> None:
+    """CLIENTS §5 item 14."""
     answer = await post(port, asked)
     assert (answer.status, answer.json["error"]["type"]) == (status, "invalid_request_error")
 
 
-async def test_case_14_a_body_that_is_too_large_is_a_413(port: int) -> None:
+async def test_a_body_that_is_too_large_is_a_413(port: int) -> None:
+    """CLIENTS §5 item 14."""
     headers = request(b"", path=PATH).replace(b"content-length: 0", b"content-length: %d" % (CHAT_BODY_BYTES + 1))
     answer = parsed(await exchange(port, headers))
     assert (answer.status, answer.json["error"]["code"]) == (413, "request_too_large")
@@ -317,7 +331,8 @@ async def test_keys_come_either_way_and_name_the_caller() -> None:
     assert {turn.request.caller for turn in bot.turns} == {Access([KEY]).authenticate([KEY])}
 
 
-async def test_rule_9_head_and_options_need_no_key_and_other_methods_and_paths_are_refused_in_shape() -> None:
+async def test_head_and_options_need_no_key_and_other_methods_and_paths_are_refused_in_shape() -> None:
+    """CLIENTS §4.2 rule 9."""
     async with serving(saying("Hello"), key=KEY) as served, aiohttp.ClientSession() as http:
         timeout = aiohttp.ClientTimeout(PATIENCE_S)
         for method in ("HEAD", "OPTIONS"):
