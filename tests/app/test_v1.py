@@ -29,9 +29,10 @@ MESSAGES = {"type", "message", "details"}
         ("/v1x", [], NATIVE),
     ],
 )
-def test_rule_9_a_refusal_has_the_shape_of_the_api_that_was_called(
+def test_a_refusal_has_the_shape_of_the_api_that_was_called(
     path: str, headers: list[tuple[bytes, bytes]], members: set[str]
 ) -> None:
+    """CLIENTS §4.2 rule 9."""
     response = refuse_at_door({"path": path, "headers": headers}, Refused(404, "no_such_path", "There is none."))
     assert response.status_code == 404
     error = json.loads(bytes(response.body))["error"]
@@ -58,6 +59,7 @@ async def test_models_come_in_the_shape_of_who_asks() -> None:
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/models", "/v1/models/bot", "/chat/completions/"])
-async def test_rule_9_head_and_options_are_answered_without_a_key(method: str, path: str) -> None:
+async def test_head_and_options_are_answered_without_a_key(method: str, path: str) -> None:
+    """CLIENTS §4.2 rule 9."""
     async with serving(saying("Hi"), key="a-key-of-32-characters-and-more-") as served:
         assert parsed(await exchange(served.port, request(b"", method=method, path=path))).status == 204

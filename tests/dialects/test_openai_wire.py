@@ -61,7 +61,8 @@ ENCODED = base64.b64encode(PNG).decode()
         ([ContentPart(type="file", file=FilePart(file_id="739"))], (File(key="739"),)),
     ],
 )
-def test_rule_8_content_is_nothing_a_text_or_parts(content: Content, parts: tuple[Part, ...]) -> None:
+def test_content_is_nothing_a_text_or_parts(content: Content, parts: tuple[Part, ...]) -> None:
+    """CLIENTS §4.2 rule 8."""
     assert decode_parts(content, 0) == parts
 
 
@@ -118,11 +119,13 @@ def test_where_only_text_can_stand_other_parts_are_refused() -> None:
         (errors.Internal("m"), "internal_error", "internal_error"),
     ],
 )
-def test_rule_10_an_error_has_the_type_and_code_of_the_table(error: RealcozeError, kind: str, code: str) -> None:
+def test_an_error_has_the_type_and_code_of_the_table(error: RealcozeError, kind: str, code: str) -> None:
+    """CLIENTS §4.2 rule 10."""
     assert json.loads(encode_error(error)) == {"error": {"message": "m", "type": kind, "param": None, "code": code}}
 
 
-def test_rule_10_the_message_holds_hint_and_logid_as_most_programs_show_nothing_else() -> None:
+def test_the_message_holds_hint_and_logid_as_most_programs_show_nothing_else() -> None:
+    """CLIENTS §4.2 rule 10."""
     error = errors.Overloaded("Full.", hint="Wait.", logid="0217")
     assert json.loads(encode_error(error))["error"]["message"] == "Full. Wait. (logid 0217)"
 
@@ -133,12 +136,14 @@ def test_a_context_that_is_too_long_says_its_code_in_words_as_langchain_looks_no
     assert (error["type"], error["code"]) == ("invalid_request_error", "coze_4010")
 
 
-def test_rule_9_a_refusal_of_http_itself_has_the_same_shape() -> None:
+def test_a_refusal_of_http_itself_has_the_same_shape() -> None:
+    """CLIENTS §4.2 rule 9."""
     body = {"message": "There is none.", "type": "invalid_request_error", "param": None, "code": "no_such_path"}
     assert json.loads(encode_refusal("no_such_path", "There is none.")) == {"error": body}
 
 
-def test_rule_2_an_event_is_one_data_line() -> None:
+def test_an_event_is_one_data_line() -> None:
+    """CLIENTS §4.2 rule 2."""
     assert data_line(b"{}") == b"data: {}\n\n"
 
 

@@ -36,6 +36,7 @@ def test_every_class_of_error_has_a_status() -> None:
 
 @pytest.mark.parametrize("kind", STATUS, ids=lambda kind: kind.__name__)
 def test_the_status_is_that_of_the_table(kind: type[RealcozeError]) -> None:
+    """CLIENTS §4.2 rule 10."""
     row = re.search(rf"^\| {kind.__name__} \|[^|]*\| (?:[^|]*, then )?(?:before text )?(\d+) ", TABLE, re.MULTILINE)
     assert status_of(kind("m")) == STATUS[kind]
     assert row is None or int(row[1]) == STATUS[kind]
@@ -57,15 +58,18 @@ def test_a_client_is_told_to_wait_between_1_and_120_seconds(told_s: float | None
     assert retry_after_of(errors.RateLimited("m", retry_after_s=told_s)) == written
 
 
-def test_rule_11_a_client_asks_again_only_where_it_may_help_and_costs_nothing() -> None:
+def test_a_client_asks_again_only_where_it_may_help_and_costs_nothing() -> None:
+    """CLIENTS §4.2 rule 11."""
     assert {kind: should_retry(kind("m")) for kind in STATUS} == AGAIN
 
 
-def test_rule_11_of_what_never_reached_coze_the_client_decides_by_the_status() -> None:
+def test_of_what_never_reached_coze_the_client_decides_by_the_status() -> None:
+    """CLIENTS §4.2 rule 11."""
     assert should_retry(errors.UpstreamFailed("m", code="upstream_unreachable", retryable=True)) is None
 
 
-def test_rule_11_both_are_headers() -> None:
+def test_both_are_headers() -> None:
+    """CLIENTS §4.2 rule 11."""
     assert retry_headers(errors.Busy("m", retry_after_s=1.6)) == {"retry-after": "2", "x-should-retry": "true"}
     assert retry_headers(errors.QuotaExhausted("m")) == {"x-should-retry": "false"}
     assert retry_headers(errors.Unauthorized("m")) == {}
@@ -84,5 +88,6 @@ def test_rule_11_both_are_headers() -> None:
         ("Full", None, "0217", "Full (logid 0217)"),
     ],
 )
-def test_rule_10_what_is_known_stands_in_one_text(message: str, hint: str | None, logid: str | None, text: str) -> None:
+def test_what_is_known_stands_in_one_text(message: str, hint: str | None, logid: str | None, text: str) -> None:
+    """CLIENTS §4.2 rule 10."""
     assert told(errors.Overloaded(message, hint=hint, logid=logid)) == text

@@ -48,6 +48,7 @@ PICTURES = {
 @pytest.mark.parametrize("kind", PICTURES)
 @pytest.mark.parametrize("name", ["", "picture", "picture.pdf", "picture.png", "../../etc/passwd"])
 def test_a_picture_is_what_its_bytes_are_whatever_its_name(kind: str, name: str) -> None:
+    """CLIENTS §5 item 16."""
     content_type, extension, data, size_px = PICTURES[kind]
     media = media_of(data, name)
     assert media == Media(content_type=content_type, extension=extension, size_px=size_px)

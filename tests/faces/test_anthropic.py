@@ -22,6 +22,7 @@ from realcoze.domain.event import InputRequested, Interrupt, ReasoningDelta, Too
 from realcoze.domain.message import say
 from realcoze.domain.request import Thread, ToolResult
 from realcoze.errors import Busy, ContentRefused, Overloaded, RealcozeError, Truncated, UpstreamFailed
+from realcoze.faces.http import CHAT_BODY_BYTES
 
 KEY = "a-key-of-32-characters-and-more-"
 
@@ -107,7 +108,8 @@ async def test_a_whole_answer_is_a_message(port: int, relay: Relay) -> None:
     }
 
 
-async def test_clients_item_20_what_claude_code_asks_beside_messages(port: int, relay: Relay) -> None:
+async def test_what_claude_code_asks_beside_messages(port: int, relay: Relay) -> None:
+    """CLIENTS §5 item 20."""
     relay.target = saying("Hello")
     assert (await call(port, path="/", method="HEAD")).status == 200
     assert (await call(port, asked(), path="/v1/messages?beta=true")).json["content"][0]["text"] == "Hello"
@@ -142,6 +144,7 @@ async def test_the_upstream_gets_the_conversation_the_user_and_what_was_said(por
 
 
 async def test_results_of_tools_reach_the_upstream(port: int, relay: Relay) -> None:
+    """CLIENTS §5 item 9."""
     relay.target = bot = saying("It is warm.")
     result = {"type": "tool_result", "tool_use_id": "c1", "content": "warm"}
     await call(port, asked([{"role": "user", "content": [result]}]), x_conversation_id="two")
@@ -173,6 +176,8 @@ async def test_a_stream_goes_event_by_event(port: int, relay: Relay) -> None:
 
 
 async def test_a_bot_that_wants_a_tool_ends_the_stream_with_it(port: int, relay: Relay) -> None:
+    """CLIENTS §5 item 9."""
+
     async def script(turn: Turn) -> None:
         turn.feed(ToolCallsRequested(calls=(ToolCall(call_id="c1", name="weather", arguments='{"city":"Rome"}'),)))
 
@@ -192,9 +197,10 @@ async def test_a_question_of_a_workflow_is_the_answer(port: int, relay: Relay) -
 
 
 @pytest.mark.parametrize("error", [Truncated("Cut."), UpstreamFailed("Lost."), Overloaded("Full.")])
-async def test_clients_4_3_and_8_half_an_answer_ends_with_an_error_and_without_the_last_chunk(
+async def test_half_an_answer_ends_with_an_error_and_without_the_last_chunk(
     port: int, relay: Relay, error: RealcozeError
 ) -> None:
+    """CLIENTS §4.3.  CLIENTS §5 item 5.  CLIENTS §5 item 8."""
     relay.target = failing(error, "half")
     answer = await call(port, asked(stream=True))
     found = events(answer)
@@ -211,7 +217,9 @@ async def test_an_answer_that_coze_s_rules_cut_off_is_a_refusal(port: int, relay
     assert answer.has_last_chunk
 
 
-async def test_clients_4_3_a_silent_bot_is_covered_by_pings() -> None:
+async def test_a_silent_bot_is_covered_by_pings() -> None:
+    """CLIENTS §4.3.  CLIENTS §5 item 6."""
+
     async def script(turn: Turn) -> None:
         turn.start()
         await turn.go.wait()
@@ -232,6 +240,8 @@ async def test_clients_4_3_a_silent_bot_is_covered_by_pings() -> None:
 
 @pytest.mark.parametrize("is_streamed", [True, False])
 async def test_a_client_that_leaves_stops_the_turn(port: int, relay: Relay, *, is_streamed: bool) -> None:
+    """CLIENTS §5 item 7."""
+
     async def script(turn: Turn) -> None:
         turn.start()
         turn.say("Hello")
@@ -250,9 +260,10 @@ async def test_a_client_that_leaves_stops_the_turn(port: int, relay: Relay, *, i
 
 
 @pytest.mark.parametrize("is_streamed", [True, False])
-async def test_clients_8_an_error_before_the_answer_has_a_status_and_says_whether_to_try_again(
+async def test_an_error_before_the_answer_has_a_status_and_says_whether_to_try_again(
     port: int, relay: Relay, *, is_streamed: bool
 ) -> None:
+    """CLIENTS §4.2 rule 11.  CLIENTS §5 item 8."""
     relay.target = failing(Busy("It runs already.", retry_after_s=2.0))
     answer = await call(port, asked(stream=is_streamed))
     assert (answer.status, answer.headers["retry-after"], answer.headers["x-should-retry"]) == (429, "2", "true")
@@ -266,9 +277,34 @@ async def test_an_unknown_model_is_not_found(port: int) -> None:
         assert error_of(answer)["details"] == {"error_code": "model_not_found"}
 
 
-async def test_a_body_that_cannot_be_read_is_refused(port: int) -> None:
-    answer = await call(port, b"{")
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"{", b"<html>", b"[]", b"\xff", b"[" * 100_000, b'{"messages":7}', asked()[:-1]),
+        *(asked(model=7), asked(stream="yes"), asked([7]), asked(system=7), asked(metadata=7)),
+    ],
+    ids=range(13),
+)
+async def test_a_body_that_cannot_be_read_is_refused(port: int, body: bytes) -> None:
+    """CLIENTS §5 item 14."""
+    answer = await call(port, body)
     assert (answer.status, error_of(answer)["type"]) == (400, "invalid_request_error")
+
+
+async def test_a_body_that_is_too_large_is_refused_before_it_comes(port: int) -> None:
+    """CLIENTS §5 item 14."""
+    head = request(b"", path="/v1/messages").replace(
+        b"content-length: 0", b"content-length: %d" % (CHAT_BODY_BYTES + 1)
+    )
+    answer = parsed(await exchange(port, head))
+    assert (answer.status, error_of(answer)["type"]) == (413, "request_too_large")
+
+
+@pytest.mark.parametrize("path", ["/messages", "/v1/v1/messages", "/v1/messages/", "/v1/messages?beta=true"])
+async def test_the_path_is_known_however_it_is_written(port: int, relay: Relay, path: str) -> None:
+    """CLIENTS §4.2 rule 9."""
+    relay.target = saying("Hello")
+    assert (await call(port, asked(), path=path)).json["content"][0]["text"] == "Hello"
 
 
 @pytest.mark.parametrize(

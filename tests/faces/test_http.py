@@ -193,7 +193,8 @@ async def test_no_other_page_may_read_anything(port: int, origin: str | None) ->
 
 @pytest.mark.parametrize("origin", ["https://any.example", "null", "http://127.0.0.1:9"])
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/chat/completions/", "/v1/models", "/v1/nothing"])
-async def test_rule_9_where_there_is_a_key_pages_of_every_site_may_call_v1(origin: str, path: str) -> None:
+async def test_where_there_is_a_key_pages_of_every_site_may_call_v1(origin: str, path: str) -> None:
+    """CLIENTS §4.2 rule 9."""
     async with serving(saying("Hi"), key=KEY) as served:
         asked = request(b"{}", path=path, origin=origin, x_api_key=KEY)
         answer = parsed(await exchange(served.port, asked))
@@ -203,7 +204,8 @@ async def test_rule_9_where_there_is_a_key_pages_of_every_site_may_call_v1(origi
         assert "access-control-allow-credentials" not in answer.headers
 
 
-async def test_rule_9_a_browser_asks_beforehand_without_a_key_and_may_send_what_it_names() -> None:
+async def test_a_browser_asks_beforehand_without_a_key_and_may_send_what_it_names() -> None:
+    """CLIENTS §4.2 rule 9."""
     wanted = "authorization,content-type,x-stainless-lang,anthropic-version"
     preflight = {"access_control_request_method": "POST", "access_control_request_headers": wanted}
     private = {"access_control_request_private_network": "true"}
@@ -217,7 +219,8 @@ async def test_rule_9_a_browser_asks_beforehand_without_a_key_and_may_send_what_
             assert answer.headers.get("access-control-allow-private-network") == ("true" if more else None)
 
 
-async def test_rule_9_pages_of_allowed_origins_may_send_what_they_name_without_a_key_too(port: int) -> None:
+async def test_pages_of_allowed_origins_may_send_what_they_name_without_a_key_too(port: int) -> None:
+    """CLIENTS §4.2 rule 9."""
     preflight = {
         "access_control_request_method": "POST",
         "access_control_request_headers": "authorization,x-stainless-lang",
@@ -328,6 +331,7 @@ async def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(port:
 
 
 async def test_a_body_that_does_not_say_so_is_refused_as_it_comes(port: int, relay: Relay) -> None:
+    """CLIENTS §5 item 14."""
     relay.target = bot = saying("never")
     piece = b"100000\r\n" + b" " * (1 << 20) + b"\r\n"
     async with connected(port) as client:

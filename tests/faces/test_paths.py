@@ -27,7 +27,8 @@ BEGINNINGS = frozenset({"chat", "models"})
         ("/chatter", "/chatter"),
     ],
 )
-def test_rule_9_a_path_is_known_however_a_base_url_was_written(written: str, meant: str) -> None:
+def test_a_path_is_known_however_a_base_url_was_written(written: str, meant: str) -> None:
+    """CLIENTS §4.2 rule 9."""
     assert canonical(written, BEGINNINGS) == meant
 
 
@@ -39,7 +40,8 @@ def test_rule_9_a_path_is_known_however_a_base_url_was_written(written: str, mea
         ({"type": "websocket", "path": "/models"}, "/models"),
     ],
 )
-async def test_rule_9_the_application_sees_the_path_that_is_meant(scope: dict[str, Any], path: str) -> None:
+async def test_the_application_sees_the_path_that_is_meant(scope: dict[str, Any], path: str) -> None:
+    """CLIENTS §4.2 rule 9."""
     seen: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

@@ -52,10 +52,12 @@ def test_a_stream_of_white_space_holds_nothing() -> None:
     ],
 )
 def test_weakness_23_braces_in_strings_and_split_characters_do_not_end_an_object(value: bytes) -> None:
+    """CLIENTS §5 item 4."""
     assert assert_cut_anywhere(JsonStreamDecoder, value + value) == Outcome([value, value])
 
 
 def test_weakness_23_the_stream_of_the_node_program_is_read_however_it_is_cut() -> None:
+    """CLIENTS §5 item 4."""
     outcome = assert_cut_anywhere(JsonStreamDecoder, (WIRE / "node-stream.txt").read_bytes())
     assert outcome.refusal is None
     assert [json.loads(value)["content"] for value in outcome.items] == [
@@ -90,6 +92,7 @@ def test_an_object_that_never_ends_is_refused_as_it_arrives() -> None:
 
 
 def test_closing_braces_inside_strings_are_written_as_escapes() -> None:
+    """CLIENTS §5 item 4."""
     assert escape_braces(b'{"content":"a } b }} {","n":1}') == rb'{"content":"a \u007d b \u007d\u007d {","n":1}'
     assert escape_braces(b"{}") == b"{}"
 

@@ -45,14 +45,17 @@ def events(data: bytes) -> list[ServerSentEvent]:
     ],
 )
 def test_the_examples_of_the_standard_are_read_as_it_says(stream: bytes, expected: list[ServerSentEvent]) -> None:
+    """CLIENTS §5 item 2."""
     assert events(stream) == expected
 
 
 def test_a_block_with_an_event_line_and_no_data_is_dispatched() -> None:
+    """CLIENTS §4.2 rule 7.  CLIENTS §5 item 2."""
     assert events(b"event: done\n\n") == [ServerSentEvent(event="done")]
 
 
 def test_a_block_that_the_end_of_input_cuts_off_is_handed_over_marked() -> None:
+    """CLIENTS §4.2 rule 7.  CLIENTS §5 item 2."""
     assert events(b'data: {"a":1}\n\ndata: {"b":2}') == [
         ServerSentEvent(data=b'{"a":1}'),
         ServerSentEvent(data=b'{"b":2}', complete=False),
@@ -71,6 +74,7 @@ def test_nothing_is_handed_over_when_the_input_ends_between_two_blocks() -> None
 
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
 def test_every_kind_of_line_end_may_be_cut_anywhere(end: bytes) -> None:
+    """CLIENTS §4.2 rule 7.  CLIENTS §5 item 2."""
     stream = end.join([b"event: a", b"data: 1", b"data: 2", b"", b"", b"data: 3", b"", b""])
     assert events(stream) == [ServerSentEvent(event="a", data=b"1\n2"), ServerSentEvent(data=b"3")]
 
@@ -96,6 +100,7 @@ def test_one_byte_order_mark_at_the_start_is_passed_over() -> None:
 
 
 def test_comments_retry_and_unknown_fields_mean_nothing() -> None:
+    """CLIENTS §5 item 2."""
     assert events(b": hello\n:\nretry: 1000\nfoo: bar\nDATA: no\ndata: 1\n\n: bye\n\n") == [ServerSentEvent(data=b"1")]
     assert events(KEEPALIVE) == []
 
@@ -125,6 +130,7 @@ def test_a_value_loses_one_space_and_keeps_its_colons() -> None:
 
 
 def test_text_in_utf_8_may_be_cut_anywhere_and_broken_text_is_replaced() -> None:
+    """CLIENTS §4.2 rule 7.  CLIENTS §5 item 1."""
     assert events("data: 你好 👋\n\n".encode()) == [ServerSentEvent(data="你好 👋".encode())]
     assert [event.text for event in events(b"data: a\xffb\n\n")] == ["a\ufffdb"]
 

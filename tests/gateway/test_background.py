@@ -94,6 +94,7 @@ WANTED = [
 
 @pytest.mark.parametrize(("prompt", "answer"), WANTED)
 def test_open_webui_gets_the_object_that_it_asks_for(prompt: str, answer: dict[str, Any]) -> None:
+    """CLIENTS §5 item 21."""
     forms = [
         _in_block(prompt),
         f"{prompt}<chat_history>\n{CHAT}\n</chat_history>",

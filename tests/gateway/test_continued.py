@@ -239,6 +239,7 @@ async def test_a_turn_that_was_refused_can_be_asked_for_again_where_it_was(error
     [
         [Truncated("x")],
         [UpstreamTimeout("x")],
+        [UpstreamFailed("x", code="upstream_protocol")],
         [ZeroDivisionError()],
         [_started(), UpstreamFailed("x")],
         [_started(), _text("H"), TurnFailed(error=Truncated("x"))],

@@ -108,6 +108,7 @@ def test_any_text_has_a_fingerprint() -> None:
     ],
 )
 def test_who_says_it_to_whom_makes_another_key(others: Any) -> None:
+    """CLIENTS §5 item 11: the caller's key, its user and the chat that it names."""
     assert key_before(replace(SECOND, **others)) != key_before(SECOND)
     assert key_after(replace(FIRST, **others), "Hi!") != key_after(FIRST, "Hi!")
 

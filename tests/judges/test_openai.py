@@ -87,6 +87,7 @@ def assert_talks(told: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("personality", ["coze", "studio"])
 async def test_the_official_sdk_talks(personality: Personality, tmp_path: Path) -> None:
+    """CLIENTS §4.2 rule 3.  CLIENTS §4.2 rule 4.  CLIENTS §4.2 rule 8.  CLIENTS §4.2 rule 10.  CLIENTS §5 item 13."""
     async with house(personality, tmp_path) as (_, base):
         told = await judged(base, tmp_path, codes=[*CODES])
     assert_talks(told)
@@ -104,6 +105,7 @@ async def test_the_official_sdk_talks(personality: Personality, tmp_path: Path) 
 
 
 async def test_the_official_sdk_runs_tools_that_the_bot_asks_for(tmp_path: Path) -> None:
+    """CLIENTS §5 item 9."""
     async with house("coze", tmp_path) as (_, base):
         told = await judged(base, tmp_path)
     for way in ("tools", "tools_streamed"):
@@ -122,6 +124,7 @@ async def test_what_coze_denies_is_no_fault_of_the_sdk_s_key(code: str, tmp_path
 
 
 async def test_a_reader_that_leaves_in_the_middle_ends_the_chat_at_coze(tmp_path: Path) -> None:
+    """CLIENTS §5 item 7."""
     async with house("coze", tmp_path) as (coze, base):
         told = await judged(base, tmp_path, stop=[])
         await soon(lambda: coze.open_api.seen.count("/v3/chat/cancel"))
@@ -130,6 +133,7 @@ async def test_a_reader_that_leaves_in_the_middle_ends_the_chat_at_coze(tmp_path
 
 @pytest.mark.parametrize("personality", ["coze", "studio"])
 async def test_half_an_answer_raises_however_it_is_asked_for(personality: Personality, tmp_path: Path) -> None:
+    """CLIENTS §4.2 rule 5.  CLIENTS §5 item 5."""
     async with house(personality, tmp_path, recovery_calls=0) as (_, base):
         told = await judged(base, tmp_path, faults=[*HALF])
     outcomes = {f"{fault} {way}": told[f"{fault} {way}"] for fault in HALF for way in ("whole", "raw", "helper")}

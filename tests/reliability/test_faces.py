@@ -58,7 +58,11 @@ async def shared(anyio_backend: object, tmp_path_factory: pytest.TempPathFactory
 async def test_what_fails_is_seen_to_fail(
     what: tuple[Face, Row], shared: Shared, tmp_path: Path, invariants: Invariants, faces_page: FacesPage
 ) -> None:
-    """A house of its own where a refused account stays refused, or where retries are paid for."""
+    """A house of its own where a refused account stays refused, or where retries are paid for.
+
+    CLIENTS §4.2 rule 5.  CLIENTS §4.2 rule 10.  CLIENTS §4.2 rule 11.  CLIENTS §4.3.  CLIENTS §5 item 5.
+    CLIENTS §5 item 8.
+    """
     _, row = what
     for form in FORMS:
         if row.next_ends == "success" and row.attempts == 1:

@@ -57,7 +57,8 @@ Kept = tuple[tuple[Key, Place], ...]
 _TEXTS = frozenset({TextDelta, TextReplaced, AnswerDone})
 _NOWHERE = TurnStarted(chat_id=ChatId(""), conversation_id=ConversationId(""))
 _UNCLEAR = (Truncated, UpstreamTimeout)
-"""After these nobody knows whether Coze has heard the question."""
+_UNREADABLE = "upstream_protocol"
+"""After these nobody knows whether Coze has heard the question; the latter may be a gateway's in between."""
 
 
 class Continuity:
@@ -253,12 +254,16 @@ def _left(turn: _Turn, failure: RealcozeError | None) -> Kept:
     """What is to be kept after a turn that broke off: the places it came from, if it has not touched them."""
     if turn.is_elsewhere or (failure is not None and _is_gone(failure)):
         return ()
-    if failure is not None and not turn.has_begun and not isinstance(failure, _UNCLEAR):
+    if failure is not None and not turn.has_begun and not _may_have_been_heard(failure):
         return turn.taken
     conversation_id = turn.started.conversation_id or (turn.taken[0][1].conversation_id if turn.taken else "")
     place = place_after_failure(turn.request, ConversationId(conversation_id), turn.history)
     key = key_before(turn.request)
     return ((key, place),) if key and place else ()
+
+
+def _may_have_been_heard(error: RealcozeError) -> bool:
+    return isinstance(error, _UNCLEAR) or error.code == _UNREADABLE
 
 
 def _is_gone(error: RealcozeError) -> bool:

@@ -83,7 +83,8 @@ def kinds(events: Iterable[Any]) -> str:
     return " ".join(each["type"].replace("message_", "m-").replace("content_block_", "") for each in events)
 
 
-def test_clients_4_3_a_message_as_the_official_sdk_reads_it_by_the_names_of_events() -> None:
+def test_a_message_as_the_official_sdk_reads_it_by_the_names_of_events() -> None:
+    """CLIENTS §4.3."""
     made = encoder()
     events = (STARTED, delta("Hel"), delta("lo"), Usage(input=1, output=2, total=3), DONE)
     stream = [made.feed(event) for event in events]
@@ -114,7 +115,8 @@ def test_clients_4_3_a_message_as_the_official_sdk_reads_it_by_the_names_of_even
     assert (made.is_closed, made.has_failed) == (True, False)
 
 
-def test_clients_4_3_usage_is_there_even_where_coze_did_not_count() -> None:
+def test_usage_is_there_even_where_coze_did_not_count() -> None:
+    """CLIENTS §4.3."""
     ending = written(STARTED, delta("Hi"), DONE)[-2]
     assert ending["usage"] == {"input_tokens": 0, "output_tokens": 0}
 
@@ -177,7 +179,8 @@ def test_what_the_api_has_no_word_for_leaves_no_trace() -> None:
     assert (made.is_closed, made.deadline(), made.tick(9.0)) == (False, None, b"")
 
 
-def test_clients_4_3_a_failure_is_an_error_event_after_which_nothing_looks_whole() -> None:
+def test_a_failure_is_an_error_event_after_which_nothing_looks_whole() -> None:
+    """CLIENTS §4.3."""
     made = encoder()
     stream = fed(made, STARTED, delta("half"), BROKEN)
     found = read(stream)
@@ -223,12 +226,14 @@ def test_a_refusal_before_any_word_is_an_error() -> None:
 
 
 def test_the_sign_of_life_is_a_ping() -> None:
+    """CLIENTS §4.3."""
     assert read(MessageEncoder.keepalive) == [{"type": "ping"}]
     assert MessageEncoder.content_type == "text/event-stream; charset=utf-8"
 
 
 @pytest.mark.parametrize("character", ["x", "\u0001", "你", "\u2028"])
 def test_a_long_text_is_cut_so_that_no_line_is_beyond_16_kib(character: str) -> None:
+    """CLIENTS §4.2 rule 7."""
     text = character * (3 * DELTA_CHARACTERS + 1)
     stream = fed(encoder(reasoning=True), thought(text), delta(text), DONE)
     assert max(map(len, stream.split(b"\n"))) <= LINE_BYTES
@@ -272,6 +277,7 @@ ends = st.sampled_from([DONE, CALLS, BROKEN])
 def test_whatever_happens_the_events_come_in_the_order_of_the_grammar(
     *, middle: list[Event], end: Event, reasoning: bool
 ) -> None:
+    """CLIENTS §4.3."""
     made, fold = encoder(reasoning=reasoning), Fold()
     stream = b""
     for event in (*middle, end):

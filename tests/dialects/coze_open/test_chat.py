@@ -67,7 +67,7 @@ def test_a_history_that_is_not_to_be_saved_says_so() -> None:
 
 
 def test_a_history_has_questions_answers_and_pictures_beside_their_text() -> None:
-    """CLIENTS 10."""
+    """CLIENTS §5 item 10."""
     history = (
         say("user", "Hi"),
         say("assistant", "Hello"),

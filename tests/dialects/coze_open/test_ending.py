@@ -84,6 +84,7 @@ def test_a_chat_that_went_well_or_ended_as_we_do_not_know_has_no_error(status: s
     ],
 )
 def test_usage_is_told_where_it_was_counted(usage: bytes, expected: list[Usage]) -> None:
+    """CLIENTS §5 item 13."""
     assert usage_of(CHAT.decode(b'{"usage":%b}' % usage)) == expected
 
 

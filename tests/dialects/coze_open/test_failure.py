@@ -73,6 +73,7 @@ TABLE: list[tuple[Kind, str, list[int]]] = [
     ("code", "kind", "name"), [(code, kind, name) for kind, name, codes in TABLE for code in codes]
 )
 def test_every_code_of_the_table_has_its_class_and_its_name(code: int, kind: Kind, name: str) -> None:
+    """CLIENTS §4.2 rule 10."""
     error = refusal(code, "Coze's words", logid="2025ABC")
     assert (type(error), error.code) == (kind, name.replace("<n>", str(code)))
     assert error.message == f"Coze answered code {code}: Coze's words"
@@ -96,11 +97,12 @@ def test_every_code_of_the_table_has_its_class_and_its_name(code: int, kind: Kin
     ],
 )
 def test_who_can_do_something_about_it_is_told_what(hint: str | None, codes: list[int]) -> None:
-    """CLIENTS 18: a wrong id, a bot that is not published, a token that may not."""
+    """CLIENTS §5 item 18: a wrong id, a bot that is not published, a token that may not."""
     assert [refusal(code, "").hint for code in codes] == [hint] * len(codes)
 
 
 def test_the_hints_name_what_to_look_at() -> None:
+    """CLIENTS §5 item 18."""
     assert "channel API" in PUBLISH_HINT
     assert "coze.cn" in LOGIN_HINT
     assert "COZE_API_TOKEN" in LOGIN_HINT
@@ -152,6 +154,7 @@ def test_a_code_that_is_not_known_is_read_by_its_status(status: int, kind: Kind,
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 429, 500, 504])
 def test_a_code_that_is_known_counts_before_the_status(status: int) -> None:
+    """CLIENTS §4.2 rule 10."""
     assert type(refusal(4016, "", status=status)) is Busy
     assert type(refusal(4100, "", status=status)) is UpstreamDenied
 
@@ -200,13 +203,13 @@ def test_cozes_text_is_cut_and_may_be_missing() -> None:
         (500, UpstreamFailed, "upstream_protocol", None),
         (502, UpstreamFailed, "upstream_protocol", None),
         (503, Overloaded, "overloaded", 7),
-        (504, UpstreamTimeout, "upstream_timeout", None),
+        (504, UpstreamFailed, "upstream_protocol", None),
     ],
 )
 def test_an_answer_that_is_no_envelope_is_read_by_its_status(
     status: int, kind: Kind, name: str, wait_s: float | None
 ) -> None:
-    """CLIENTS 15: such as the page of a proxy."""
+    """CLIENTS §5 item 15: such as the page of a proxy."""
     error = without_envelope(status, retry_after_s=7, logid="2025ABC")
     assert (type(error), error.code, error.retry_after_s) == (kind, name, wait_s)
     assert (error.message, error.logid) == (f"Coze answered HTTP {status} without its usual envelope.", "2025ABC")

@@ -82,6 +82,7 @@ def test_knowledge_is_shown_as_it_came() -> None:
 
 
 def test_what_a_control_message_tells_of_knowledge_is_a_step() -> None:
+    """CLIENTS §5 item 12."""
     content = json.dumps({"msg_type": "knowledge_recall", "data": '{"chunks":[]}', "from_module": None})
     assert read("verbose", content) == step("recall", "", '{"chunks":[]}')
     assert read("verbose", '{"msg_type":"knowledge_recall","data":null}') == step("recall", "", "")
@@ -89,6 +90,7 @@ def test_what_a_control_message_tells_of_knowledge_is_a_step() -> None:
 
 @pytest.mark.parametrize("data", ['{"finish_reason":0,"FinData":""}', '{"finish_reason":0,"fin_data":""}', ""])
 def test_the_end_of_the_answers_means_nothing_to_people(data: str) -> None:
+    """CLIENTS §5 item 12."""
     assert read("verbose", json.dumps({"msg_type": FINISHED, "data": data, "from_unit": ""})) == []
 
 

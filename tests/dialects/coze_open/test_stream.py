@@ -235,6 +235,7 @@ def test_example_17_1_a_plugin_turn_with_knowledge_reasoning_and_follow_ups() ->
 
 @pytest.mark.parametrize("name", [REQUIRES_ACTION, "conversation.chat.required_action"])
 def test_example_17_2_the_bot_waits_for_a_tool(name: str) -> None:
+    """CLIENTS §5 item 9."""
     call = {"id": "BUJJ", "type": "function", "function": {"name": "screenshot", "arguments": '{"area":"full"}'}}
     action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [call]}}
     stream = chat(CREATED) + chat(name, status="requires_action", required_action=action) + DONE
@@ -272,6 +273,7 @@ def studio(name: str, status: str) -> bytes:
 
 
 def test_studio_ends_its_stream_in_a_way_of_its_own() -> None:
+    """CLIENTS §5 item 2."""
     called = '{"id":"call_1","type":"function","function":{"name":"add","arguments":"{}"}}'
     finish = (
         '{"msg_type":"generate_answer_finish","data":"{\\"finish_reason\\":0,\\"fin_data\\":\\"\\"}","from_unit":""}'
@@ -362,6 +364,7 @@ def framed(stream: bytes, how: str) -> bytes:
     ],
 )
 def test_a_turn_is_the_same_in_every_framing(how: str) -> None:
+    """CLIENTS §4.2 rule 7.  CLIENTS §5 item 2."""
     stream = framed(HI, how)
     assert stream != HI
     assert told(stream) == HI_EVENTS
@@ -657,6 +660,7 @@ def test_a_message_without_a_type_is_an_answer_of_text(kind: str | None, content
     ],
 )
 def test_a_failed_chat_ends_the_turn_with_or_without_a_marker(end: bytes, message_of_it: str) -> None:
+    """CLIENTS §5 item 8."""
     for stream in (chat(CREATED) + end, chat(CREATED) + end + DONE):
         found = told(stream)
         assert found[0] == STARTED
@@ -806,6 +810,7 @@ def test_text_is_kept_and_only_what_is_none_replaced(wire: bytes, text: str) -> 
 
 
 def test_an_event_of_8_mib_is_read_and_a_larger_one_refused() -> None:
+    """CLIENTS §4.2 rule 7.  CLIENTS §5 item 3."""
     text = "x" * (8 * 1024 * 1024 - 1000)
     assert folded(turn(message(MESSAGE, text))).text == text
     assert outcome(decoder(), [turn(message(MESSAGE, text + "x" * 1001))]).refusal == TOO_LARGE
@@ -889,6 +894,7 @@ def test_the_text_of_a_complete_answer_is_what_its_pieces_made(stream: bytes) ->
 @PROPERTIES
 @given(streams, st.integers(min_value=0, max_value=40))
 def test_a_stream_is_the_same_however_it_is_cut(stream: bytes, lost: int) -> None:
+    """CLIENTS §4.2 rule 7.  CLIENTS §5 item 1."""
     assert_cut_anywhere(decoder, stream[: len(stream) - lost])
 
 

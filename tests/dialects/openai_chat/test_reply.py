@@ -28,11 +28,13 @@ def test_a_plain_answer() -> None:
     }
 
 
-def test_case_13_usage_that_coze_did_not_count_is_null() -> None:
+def test_usage_that_coze_did_not_count_is_null() -> None:
+    """CLIENTS §5 item 13."""
     assert encoded(Reply(text=""))["usage"] is None
 
 
-def test_case_9_tools_that_the_bot_wants_run() -> None:
+def test_tools_that_the_bot_wants_run() -> None:
+    """CLIENTS §5 item 9."""
     calls = (ToolCall(call_id="c1", name="add", arguments='{"a":1}'), ToolCall(call_id="c2", name="sub", arguments=""))
     [choice] = encoded(Reply(text="", tool_calls=calls))["choices"]
     assert choice == {
@@ -49,7 +51,8 @@ def test_case_9_tools_that_the_bot_wants_run() -> None:
     }
 
 
-def test_rule_6_reasoning_has_its_own_member() -> None:
+def test_reasoning_has_its_own_member() -> None:
+    """CLIENTS §4.2 rule 6."""
     assert encoded(Reply(text="a", reasoning="hm"))["choices"][0]["message"]["reasoning_content"] == "hm"
 
 

@@ -32,7 +32,8 @@ def test_the_shortest_request() -> None:
     assert asked.request.wants == Wants(reasoning=True, usage=True)
 
 
-def test_rule_8_every_role_is_read_and_system_and_developer_messages_are_instructions() -> None:
+def test_every_role_is_read_and_system_and_developer_messages_are_instructions() -> None:
+    """CLIENTS §4.2 rule 8."""
     request = decoded(
         {"role": "system", "content": "Be kind."},
         {"role": "user", "content": "Hi", "name": "ann"},
@@ -45,7 +46,8 @@ def test_rule_8_every_role_is_read_and_system_and_developer_messages_are_instruc
     assert request.messages == (say("user", "Hi"), say("assistant", "Hello!"), say("user", "Hello"))
 
 
-def test_rule_8_a_message_of_parts_keeps_their_order() -> None:
+def test_a_message_of_parts_keeps_their_order() -> None:
+    """CLIENTS §4.2 rule 8."""
     part = {"type": "image_url", "image_url": {"url": "https://a/b", "detail": "low"}}
     request = decoded({"role": "user", "content": [{"type": "text", "text": "Look"}, part]}).request
     assert request.messages == (Message(role="user", parts=(Text(text="Look"), Image(url="https://a/b"))),)
@@ -61,7 +63,8 @@ def test_rule_8_a_message_of_parts_keeps_their_order() -> None:
         {"response_format": {"type": "text"}, "tool_choice": "none", "tools": [], "functions": None, "logprobs": False},
     ],
 )
-def test_rule_8_members_that_change_nothing_are_passed_over(member: dict[str, Any]) -> None:
+def test_members_that_change_nothing_are_passed_over(member: dict[str, Any]) -> None:
+    """CLIENTS §4.2 rule 8."""
     assert decoded(**member) == decoded()
 
 
@@ -105,6 +108,7 @@ def test_of_metadata_which_everybody_fills_only_the_conversation_counts(
     ],
 )
 def test_what_cannot_be_promised_is_refused_by_name(members: dict[str, Any], said: str) -> None:
+    """CLIENTS §4.2 rule 8."""
     assert said in refused(**members).message
 
 
@@ -141,6 +145,7 @@ CALLS = [{"id": "c1", "type": "function", "function": {"name": "f", "arguments":
 
 
 def test_tool_messages_at_the_end_are_what_a_turn_waits_for() -> None:
+    """CLIENTS §4.2 rule 8.  CLIENTS §5 item 9."""
     request = decoded(
         HELLO,
         {"role": "assistant", "content": None, "tool_calls": CALLS},
@@ -179,6 +184,7 @@ def test_what_instructs_after_tool_messages_does_not_hide_them(role: str) -> Non
 
 
 def test_results_in_the_middle_need_no_id() -> None:
+    """CLIENTS §4.2 rule 8."""
     function = {"role": "function", "name": "f", "content": "1"}
     tool = {"role": "tool", "tool_call_id": None, "content": "2"}
     request = decoded(HELLO, function, tool, HELLO, {"role": "system", "content": "Be kind."}).request
@@ -252,7 +258,8 @@ def test_what_openai_has_no_place_for_comes_only_when_asked_for(
         ({"stream": True, "stream_options": {"include_usage": True}}, True),
     ],
 )
-def test_rule_3_a_stream_has_usage_only_when_asked_for(members: dict[str, Any], *, has_usage: bool) -> None:
+def test_a_stream_has_usage_only_when_asked_for(members: dict[str, Any], *, has_usage: bool) -> None:
+    """CLIENTS §4.2 rule 3."""
     asked = decoded(**members)
     assert asked.is_streamed is ("stream" in members)
     assert asked.has_usage is asked.request.wants.usage is has_usage
@@ -260,6 +267,7 @@ def test_rule_3_a_stream_has_usage_only_when_asked_for(members: dict[str, Any], 
 
 @PROPERTIES
 @given(bytes_near(b'{"messages":[{"role":"user",', b'"content":', b'"a"', b"null", b"[", b"]", b"}", b"}]}", b"\xff"))
-def test_case_14_whatever_comes_is_a_request_or_a_bad_one(body: bytes) -> None:
+def test_whatever_comes_is_a_request_or_a_bad_one(body: bytes) -> None:
+    """CLIENTS §5 item 14."""
     with contextlib.suppress(BadRequest):
         assert decode_request(body).request.messages

@@ -80,7 +80,8 @@ def deltas(*events: Event) -> list[Any]:
 FIRST = {"role": "assistant", "content": ""}
 
 
-def test_rule_4_one_head_the_role_first_one_finish_reason_and_done() -> None:
+def test_one_head_the_role_first_one_finish_reason_and_done() -> None:
+    """CLIENTS §4.2 rule 4."""
     assert chunks(STARTED, delta("Hel"), delta("lo"), AnswerDone(message_id=M, text="Hello"), TurnDone()) == [
         {"choices": [{"index": 0, "delta": FIRST, "finish_reason": None}]},
         {"choices": [{"index": 0, "delta": {"content": "Hel"}, "finish_reason": None}]},
@@ -89,19 +90,22 @@ def test_rule_4_one_head_the_role_first_one_finish_reason_and_done() -> None:
     ]
 
 
-def test_rule_4_the_role_comes_first_though_nothing_said_that_the_turn_began() -> None:
+def test_the_role_comes_first_though_nothing_said_that_the_turn_began() -> None:
+    """CLIENTS §4.2 rule 4."""
     assert deltas(delta("a"), STARTED, TurnDone()) == [FIRST, {"content": "a"}, {}]
     assert deltas(TurnDone()) == [FIRST, {}]
 
 
-def test_rule_2_there_are_data_lines_and_nothing_else() -> None:
+def test_there_are_data_lines_and_nothing_else() -> None:
+    """CLIENTS §4.2 rule 2."""
     stream = encoded(STARTED, delta("a\nb\r\nevent: x"), TurnDone())
     assert all(line.startswith(b"data: ") for line in stream.split(b"\n") if line)
     assert encoder().keepalive == KEEPALIVE
     assert KEEPALIVE.startswith(b":")
 
 
-def test_rule_3_usage_comes_last_and_only_when_asked_for_and_counted() -> None:
+def test_usage_comes_last_and_only_when_asked_for_and_counted() -> None:
+    """CLIENTS §4.2 rule 3.  CLIENTS §5 item 13."""
     usage = Usage(input=1, output=2, total=3)
     body = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
     assert chunks(usage, TurnDone(), has_usage=True)[-1] == {"choices": [], "usage": body}
@@ -109,7 +113,8 @@ def test_rule_3_usage_comes_last_and_only_when_asked_for_and_counted() -> None:
     assert [chunk for chunk in chunks(TurnDone(), has_usage=True) if "usage" in chunk] == []
 
 
-def test_rule_6_reasoning_has_its_own_member() -> None:
+def test_reasoning_has_its_own_member() -> None:
+    """CLIENTS §4.2 rule 6."""
     said = deltas(
         ReasoningDelta(message_id=M, text="hm"), ReasoningDelta(message_id=M, text=""), delta("a"), TurnDone()
     )
@@ -117,7 +122,8 @@ def test_rule_6_reasoning_has_its_own_member() -> None:
 
 
 @pytest.mark.parametrize("letter", ["a", "\0", "\u2028", "😀", '"'])
-def test_rule_7_no_line_is_longer_than_16_kib(letter: str) -> None:
+def test_no_line_is_longer_than_16_kib(letter: str) -> None:
+    """CLIENTS §4.2 rule 7."""
     text = letter * 20_001
     stream = encoded(delta(text), ReasoningDelta(message_id=M, text=text), TurnDone())
     assert max(map(len, stream.splitlines())) <= LINE_BYTES
@@ -127,7 +133,8 @@ def test_rule_7_no_line_is_longer_than_16_kib(letter: str) -> None:
 
 
 @pytest.mark.parametrize("letter", ["a", "\0", "\u2028", "😀", '"'])
-def test_rule_7_a_line_is_that_short_for_the_longest_name_of_a_model_and_arguments_of_any_length(letter: str) -> None:
+def test_a_line_is_that_short_for_the_longest_name_of_a_model_and_arguments_of_any_length(letter: str) -> None:
+    """CLIENTS §4.2 rule 7."""
     text = letter * (2 * DELTA_CHARACTERS + 1)
     request = Request(messages=(say("user", "Hi"),))
     asked = Asked(request=request, model=letter * MODEL_CHARACTERS, is_streamed=True)
@@ -155,7 +162,8 @@ def test_rare_line_breaks_are_written_as_escapes() -> None:
     assert b'"content":"\\u0085\\u2028\\u2029\xc3\xa9"' in encoded(delta("\u0085\u2028\u2029é"), TurnDone())
 
 
-def test_case_9_tool_calls_come_whole_each_with_its_index() -> None:
+def test_tool_calls_come_whole_each_with_its_index() -> None:
+    """CLIENTS §4.2 rule 4.  CLIENTS §5 item 9."""
     calls = (ToolCall(call_id="c1", name="f", arguments="{}"), ToolCall(call_id="c2", name="g", arguments='{"a":1}'))
     first, *called, last = chunks(STARTED, ToolCallsRequested(calls=calls))
     assert first["choices"][0]["delta"] == FIRST
@@ -186,11 +194,13 @@ def test_what_openai_has_no_place_for_comes_in_the_last_chunk_when_asked_for() -
     assert chunks(*beside, has_extras=True, has_steps=True)[-1]["x_coze"] == {**ids, "steps": steps}
 
 
-def test_case_12_what_is_no_answer_is_passed_over() -> None:
+def test_what_is_no_answer_is_passed_over() -> None:
+    """CLIENTS §5 item 12."""
     assert deltas(Unknown(name="verbose", raw="{}"), AudioDelta(audio=b"a", format="pcm"), TurnDone()) == [FIRST, {}]
 
 
-def test_rule_5_a_turn_that_fails_ends_with_an_error_and_looks_in_no_way_complete() -> None:
+def test_a_turn_that_fails_ends_with_an_error_and_looks_in_no_way_complete() -> None:
+    """CLIENTS §4.2 rule 5."""
     made = encoder(has_usage=True)
     stream = made.feed(delta("a")) + made.feed(TurnFailed(error=Overloaded("Full.", hint="Wait.")))
     assert made.is_closed
@@ -204,6 +214,7 @@ def test_rule_5_a_turn_that_fails_ends_with_an_error_and_looks_in_no_way_complet
 
 
 def test_content_that_was_refused_ends_with_its_own_reason() -> None:
+    """CLIENTS §4.2 rule 4."""
     made = encoder()
     stream = made.feed(delta("a")) + made.feed(TurnFailed(error=ContentRefused("No.")))
     assert made.is_closed

@@ -19,6 +19,7 @@ from native_server import (
     saying,
     serving,
 )
+from realcoze.app.config import Server
 from realcoze.domain.event import ReasoningDelta, Step, Suggestion, ToolCall, ToolCallsRequested, Usage
 from realcoze.domain.request import Thread
 from realcoze.errors import BadRequest, Busy, QuotaExhausted, RealcozeError, Truncated, UpstreamFailed
@@ -93,17 +94,20 @@ async def test_a_whole_answer(port: int, relay: Relay) -> None:
 
 
 async def test_a_streamed_answer(port: int, relay: Relay) -> None:
+    """CLIENTS §4.2 rule 3.  CLIENTS §4.2 rule 4.  CLIENTS §4.2 rule 6."""
     relay.target = Bot(everything)
     answer = await post(port, body(stream=True, stream_options={"include_usage": True}))
     assert answer.headers["content-type"].startswith("text/event-stream")
     *chunks, done = datas(answer)
     assert (said(answer), done, answer.has_last_chunk) == ("Warm", "[DONE]", True)
+    assert [chunk["choices"][0]["delta"].get("reasoning_content") for chunk in chunks[:2]] == [None, "hm"]
     assert chunks[-1] == {**chunks[-1], "choices": [], "usage": {**chunks[-1]["usage"], "total_tokens": 3}}
     assert len({(chunk["id"], chunk["created"], chunk["model"]) for chunk in chunks}) == 1
 
 
 @pytest.mark.parametrize("path", ["/chat/completions", "/v1/v1/chat/completions", f"{PATH}/", f"{PATH}?beta=true"])
-async def test_rule_9_the_path_is_known_however_it_is_written(port: int, relay: Relay, path: str) -> None:
+async def test_the_path_is_known_however_it_is_written(port: int, relay: Relay, path: str) -> None:
+    """CLIENTS §4.2 rule 9."""
     relay.target = saying("Hello")
     assert (await post(port, body(), path=path)).json["choices"][0]["message"]["content"] == "Hello"
 
@@ -140,6 +144,8 @@ async def test_a_conversation_has_the_name_that_its_client_gives_it(
 
 
 async def test_tools_that_the_bot_wants_run(port: int, relay: Relay) -> None:
+    """CLIENTS §5 item 9."""
+
     async def script(turn: Turn) -> None:
         turn.start()
         turn.feed(ToolCallsRequested(calls=(ToolCall(call_id="c1", name="f", arguments="{}"),)))
@@ -152,6 +158,13 @@ async def test_tools_that_the_bot_wants_run(port: int, relay: Relay) -> None:
     history = [{"role": "user", "content": "Hello"}, whole["message"], {"role": "tool", "tool_call_id": "c1"}]
     await post(port, json.dumps({"model": "bot", "messages": history}).encode())
     assert [each.call_id for each in bot.turns[-1].request.tool_results] == ["c1"]
+
+
+async def test_more_than_one_answer_at_once_is_refused_before_anybody_is_asked(port: int, relay: Relay) -> None:
+    """CLIENTS §4.2 rule 8."""
+    relay.target = bot = saying("Hello")
+    answer = await post(port, body(n=2))
+    assert (answer.status, answer.json["error"]["type"], bot.turns) == (400, "invalid_request_error", [])
 
 
 ERRORS: list[tuple[RealcozeError, dict[str, Any]]] = [
@@ -168,9 +181,11 @@ ERRORS: list[tuple[RealcozeError, dict[str, Any]]] = [
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(("error", "told"), ERRORS, ids=[error.code for error, _ in ERRORS])
-async def test_rules_10_and_11_before_the_first_content_an_error_is_a_status(
+async def test_before_the_first_content_an_error_is_a_status(
     port: int, relay: Relay, error: RealcozeError, told: dict[str, Any], *, stream: bool
 ) -> None:
+    """CLIENTS §4.2 rule 10.  CLIENTS §4.2 rule 11.  CLIENTS §5 item 8."""
+
     async def script(turn: Turn) -> None:
         turn.start()
         raise error
@@ -187,7 +202,9 @@ async def test_rules_10_and_11_before_the_first_content_an_error_is_a_status(
     assert headers["x-request-id"].startswith("req_")
 
 
-async def test_rule_5_and_case_5_an_answer_that_breaks_off_never_looks_complete(port: int, relay: Relay) -> None:
+async def test_an_answer_that_breaks_off_never_looks_complete(port: int, relay: Relay) -> None:
+    """CLIENTS §4.2 rule 5.  CLIENTS §5 item 5.  CLIENTS §5 item 8."""
+
     async def script(turn: Turn) -> None:
         turn.start()
         turn.say("Hal")
@@ -200,7 +217,9 @@ async def test_rule_5_and_case_5_an_answer_that_breaks_off_never_looks_complete(
     assert 'finish_reason":"' not in answer.text
 
 
-async def test_rule_1_and_case_6_a_silent_bot_is_covered_by_comments(port: int, relay: Relay) -> None:
+async def test_a_silent_bot_is_covered_by_comments(port: int, relay: Relay) -> None:
+    """CLIENTS §4.2 rule 1.  CLIENTS §5 item 6."""
+
     async def script(turn: Turn) -> None:
         turn.start()
         await turn.go.wait()
@@ -217,8 +236,49 @@ async def test_rule_1_and_case_6_a_silent_bot_is_covered_by_comments(port: int, 
     assert (said(answer), answer.has_last_chunk) == ("Hello", True)
 
 
+async def test_the_headers_come_with_the_first_content() -> None:
+    """CLIENTS §4.2 rule 1."""
+
+    async def script(turn: Turn) -> None:
+        turn.start()
+        turn.say("Hello")
+        await turn.go.wait()
+        turn.done()
+
+    bot = Bot(script)
+    async with serving(bot, gate_s=3600.0) as served, connected(served.port) as client:
+        await client.send(request(body(stream=True), path=PATH))
+        got = await client.until(b'"content":"Hello"')
+        (await bot.turn()).go.set()
+        assert got.startswith(b"HTTP/1.1 200")
+        assert b"keepalive" not in await client.rest()
+
+
+async def test_the_headers_come_after_the_gate_though_there_is_no_content_yet() -> None:
+    """CLIENTS §4.2 rule 1."""
+
+    async def script(turn: Turn) -> None:
+        await turn.go.wait()
+        turn.start()
+        turn.feed(ToolCallsRequested(calls=(ToolCall(call_id="c1", name="f", arguments="{}"),)))
+
+    bot = Bot(script)
+    async with serving(bot, gate_s=0.01, keepalive_s=3600.0) as served, connected(served.port) as client:
+        await client.send(request(body(stream=True), path=PATH))
+        assert (await client.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        (await bot.turn()).go.set()
+        assert b'"finish_reason":"tool_calls"' in await client.rest()
+
+
+def test_the_gate_is_5_s_and_the_signs_of_life_are_10_s_apart_unless_a_setting_says_otherwise() -> None:
+    """CLIENTS §4.2 rule 1."""
+    assert (Server().gate_s, Server().keepalive_s) == (5.0, 10.0)
+
+
 @pytest.mark.parametrize("stream", [False, True])
-async def test_case_7_a_client_that_leaves_stops_the_turn(port: int, relay: Relay, *, stream: bool) -> None:
+async def test_a_client_that_leaves_stops_the_turn(port: int, relay: Relay, *, stream: bool) -> None:
+    """CLIENTS §5 item 7."""
+
     async def script(turn: Turn) -> None:
         turn.start()
         turn.say("Hello")
@@ -235,14 +295,20 @@ async def test_case_7_a_client_that_leaves_stops_the_turn(port: int, relay: Rela
 
 @pytest.mark.parametrize(
     ("asked", "status"),
-    [(b"", 400), (b"<html>", 400), (b"[]", 400), (b'{"messages":7}', 400), (b"\xff", 400), (body(n=2), 400)],
+    [
+        *((b"", 400), (b"<html>", 400), (b"[]", 400), (b'{"messages":7}', 400), (b"\xff", 400), (body(n=2), 400)),
+        *((body(model=7), 400), (body(stream="yes"), 400), (body(messages=[7]), 400), (body(user={}), 400)),
+        *((body(stream_options=7), 400), (b"[" * 100_000, 400), (body()[:-1], 400)),
+    ],
 )
-async def test_case_14_a_body_that_cannot_be_read_is_a_400(port: int, asked: bytes, status: int) -> None:
+async def test_a_body_that_cannot_be_read_is_a_400(port: int, asked: bytes, status: int) -> None:
+    """CLIENTS §5 item 14."""
     answer = await post(port, asked)
     assert (answer.status, answer.json["error"]["type"]) == (status, "invalid_request_error")
 
 
-async def test_case_14_a_body_that_is_too_large_is_a_413(port: int) -> None:
+async def test_a_body_that_is_too_large_is_a_413(port: int) -> None:
+    """CLIENTS §5 item 14."""
     headers = request(b"", path=PATH).replace(b"content-length: 0", b"content-length: %d" % (CHAT_BODY_BYTES + 1))
     answer = parsed(await exchange(port, headers))
     assert (answer.status, answer.json["error"]["code"]) == (413, "request_too_large")
@@ -265,7 +331,8 @@ async def test_keys_come_either_way_and_name_the_caller() -> None:
     assert {turn.request.caller for turn in bot.turns} == {Access([KEY]).authenticate([KEY])}
 
 
-async def test_rule_9_head_and_options_need_no_key_and_other_methods_and_paths_are_refused_in_shape() -> None:
+async def test_head_and_options_need_no_key_and_other_methods_and_paths_are_refused_in_shape() -> None:
+    """CLIENTS §4.2 rule 9."""
     async with serving(saying("Hello"), key=KEY) as served, aiohttp.ClientSession() as http:
         timeout = aiohttp.ClientTimeout(PATIENCE_S)
         for method in ("HEAD", "OPTIONS"):

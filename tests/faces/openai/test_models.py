@@ -26,6 +26,7 @@ def ids(answer: Answer) -> list[Any]:
 
 
 async def test_the_bots_are_the_models() -> None:
+    """CLIENTS §4.2 rule 9."""
     async with serving(BOTS) as served:
         answer = await get(served.port, "/v1/models")
         assert (answer.status, answer.headers["content-type"]) == (200, "application/json")

@@ -6,7 +6,8 @@ from realcoze.faces.http import Refused
 from realcoze.faces.openai.refusal import refuse_at_door, refuse_error
 
 
-def test_rules_10_and_11_an_error_has_its_status_and_says_whether_to_ask_again() -> None:
+def test_an_error_has_its_status_and_says_whether_to_ask_again() -> None:
+    """CLIENTS §4.2 rule 10.  CLIENTS §4.2 rule 11."""
     response = refuse_error(RequestId("req_1"), Busy("Busy.", retry_after_s=2))
     assert response.status_code == 409
     assert json.loads(bytes(response.body))["error"]["code"] == "conversation_busy"
@@ -15,7 +16,8 @@ def test_rules_10_and_11_an_error_has_its_status_and_says_whether_to_ask_again()
     assert "x-should-retry" not in refuse_error(RequestId("req_1"), Unauthorized("Who?")).headers
 
 
-def test_rule_9_what_is_refused_at_the_door_has_the_same_shape() -> None:
+def test_what_is_refused_at_the_door_has_the_same_shape() -> None:
+    """CLIENTS §4.2 rule 9."""
     response = refuse_at_door(Refused(404, "no_such_path", "There is none."))
     assert response.status_code == 404
     assert json.loads(bytes(response.body))["error"]["code"] == "no_such_path"

@@ -101,7 +101,7 @@ QUESTIONS = ["My name is Ada", "I like tea", "And cake", "Do you remember what I
 
 
 async def test_five_turns_send_what_is_new_and_stay_in_one_conversation(coze: Coze, tmp_path: Path) -> None:
-    """CLIENTS 11."""
+    """CLIENTS §5 item 11."""
     async with _served(_settings(coze, tmp_path)) as url, _client(url) as client:
         answers = [await client.say(question) for question in QUESTIONS]
     assert _received(coze) == [[question] for question in QUESTIONS]
@@ -127,7 +127,7 @@ async def test_a_bot_that_replays_sends_everything_each_time(coze: Coze, tmp_pat
 async def test_a_history_that_was_edited_begins_a_new_conversation_and_sends_everything(
     coze: Coze, tmp_path: Path
 ) -> None:
-    """CLIENTS 11."""
+    """CLIENTS §5 item 11."""
     async with _served(_settings(coze, tmp_path)) as url, _client(url) as client:
         for question in QUESTIONS[:3]:
             await client.say(question)
@@ -168,7 +168,7 @@ def _nonces(coze: Coze, conversation_id: str) -> set[str]:
 
 
 async def test_chats_that_begin_alike_never_mix_even_after_a_restart(coze: Coze, tmp_path: Path) -> None:
-    """CLIENTS 11."""
+    """CLIENTS §5 item 11."""
     settings = _settings(coze, tmp_path)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(3 * PATIENCE_S)) as http:
         async with _served(settings) as url:
@@ -214,6 +214,7 @@ async def test_a_conversation_that_coze_has_forgotten_is_begun_anew_with_everyth
 
 
 async def test_callers_with_other_users_do_not_share_a_conversation(coze: Coze, tmp_path: Path) -> None:
+    """CLIENTS §5 item 11."""
     async with _served(_settings(coze, tmp_path)) as url, _client(url) as client:
         hello = {"role": 2, "content": "Hello"}
         answer = await client.send({"messages": [hello], "user": "ada"})
@@ -224,6 +225,7 @@ async def test_callers_with_other_users_do_not_share_a_conversation(coze: Coze, 
 
 
 async def test_a_client_that_names_its_chat_may_send_what_is_new_only(coze: Coze, tmp_path: Path) -> None:
+    """CLIENTS §5 item 11."""
     async with _served(_settings(coze, tmp_path)) as url, _client(url, x_conversation_id="tea party") as client:
         for question in QUESTIONS[:4]:
             answer = await client.send([{"role": 2, "content": question}])

@@ -90,7 +90,7 @@ def _received(coze: Coze) -> list[list[str]]:
 
 
 async def test_background_requests_cost_no_call_and_leave_the_conversation_alone(coze: Coze, tmp_path: Path) -> None:
-    """CLIENTS 21."""
+    """CLIENTS §5 item 21."""
     settings = _settings(coze, tmp_path, memory=_bot(MEMORY, history="continue"))
     async with _client(settings, x_openwebui_chat_id="1", x_conversation_id="tea") as client:
         _, first = await client.ask("My name is Ada", bot="memory")
@@ -214,6 +214,7 @@ HAS_TOOLS = pytest.mark.parametrize("coze", ["coze"], indirect=True)
 async def test_results_of_tools_need_no_more_than_the_ids_of_their_calls(
     coze: Coze, tmp_path: Path, history: Any
 ) -> None:
+    """CLIENTS §5 item 9."""
     settings = _settings(coze, tmp_path, secretary=_bot(SECRETARY, history=history))
     async with open_house(settings) as house:
         asked = Request(messages=(REMIND,), bot=SECRETARY)

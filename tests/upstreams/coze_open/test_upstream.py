@@ -79,7 +79,7 @@ async def test_a_turn_gives_answer_steps_suggestions_and_usage(personality: str)
 
 
 async def test_what_coze_is_told_of_a_turn() -> None:
-    """CLIENTS 17: the user may have any name."""
+    """CLIENTS §5 item 17: the user may have any name."""
     request = Request(
         messages=(say("user", "My name is Bob."), say("assistant", "Hello."), say("user", "Hi")),
         bot=BotName("memory"),
@@ -124,6 +124,7 @@ async def test_a_conversation_goes_on_by_its_id(personality: str) -> None:
 
 @PERSONALITIES
 async def test_a_caller_that_leaves_closes_the_stream_and_stops_the_chat_before_the_next_turn(personality: str) -> None:
+    """CLIENTS §5 item 7."""
     async with emulated(as_(personality, pace=20)) as coze, reached_openly(coze.base) as upstream:
         reply = await ask(upstream, asking("hello"))
         for _ in range(3):
@@ -371,6 +372,7 @@ async def test_an_answer_of_200_000_characters_arrives_whole() -> None:
 
 
 async def test_one_event_of_a_mebibyte_arrives_whole(coze: Coze) -> None:
+    """CLIENTS §5 item 3."""
     async with reached_openly(coze.base) as upstream:
         reply = await ask(upstream, asking(f"hi [[fault large value={1 << 20}]]"))
         assert len(reply.text) >= 1 << 20

@@ -151,7 +151,10 @@ def refusal(
 
 
 def without_envelope(status: int, *, retry_after_s: float | None = None, logid: str | None = None) -> RealcozeError:
-    """The error of an answer that is no envelope; its body is never shown."""
+    """The error of an answer that is no envelope; its body is never shown.
+
+    A 504 is one as any other of a gateway in between: no deadline of ours or of Coze's passed.
+    """
     said = f"Coze answered HTTP {status} without its usual envelope."
     if status == 401:
         return UpstreamDenied(said, code=NO_TOKEN, hint=LOGIN_HINT, logid=logid)
@@ -161,7 +164,7 @@ def without_envelope(status: int, *, retry_after_s: float | None = None, logid: 
         return TooLarge(said, logid=logid)
     if status == 429:
         return RateLimited(said, retry_after_s=retry_after_s or RETRY_AFTER_S, upstream_code=status, logid=logid)
-    if status in (408, 504):
+    if status == 408:
         return UpstreamTimeout(said, logid=logid)
     if status == 503:
         return Overloaded(said, retry_after_s=retry_after_s or RETRY_AFTER_S, upstream_code=status, logid=logid)

@@ -52,6 +52,7 @@ def answering(reply: Reply, answer: str, bot: str) -> Request:
 
 
 async def test_a_tool_of_the_caller_is_asked_for_run_and_told_of_in_the_same_chat() -> None:
+    """CLIENTS §5 item 9."""
     async with emulated() as coze, reached_openly(coze.base) as upstream:
         asked = await ask(upstream, asking("Remind me at 18:00 to call Ada", "secretary"))
         [call] = asked.tool_calls
