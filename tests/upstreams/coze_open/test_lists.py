@@ -15,9 +15,9 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 class Listing:
-    """Constructed answers of the two calls: bots by workspace, None where the token may not look."""
+    """Constructed answers of the two calls: bots by workspace, or the code of a refusal."""
 
-    def __init__(self, spaces: Mapping[str, Sequence[str] | None], *, total: int | None = None) -> None:
+    def __init__(self, spaces: Mapping[str, Sequence[str] | int], *, total: int | None = None) -> None:
         self.spaces = spaces
         self.total = total
         self.asked: list[str] = []
@@ -34,8 +34,8 @@ class Listing:
         space = request.query["workspace_id"]
         self.asked.append(f"{space} {request.query['page_num']}")
         ids = self.spaces[space]
-        if ids is None:
-            return web.json_response({"code": 4101, "msg": "no permission"})
+        if isinstance(ids, int):
+            return web.json_response({"code": ids, "msg": "refused"})
         told = [{"id": each, "name": f"bot {each}"} for each in ids]
         return _answer({"items": _page(told, request), "total": len(told) if self.total is None else self.total})
 
@@ -64,16 +64,15 @@ async def test_all_pages_of_all_workspaces_are_read() -> None:
 
 
 async def test_a_workspace_that_the_token_may_not_look_into_is_passed_over() -> None:
-    assert await listed(Listing({"1": None, "2": ["7"]})) == ["7"]
+    assert await listed(Listing({"1": 4101, "2": ["7"]})) == ["7"]
     with pytest.raises(UpstreamDenied) as caught:
-        await listed(Listing({"1": None, "2": None}))
+        await listed(Listing({"1": 4101, "2": 4101}))
     assert caught.value.code == "upstream_forbidden"
 
 
 async def test_another_refusal_ends_it() -> None:
-    async with emulated(EmulatorSettings(token="pat_other")) as coze, reached_openly(coze.base) as upstream:
-        with pytest.raises(UpstreamDenied) as caught:
-            await upstream.lists.all_bots()
+    with pytest.raises(UpstreamDenied) as caught:
+        await listed(Listing({"1": 4100, "2": ["7"]}))
     assert caught.value.code == "upstream_auth"
 
 
