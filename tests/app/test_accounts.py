@@ -2,7 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from realcoze.app.accounts import OpenUpstream, PlaygroundUpstream, credentials_of, require_session, require_token
+from realcoze.app.accounts import (
+    OpenUpstream,
+    PlaygroundUpstream,
+    credentials_of,
+    require_id,
+    require_session,
+    require_token,
+)
 from realcoze.app.config import load_settings, require_bots
 from realcoze.dialects.coze_open.oauth import Grant
 from realcoze.domain.ids import BotName
@@ -86,20 +93,19 @@ def test_a_chosen_account_has_its_own_bots_only(tmp_path: Path) -> None:
 
 def test_an_address_without_its_scheme_is_told() -> None:
     with pytest.raises(Misconfigured, match=r"'api\.coze\.com', does not begin with https://"):
-        require_token(OpenUpstream(token="pat_1", base="api.coze.com"), bot="x", bot_id="1", where="here")
+        require_token(OpenUpstream(token="pat_1", base="api.coze.com"), whose="the bot 'x'", where="here")
 
 
 @pytest.mark.parametrize(
-    ("token", "bot_id", "said"),
+    ("bot_id", "said"),
     [
-        ("Bearer pat_1", "1", "without the word Bearer"),
-        ("pat_1", "https://www.coze.com/space/123/bot/456?x=7", "of the bot's page: 456."),
-        ("pat_1", "x" * 41, f"is '{'x' * 40}'…. It is the number behind /bot/ in the address of the bot's page."),
+        ("https://www.coze.com/space/123/bot/456?x=7", "of the bot's page: 456."),
+        ("x" * 41, f"is '{'x' * 40}'…. It is the number behind /bot/ in the address of the bot's page."),
     ],
 )
-def test_what_was_copied_wrong_is_told(token: str, bot_id: str, said: str) -> None:
+def test_what_was_copied_wrong_is_told(bot_id: str, said: str) -> None:
     with pytest.raises(Misconfigured) as caught:
-        require_token(OpenUpstream(token=token), bot="x", bot_id=bot_id, where="here")
+        require_id(bot_id, bot="x")
     assert said in f"{caught.value.message} {caught.value.hint}"
 
 
@@ -129,12 +135,12 @@ def test_a_table_of_the_other_kind_cannot_take_their_place(
 
 def test_what_is_missing_is_said_with_how_to_write_it() -> None:
     with pytest.raises(Misconfigured, match="no token for the bot 'x'") as caught:
-        require_token(OpenUpstream(), bot="x", bot_id="1", where="here")
+        require_token(OpenUpstream(), whose="the bot 'x'", where="here")
     assert all(
         way in str(caught.value.hint) for way in ("write it here", "`realcoze login`", "the key of an OAuth app")
     )
     with pytest.raises(Misconfigured, match="without the word Bearer") as caught:
-        require_token(OpenUpstream(token="bearer x"), bot="x", bot_id="1", where="here")
+        require_token(OpenUpstream(token="bearer x"), whose="the bot 'x'", where="here")
     assert str(caught.value.hint).endswith("here")
     with pytest.raises(Misconfigured, match="no session for the bot 'x'"):
         require_session(PlaygroundUpstream(), bot="x", where="here")

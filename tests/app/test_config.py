@@ -330,3 +330,32 @@ def test_ids_that_exclude_each_other_are_refused(tmp_path: Path, ids: str, said:
     toml = f'[upstreams.coze]\nkind = "coze_open"\ntoken = "pat_0123456789"\n[bots.x]\nupstream = "coze"\n{ids}\n'
     with pytest.raises(Misconfigured, match=said):
         require_bots(load(tmp_path, toml=toml))
+
+
+DISCOVERING = '[upstreams.coze]\nkind = "coze_open"\ndiscover = true\n'
+
+
+def test_who_has_bots_looked_up_need_name_none(tmp_path: Path) -> None:
+    (tmp_path / "realcoze.toml").write_text(DISCOVERING)
+    settings = load_settings(folder=tmp_path, environment={"COZE_API_TOKEN": "pat_1"})
+    require_bots(settings)
+    assert (dict(settings.bots), list(settings.discovering)) == ({}, ["coze"])
+    named = load_settings(folder=tmp_path, environment={"COZE_API_TOKEN": "pat_1", "COZE_BOT_ID": "7"})
+    assert [bot.bot_id for bot in named.bots.values()] == ["7"]
+    assert list(named.discovering) == ["coze"]
+
+
+def test_an_account_whose_bots_are_looked_up_needs_a_token(tmp_path: Path) -> None:
+    (tmp_path / "realcoze.toml").write_text(DISCOVERING.replace("coze]", "two]"))
+    with pytest.raises(Misconfigured, match="no token for the account 'two'") as caught:
+        require_bots(load_settings(folder=tmp_path, environment={}))
+    assert "into the table [upstreams.two] of realcoze.toml" in str(caught.value.hint)
+
+
+def test_nothing_is_looked_up_unless_told_and_only_of_the_chosen_account(tmp_path: Path) -> None:
+    assert not load_settings(folder=tmp_path, environment={"COZE_API_TOKEN": "t", "COZE_BOT_ID": "7"}).discovering
+    two = '[upstreams.two]\nkind = "coze_open"\ntoken = "t"\n[bots.a]\nupstream = "two"\nbot_id = "1"\n'
+    (tmp_path / "realcoze.toml").write_text(DISCOVERING + two)
+    (tmp_path / "realcoze.toml").chmod(0o600)
+    settings = load_settings(folder=tmp_path, environment={}, overrides={"realcoze_upstream": "two"})
+    assert (list(settings.bots), dict(settings.discovering)) == (["a"], {})

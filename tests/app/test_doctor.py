@@ -170,3 +170,13 @@ async def test_an_oauth_app_is_tried_and_named(coze: Coze, tmp_path: Path, capsy
     wrong = {**names, "COZE_JWT_OAUTH_CLIENT_ID": "1"}
     assert await examine(settings(tmp_path, coze.base, **wrong), YES) == 1
     assert "FAIL  the token: Coze gives no token: invalid_client" in capsys.readouterr().out
+
+
+async def test_an_account_whose_bots_are_looked_up_is_checked_without_any(
+    coze: Coze, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "realcoze.toml").write_text('[upstreams.coze]\nkind = "coze_open"\ndiscover = true\n')
+    assert await examine(settings(tmp_path, coze.base, COZE_BOT_ID=""), YES) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("ok    settings: 0 bot(s)\n")
+    assert "the token is Emulated's" in told

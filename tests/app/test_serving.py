@@ -72,7 +72,11 @@ async def test_it_says_what_it_serves_and_the_line_to_try_works(coze: Coze, tmp_
             f"Base URL of OpenAI clients: http://127.0.0.1:{port}/v1, of Anthropic clients: http://127.0.0.1:{port}.\n"
             "No key is needed.\n"
         )
-        pasted = await shell(f"{printed(server, 'snippets')} curl", tmp_path)
+        told = printed(server, "snippets")
+        assert "snippets openai-python --url" in told
+        program = await shell(told, tmp_path)
+        assert f'base_url="http://127.0.0.1:{port}/v1"' in program.out
+        pasted = await shell(told.replace("openai-python", "curl"), tmp_path)
         assert f"http://127.0.0.1:{port}/v1/chat/completions" in pasted.out
         assert f"\nOpen http://127.0.0.1:{port}/ in a browser, or:\n  curl -N " in server.out
         page = await shell(f"curl -sS http://127.0.0.1:{port}/", tmp_path)
@@ -94,7 +98,7 @@ async def test_with_a_key_all_the_machines_addresses_may_be_served(coze: Coze, t
             assert f"\nOpen http://{'[::1]' if host == '::' else '127.0.0.1'}:{port}/ in a browser, or:\n" in server.out
             await server.until_says("Other machines are refused until server.allowed_hosts")
             assert "\nThey need the key of the settings (REALCOZE_KEY).\n" in server.out
-            assert "snippets --url http://" in server.out
+            assert "snippets openai-python --url http://" in server.out
             assert KEY not in server.out
             with_key = await shell(printed(server, "curl"), tmp_path, REALCOZE_KEY=KEY)
             without = await shell(printed(server, "curl"), tmp_path)

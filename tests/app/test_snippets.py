@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from commands import run
-from realcoze.app.snippets import CLIENTS, Here, listing, snippet
+from commands import run, shell
+from houses import served
+from realcoze.app.snippets import CLIENTS, Here, key_note, listing, snippet
+from servers import Coze
 
 KEY = "0123456789abcdef"
 HERE = Here(base="http://127.0.0.1:8080", models=("coze", "other"))
@@ -103,5 +105,57 @@ async def test_the_command_takes_what_the_settings_say(tmp_path: Path) -> None:
     assert told.out == snippet("nextchat", Here(base="http://[::1]:9000", models=("a", "b"), has_key=True))
     assert KEY not in told.out
     elsewhere = ("snippets", "langchain", "--url", "https://bots.example.org/v1/", "--model", "b")
+    there = Here(base="https://bots.example.org", models=("b",), has_key=True)
+    told = await run(*elsewhere, cwd=tmp_path, REALCOZE_KEY=KEY)
+    assert told.out == snippet("langchain", there)
     told = await run(*elsewhere, cwd=tmp_path)
-    assert told.out == snippet("langchain", Here(base="https://bots.example.org", models=("b",), has_key=True))
+    assert told.out == f"# {key_note('REALCOZE_KEY')}\n{snippet('langchain', there)}"
+    assert KEY not in told.out
+
+
+def test_what_takes_the_key_from_the_environment_says_how_it_gets_there() -> None:
+    noted = Here(base=LOCKED.base, models=LOCKED.models, has_key=True, key_note=key_note("REALCOZE_KEY"))
+    for name in CLIENTS:
+        bare, told = snippet(name, LOCKED), snippet(name, noted)
+        if "PASTE-THE-VALUE" in bare:
+            assert told == bare
+        else:
+            sign = "//" if name == "openai-node" else "#"
+            assert told == f"{sign} {noted.key_note}\n{bare}"
+    for name in ("openai-python", "anthropic", "langchain"):
+        compile(snippet(name, noted), name, "exec")
+
+
+@pytest.mark.parametrize("spelled", ["REALCOZE_KEY", "realcoze_key"])
+async def test_with_the_key_in_env_what_it_prints_works_as_it_says(spelled: str, coze: Coze, tmp_path: Path) -> None:
+    async with served(coze, tmp_path / "house", key=KEY) as url:
+        (tmp_path / ".env").write_text(f"# ours\n{spelled}={KEY}\n")
+        (tmp_path / ".env").chmod(0o600)
+        told = await run("snippets", "curl", "--url", url, "--model", "echo", cwd=tmp_path)
+        assert (told.code, told.err) == (0, "")
+        assert KEY not in told.out
+        first, _, line = told.out.partition("\n")
+        command = first.partition("in its folder: ")[2]
+        without = await shell(line, tmp_path)
+        answered = await shell(f"{command}\n{told.out}", tmp_path)
+    assert "invalid_api_key" in without.out
+    assert '"content":"Hello"' in answered.out
+    assert first.startswith("# The key stands in .env, which the shell does not export; in its folder: set -a; ")
+
+
+async def test_a_key_of_the_file_of_settings_is_to_be_exported_by_hand(tmp_path: Path) -> None:
+    (tmp_path / "realcoze.toml").write_text(f'[server]\nkey = "{KEY}"\n')
+    (tmp_path / "realcoze.toml").chmod(0o600)
+    told = await run("snippets", "anthropic", cwd=tmp_path)
+    assert told.out.startswith("# The key stands in realcoze.toml; first: export REALCOZE_KEY=PASTE-IT-HERE\n")
+    assert KEY not in told.out
+
+
+async def test_where_only_coze_knows_the_bots_one_is_to_be_named(tmp_path: Path) -> None:
+    (tmp_path / "realcoze.toml").write_text('[upstreams.coze]\nkind = "coze_open"\ndiscover = true\n')
+    told = await run("snippets", "curl", cwd=tmp_path)
+    assert told.code != 0
+    assert "--model NAME" in told.err
+    named = await run("snippets", "curl", "--model", "guide", cwd=tmp_path)
+    assert named.out == snippet("curl", Here(base=HERE.base, models=("guide",)))
+    assert (await run("snippets", cwd=tmp_path)).out == f"{listing()}\n"

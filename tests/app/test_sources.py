@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from realcoze.app.sources import check_mode, converted, read_names, read_secret, read_toml
+from realcoze.app.sources import check_mode, converted, read_names, read_secret, read_toml, spelled_in_env
 from realcoze.errors import Misconfigured
 
 SECRET = "canary-4711"
@@ -146,3 +146,13 @@ def test_a_secret_that_cannot_be_read_is_told_by_what_it_is(tmp_path: Path) -> N
     path.write_text(f"\ufeff {SECRET}\n")
     path.chmod(0o600)
     assert read_secret(path, what="a token") == SECRET
+
+
+def test_how_a_name_is_spelled_in_the_env_file_is_told_without_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert spelled_in_env(tmp_path, "realcoze_key") == ""
+    (tmp_path / ".env").write_text(f"Realcoze_Key={SECRET}\nproxy\n")
+    assert spelled_in_env(tmp_path, "realcoze_key") == "Realcoze_Key"
+    assert spelled_in_env(tmp_path, "proxy") == ""
+    assert caplog.text == ""

@@ -205,11 +205,11 @@ async def test_the_bots_are_listed_in_their_order() -> None:
 async def test_the_bot_that_answers_to_a_name_can_be_found() -> None:
     bots = {BotName(name): Failing() for name in ("first", "second")}
     gateway = Gateway(Routes(bots))
-    assert [gateway.find(BotName(name)) for name in ("", "second")] == ["first", "second"]
+    assert [await gateway.find(BotName(name)) for name in ("", "second")] == ["first", "second"]
     with pytest.raises(NotFound, match="no bot 'nobody'"):
-        gateway.find(BotName("nobody"))
-    assert Gateway(Routes(bots, catches_all=True)).find(BotName("nobody")) == "first"
-    assert Gateway(Onward(Failing())).find(BotName("nobody")) == "nobody"
+        await gateway.find(BotName("nobody"))
+    assert await Gateway(Routes(bots, catches_all=True)).find(BotName("nobody")) == "first"
+    assert await Gateway(Onward(Failing())).find(BotName("nobody")) == "nobody"
 
 
 async def test_what_goes_onward_keeps_its_name_and_knows_no_bots() -> None:
@@ -463,4 +463,4 @@ async def test_the_further_names_of_bots_are_known() -> None:
     gateway = Gateway(Routes({BotName("bot"): Failing(*ANSWER)}, aliases={BotName("claude-bot"): BotName("bot")}))
     assert gateway.aliases == {"claude-bot": "bot"}
     assert gateway.bots == ("bot",)
-    assert gateway.find(BotName("claude-bot")) == "bot"
+    assert await gateway.find(BotName("claude-bot")) == "bot"

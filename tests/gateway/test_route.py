@@ -2,7 +2,7 @@ import pytest
 
 from realcoze.domain.ids import BotName
 from realcoze.errors import NotFound
-from realcoze.gateway.route import ONLY_BOT, Onward, Routes
+from realcoze.gateway.route import MOST_TOLD, ONLY_BOT, Onward, Routes, can_be_name
 from servers import Failing
 
 CAT, DOG = Failing(), Failing()
@@ -95,3 +95,39 @@ def test_an_alias_reaches_its_bot_under_the_bots_own_name() -> None:
 
 def test_what_goes_onward_has_no_aliases() -> None:
     assert Onward(CAT).aliases == {}
+
+
+def test_a_name_stands_in_the_settings_if_it_is_of_the_table_an_alias_or_none() -> None:
+    routes = Routes(BOTS, any_bot=DOG, aliases={BotName("pet"): BotName("dog")})
+    assert [routes.has(BotName(name)) for name in ("cat", "pet", "", "bird", "bot-7")] == [True] * 3 + [False] * 2
+    assert not Routes({}).has(BotName(""))
+    assert Onward(CAT).has(BotName("bird"))
+
+
+def test_other_names_are_listed_after_those_of_the_table_and_a_long_list_is_cut() -> None:
+    with pytest.raises(NotFound) as caught:
+        Routes(BOTS).route(BotName("bird"), others=[BotName("guide")])
+    assert caught.value.hint == "The bots here are: cat, dog, guide."
+    with pytest.raises(NotFound) as caught:
+        Routes({}).route(BotName(""), others=[BotName(str(number)) for number in range(MOST_TOLD + 1)])
+    assert str(caught.value.hint).endswith(f", {MOST_TOLD - 1}, …")
+
+
+@pytest.mark.parametrize("catches_all", [False, True])
+@pytest.mark.parametrize("name", ["", "bird"])
+def test_where_no_bot_is_known_every_name_is_not_found(name: str, *, catches_all: bool) -> None:
+    with pytest.raises(NotFound) as caught:
+        Routes({}, catches_all=catches_all).route(BotName(name))
+    assert "None is known here" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("name", ["Guide", "旅行 助手", "42", "a/b", "x" * 200])
+def test_what_people_call_a_bot_can_be_its_name(name: str) -> None:
+    assert can_be_name(BotName(name))
+
+
+@pytest.mark.parametrize(
+    "name", ["", " Guide", "Guide ", "a\nb", "x" * 201, "bot-7", "workflow/x", "7379462189365198898", "\ud800"]
+)
+def test_what_cannot_be_written_or_looks_like_an_id_cannot(name: str) -> None:
+    assert not can_be_name(BotName(name))

@@ -4,14 +4,16 @@ Described for its users in docs/settings.md.
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from realcoze.app.sources import shortened
+from realcoze.app.sources import read_secret, shortened
 from realcoze.errors import Misconfigured
+from realcoze.upstreams.coze_open.login import FILE_NAME, LoginFile
 from realcoze.upstreams.coze_open.settings import Credentials, JwtCredentials, LoginCredentials
 from realcoze.upstreams.credentials import Secret, can_be_cookie, can_be_token
 
@@ -71,6 +73,7 @@ class OpenUpstream(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, tag
     base: str = "https://api.coze.com"
     proxy: str = ""
     any_bot: bool = True
+    discover: bool = False
     voice_id: str = ""
     private: bool = False
     recovery_calls: Count = 8
@@ -121,22 +124,26 @@ def require_session(upstream: PlaygroundUpstream, *, bot: str, where: str) -> No
     raise Misconfigured(what, hint=hint + where)
 
 
-def require_token(upstream: OpenUpstream, *, bot: str, bot_id: str, where: str) -> None:
-    """Raise `Misconfigured` unless there is a token or another way to one, and the id of the bot."""
-    token = upstream.token
-    if upstream.way == "jwt":
-        require_key(upstream)
-    if upstream.way == "none":
-        what = f"There is no token for the bot {bot!r}."
-    elif token.lower().startswith("bearer "):
-        what = f"The token for the bot {bot!r} is to be given without the word Bearer."
-    elif token and not can_be_token(token):
-        what = f"The token for the bot {bot!r} holds characters that no token has."
-    elif not (bot_id.isascii() and bot_id.isdigit()):
+def require_id(bot_id: str, *, bot: str) -> None:
+    """Raise `Misconfigured` unless it is the id of something at Coze."""
+    if not (bot_id.isascii() and bot_id.isdigit()):
         raise Misconfigured(
             f"The bot {bot!r} has no id: COZE_BOT_ID, or bot_id of its table, is {shortened(bot_id)}.",
             hint=f"It is the number behind /bot/ in the address of the bot's page{_number_in(bot_id)}.",
         )
+
+
+def require_token(upstream: OpenUpstream, *, whose: str, where: str) -> None:
+    """Raise `Misconfigured` unless there is a token or another way to one, and an address; `whose` is for people."""
+    token = upstream.token
+    if upstream.way == "jwt":
+        require_key(upstream)
+    if upstream.way == "none":
+        what = f"There is no token for {whose}."
+    elif token.lower().startswith("bearer "):
+        what = f"The token for {whose} is to be given without the word Bearer."
+    elif token and not can_be_token(token):
+        what = f"The token for {whose} holds characters that no token has."
     elif not upstream.base.startswith(("http://", "https://")):
         raise Misconfigured(
             f"The address of Coze's API, {shortened(upstream.base, 80)}, does not begin with https:// or http://.",
@@ -160,6 +167,27 @@ def require_key(upstream: OpenUpstream) -> None:
             f"To ask for tokens with a key, these are missing: {'; '.join(missing)}.",
             hint="All three are on the page of the OAuth app, or came with it: docs/oauth.md has each step.",
         )
+
+
+def read_tokens(accounts: Iterable[OpenUpstream], base: Path) -> None:
+    """Fill in the tokens and keys that stand in files of their own, whose paths count from `base`."""
+    for account in accounts:
+        if account.token_file and not account.token:
+            account.token = read_secret(base / Path(account.token_file).expanduser(), what="a token")
+        if account.private_key_file and not account.private_key:
+            key = base / Path(account.private_key_file).expanduser()
+            account.private_key = read_secret(key, what="a private key")
+        # A line of .env holds no line breaks; the SDK's examples write them so.
+        account.private_key = account.private_key.replace("\\n", "\n")
+
+
+def find_logins(accounts: Iterable[OpenUpstream], base: Path, state_dir: Path) -> None:
+    """Where nothing else says who an account is, somebody may have logged in there."""
+    for account in accounts:
+        if account.login_file:
+            account.login_file = str(base / Path(account.login_file).expanduser())
+        elif account.way == "none" and LoginFile(state_dir / FILE_NAME).find(account.base, account.client_id):
+            account.login_file = str(state_dir / FILE_NAME)
 
 
 def credentials_of(upstream: OpenUpstream) -> Credentials:

@@ -171,6 +171,8 @@ def snippets(*, toml: Path | None, client: str, url: str, model: str) -> None:
     """Print what to paste into CLIENT to talk to `realcoze serve`; without CLIENT, whom there is a text for."""
     from realcoze.app import snippets as texts
     from realcoze.app.address import callable_at
+    from realcoze.app.sources import spelled_in_env
+    from realcoze.errors import BadRequest
     from realcoze.gateway.route import ONLY_BOT
 
     if client and client not in texts.CLIENTS:
@@ -181,7 +183,14 @@ def snippets(*, toml: Path | None, client: str, url: str, model: str) -> None:
         server = settings.server
         base = url.rstrip("/").removesuffix("/v1") or f"http://{callable_at(server.host, server.port)}"
         models = (model,) if model else tuple(settings.bots) or (ONLY_BOT,)
-        here = texts.Here(base=base, models=models, has_key=bool(server.key))
+        if client and settings.discovering and not (model or settings.bots):
+            raise BadRequest(
+                "Which bot is not in the settings.",
+                hint="Say it with --model NAME; /v1/models of the server lists them.",
+            )
+        is_exported = texts.KEY_NAME.lower() in map(str.lower, os.environ)
+        note = texts.key_note(spelled_in_env(settings.folder, texts.KEY_NAME.lower())) if not is_exported else ""
+        here = texts.Here(base=base, models=models, has_key=bool(server.key), key_note=note if server.key else "")
         click.echo(texts.snippet(client, here) if client else texts.listing(), nl=not client)
         return 0
 

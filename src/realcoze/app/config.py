@@ -23,17 +23,19 @@ from realcoze.app.accounts import (
     PlaygroundUpstream,
     Seconds,
     Upstream,
+    find_logins,
+    read_tokens,
+    require_id,
     require_session,
     require_token,
 )
-from realcoze.app.sources import check_mode, converted, read_names, read_secret, read_toml, shortened
+from realcoze.app.sources import check_mode, converted, read_names, read_toml, shortened
 from realcoze.app.store import Store, history_of, no_conversations
 from realcoze.domain.ids import BotName
 from realcoze.errors import Misconfigured
 from realcoze.gateway.background import LOCAL
 from realcoze.gateway.continuity import History
 from realcoze.gateway.route import ONLY_BOT
-from realcoze.upstreams.coze_open.login import FILE_NAME, LoginFile
 from realcoze.upstreams.coze_open.settings import Kind
 
 log = logging.getLogger(__name__)
@@ -140,7 +142,7 @@ class _Tables(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class Settings:
     """What the program runs with.  Paths are resolved; with `catches_all` every name means the one bot.
 
-    `folder` is where `.env` was looked for.
+    `folder` is where `.env` was looked for; `discovering` has the accounts whose bots need not stand here.
     """
 
     server: Server
@@ -150,6 +152,7 @@ class Settings:
     state_dir: Path
     folder: Path = Path()
     store: Store = field(default_factory=Store)
+    discovering: Mapping[str, OpenUpstream] = field(default_factory=dict)
 
 
 def load_settings(
@@ -168,8 +171,9 @@ def load_settings(
     file = _read(path) if path else _File()
     _apply(file, names, folder)
     state_dir = _state_dir(file.temp_path, folder, environment)
-    _read_tokens(file, path.parent if path else folder)
-    _find_logins(file, path.parent if path else folder, state_dir)
+    accounts = [each for each in file.upstreams.values() if isinstance(each, OpenUpstream)]
+    read_tokens(accounts, path.parent if path else folder)
+    find_logins(accounts, path.parent if path else folder, state_dir)
     catches_all = not file.bots
     chosen = names.get("realcoze_upstream", "")
     if chosen and chosen not in file.upstreams:
@@ -190,28 +194,45 @@ def load_settings(
         state_dir=state_dir,
         folder=folder,
         store=file.store,
+        discovering={
+            name: each
+            for name, each in file.upstreams.items()
+            if isinstance(each, OpenUpstream) and each.discover and chosen in ("", name)
+        },
     )
 
 
 def require_bots(settings: Settings) -> None:
-    """Raise `Misconfigured` unless there is a bot and each has a session to be reached with."""
-    if not settings.bots:
+    """Raise `Misconfigured` unless there is a bot, or can be, and each has a session to be reached with."""
+    for name, account in settings.discovering.items():
+        require_token(account, whose=f"the account {name!r}", where=_where_token(name))
+    if not settings.bots and not settings.discovering:
         raise Misconfigured("No bot is configured.", hint=NOTHING_CONFIGURED.format(env=settings.folder / ".env"))
     for name, bot in settings.bots.items():
         upstream = settings.upstreams[bot.upstream]
-        table = f"into the table [upstreams.{bot.upstream}] of {TOML_NAME}: "
         if isinstance(upstream, OpenUpstream):
-            is_named = bot.upstream == OPEN_UPSTREAM
-            where = "into the file .env: COZE_API_TOKEN=VALUE" if is_named else f'{table}token = "VALUE"'
-            require_token(upstream, bot=name, bot_id=bot.known_as, where=where)
+            require_token(upstream, whose=f"the bot {name!r}", where=_where_token(bot.upstream))
+            require_id(bot.known_as, bot=name)
             _check_ids(name, bot, is_private=upstream.private if bot.private is None else bot.private)
             _check_history(name, bot, upstream)
         else:
             is_named = bot.upstream == SEED_UPSTREAM
-            where = "into the file .env: session_id=VALUE" if is_named else f'{table}session_id = "VALUE"'
+            where = f'{_table_of(bot.upstream)}session_id = "VALUE"'
+            where = "into the file .env: session_id=VALUE" if is_named else where
             require_session(upstream, bot=name, where=where)
             if bot.history == "continue":
                 raise no_conversations(name, "the playground keeps no conversations")
+
+
+def _where_token(upstream: str) -> str:
+    """How to write the token of an account down."""
+    if upstream == OPEN_UPSTREAM:
+        return "into the file .env: COZE_API_TOKEN=VALUE"
+    return f'{_table_of(upstream)}token = "VALUE"'
+
+
+def _table_of(upstream: str) -> str:
+    return f"into the table [upstreams.{upstream}] of {TOML_NAME}: "
 
 
 def _check_ids(name: str, bot: Bot, *, is_private: bool) -> None:
@@ -291,30 +312,6 @@ def _apply(file: _File, names: Mapping[str, str], folder: Path) -> None:
         coze.proxy = names.get("proxy", coze.proxy)
 
 
-def _read_tokens(file: _File, base: Path) -> None:
-    """Fill in the tokens and keys that stand in files of their own."""
-    for upstream in file.upstreams.values():
-        if isinstance(upstream, OpenUpstream):
-            if upstream.token_file and not upstream.token:
-                upstream.token = read_secret(base / Path(upstream.token_file).expanduser(), what="a token")
-            if upstream.private_key_file and not upstream.private_key:
-                key = base / Path(upstream.private_key_file).expanduser()
-                upstream.private_key = read_secret(key, what="a private key")
-            # A line of .env holds no line breaks; the SDK's examples write them so.
-            upstream.private_key = upstream.private_key.replace("\\n", "\n")
-
-
-def _find_logins(file: _File, base: Path, state_dir: Path) -> None:
-    """Where nothing else says who an account is, somebody may have logged in there."""
-    for upstream in file.upstreams.values():
-        if not isinstance(upstream, OpenUpstream):
-            continue
-        if upstream.login_file:
-            upstream.login_file = str(base / Path(upstream.login_file).expanduser())
-        elif upstream.way == "none" and LoginFile(state_dir / FILE_NAME).find(upstream.base, upstream.client_id):
-            upstream.login_file = str(state_dir / FILE_NAME)
-
-
 def _taken(name: str, kind: str) -> Misconfigured:
     return Misconfigured(
         f"[upstreams.{name}] of {TOML_NAME} is not of the kind {kind}, which other settings speak of.",
@@ -347,11 +344,13 @@ def _only_bot(file: _File, names: Mapping[str, str], chosen: str) -> dict[str, B
             SEED_UPSTREAM,
         )
     name = chosen or both[0]
-    if isinstance(file.upstreams[name], OpenUpstream):
+    upstream = file.upstreams[name]
+    if isinstance(upstream, OpenUpstream):
         bot_id = names.get("coze_bot_id", "")
-        return {
-            ONLY_BOT: Bot(upstream=name, bot_id=bot_id, workflow_id="" if bot_id else names.get("coze_workflow_id", ""))
-        }
+        workflow_id = "" if bot_id else names.get("coze_workflow_id", "")
+        if upstream.discover and not (bot_id or workflow_id):
+            return {}
+        return {ONLY_BOT: Bot(upstream=name, bot_id=bot_id, workflow_id=workflow_id)}
     return {ONLY_BOT: Bot(upstream=name, config=names.get("bot_config_path", "./config.json"))}
 
 

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from itertools import groupby
 
 import click
 
@@ -76,10 +75,10 @@ async def _findings(settings: Callable[[], Settings], ask: Ask) -> AsyncIterator
         yield _failed("settings", error)
         return
     names = ", ".join([*list(loaded.bots)[:SHOWN_BOTS], *(["…"] if len(loaded.bots) > SHOWN_BOTS else [])])
-    yield Finding(what=f"settings: {len(loaded.bots)} bot(s), {names}", is_well=True)
-    by_upstream = sorted(loaded.bots.items(), key=lambda item: item[1].upstream)
-    for name, items in groupby(by_upstream, key=lambda item: item[1].upstream):
-        upstream, bots = loaded.upstreams[name], dict(items)
+    yield Finding(what=f"settings: {len(loaded.bots)} bot(s){names and f', {names}'}", is_well=True)
+    for name in sorted({*loaded.discovering, *(bot.upstream for bot in loaded.bots.values())}):
+        upstream = loaded.upstreams[name]
+        bots = {bot: each for bot, each in loaded.bots.items() if each.upstream == name}
         reached = [finding async for finding in _reach(upstream)]
         for finding in reached:
             yield finding

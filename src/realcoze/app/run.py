@@ -75,7 +75,7 @@ async def _run(opening: Opening, order: Order, settings: Callable[[], Settings])
     text, parameters = read_inputs(order.inputs)
     workflow = BotName(opening.bot)
     async with partner(opening, settings) as found:
-        _check_is_workflow(workflow, found)
+        await _check_is_workflow(workflow, found)
         request = Request(
             messages=(say("user", order.answer if order.resume else text),),
             bot=workflow,
@@ -96,14 +96,14 @@ async def _run(opening: Opening, order: Order, settings: Callable[[], Settings])
         return await runner.run(request)
 
 
-def _check_is_workflow(name: BotName, partner: Partner) -> None:
+async def _check_is_workflow(name: BotName, partner: Partner) -> None:
     """Raise `BadRequest` for a bot, and `NotFound` for what nothing here is called."""
     if name.startswith(ANY_BOT) or (name in partner.gateway.bots and name not in partner.workflows):
         raise BadRequest(f"{name!r} is a bot, and no workflow.", hint=f"Talk to it: realcoze chat --bot {name}")
     if partner.url or name in partner.workflows:
         return
     if name.startswith((WORKFLOW, CHATFLOW)) and partner.takes_ids:
-        partner.gateway.find(name)
+        await partner.gateway.find(name)
         return
     hints = []
     if partner.workflows:

@@ -14,6 +14,9 @@ from realcoze.app.server import listening
 from realcoze.app.signals import STOP, told
 from realcoze.app.wiring import House, build_app, open_house
 
+FIRST_CLIENT = "openai-python"
+"""Whom the line about snippets is for, until another name is put there."""
+
 
 async def serve(settings: Settings) -> int:
     """Serve until stopped: a first signal lets answers in flight finish, a second one cuts them."""
@@ -46,12 +49,15 @@ def _allow_files() -> None:
 def announce(house: House, server: Server, port: int) -> None:
     """What is served, for which clients, and a line to try."""
     address = callable_at(server.host, port)
-    bots = list(house.gateway.bots)
-    click.echo(f"Serving {', '.join(bots)} at http://{in_url(server.host)}:{port}, until Ctrl-C.")
+    bots = house.gateway.bots
+    click.echo(
+        f"Serving {', '.join(bots) or 'the published bots'} at http://{in_url(server.host)}:{port}, until Ctrl-C."
+    )
     click.echo(f"Base URL of OpenAI clients: http://{address}/v1, of Anthropic clients: http://{address}.")
     click.echo("They need the key of the settings (REALCOZE_KEY)." if server.key else "No key is needed.")
-    command = f"{our_command()} snippets --url http://{address} --model {shlex.quote(bots[0])}"
-    click.echo(f"What to paste into them:\n  {command}")
+    model = shlex.quote(bots[0]) if bots else "NAME"
+    click.echo("What to paste into one of them (`snippets` alone lists them):")
+    click.echo(f"  {our_command()} snippets {FIRST_CLIENT} --url http://{address} --model {model}")
     click.echo(f"Open http://{address}/ in a browser, or:")
     click.echo(f"  {curl_line(address, has_key=bool(server.key))}")
     if server.host in EVERYWHERE and not server.allowed_hosts:

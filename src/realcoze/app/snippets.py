@@ -11,25 +11,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+KEY_NAME = "REALCOZE_KEY"
+
 _UNLISTED = re.compile(r"[\s,=<>@]")
 """What means something else in the comma lists of NextChat and LobeChat, and which they have no quotes for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Here:
-    """A server: its address without a path, its models (one at least), and whether it wants a key."""
+    """A server: its address without a path, its models (one at least), and whether it wants a key.
+
+    `key_note` is what to do where the environment does not have that key.
+    """
 
     base: str
     models: tuple[str, ...]
     has_key: bool = False
+    key_note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """A program and what it wants; `@words@` in the text are filled in, quoted for the language it is in."""
+    """A program and what it wants; `@words@` in the text are filled in, quoted for the language it is in.
+
+    `comment` begins a comment of that language, where the text takes the key from the environment.
+    """
 
     about: str
     text: str
+    comment: str = ""
 
 
 _CURL = """\
@@ -143,13 +153,13 @@ _LEFT_OUT = """
 # Bots are left out whose names this list cannot hold; `aliases` in realcoze.toml give them others."""
 
 CLIENTS: Mapping[str, Client] = MappingProxyType({
-    "curl": Client(about="a line for the shell", text=_CURL),
-    "openai-python": Client(about="OpenAI's package for Python", text=_OPENAI_PYTHON),
-    "openai-node": Client(about="OpenAI's package for Node", text=_OPENAI_NODE),
-    "anthropic": Client(about="Anthropic's package for Python", text=_ANTHROPIC),
-    "langchain": Client(about="LangChain for Python", text=_LANGCHAIN),
-    "llm": Client(about="the command llm", text=_LLM),
-    "claude-code": Client(about="Claude Code on the terminal", text=_CLAUDE_CODE),
+    "curl": Client(about="a line for the shell", text=_CURL, comment="#"),
+    "openai-python": Client(about="OpenAI's package for Python", text=_OPENAI_PYTHON, comment="#"),
+    "openai-node": Client(about="OpenAI's package for Node", text=_OPENAI_NODE, comment="//"),
+    "anthropic": Client(about="Anthropic's package for Python", text=_ANTHROPIC, comment="#"),
+    "langchain": Client(about="LangChain for Python", text=_LANGCHAIN, comment="#"),
+    "llm": Client(about="the command llm", text=_LLM, comment="#"),
+    "claude-code": Client(about="Claude Code on the terminal", text=_CLAUDE_CODE, comment="#"),
     "open-webui": Client(about="Open WebUI", text=_OPEN_WEBUI),
     "lobechat": Client(about="LobeChat", text=_LOBECHAT),
     "nextchat": Client(about="NextChat", text=_NEXTCHAT),
@@ -160,10 +170,22 @@ CLIENTS: Mapping[str, Client] = MappingProxyType({
 
 def snippet(name: str, here: Here) -> str:
     """What to paste into one of `CLIENTS`."""
-    text = CLIENTS[name].text
+    client = CLIENTS[name]
+    text = f"{client.comment} {here.key_note}\n{client.text}" if here.key_note and client.comment else client.text
     for word, value in _words(here).items():
         text = text.replace(f"@{word}@", value)
     return text
+
+
+def key_note(spelled: str) -> str:
+    """How the key gets into the environment, from where our settings have it.
+
+    `spelled` is its name in `.env`, which we read and a shell does not export; empty for realcoze.toml.
+    """
+    if not spelled:
+        return f"The key stands in realcoze.toml; first: export {KEY_NAME}=PASTE-IT-HERE"
+    renamed = "" if spelled == KEY_NAME else f' {KEY_NAME}="${spelled}";'
+    return f"The key stands in .env, which the shell does not export; in its folder: set -a; . ./.env;{renamed} set +a"
 
 
 def listing() -> str:

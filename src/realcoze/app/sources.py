@@ -44,6 +44,12 @@ def read_names(folder: Path, environment: Mapping[str, str], overrides: Mapping[
     return names
 
 
+def spelled_in_env(folder: Path, name: str) -> str:
+    """How `.env` writes a name of ours, in whatever letter case; empty where it does not stand there."""
+    found = [each for each in _values(folder / ".env") if each.lower() == name]
+    return found[-1] if found else ""
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """The tables of a file.  Raises `Misconfigured`."""
     try:
@@ -101,6 +107,12 @@ def check_mode(path: Path, secrets: Iterable[str | None]) -> None:
 
 
 def _read_env(path: Path) -> dict[str, str]:
+    values = _values(path)
+    check_mode(path, [value for name, value in values.items() if name.lower() in _SECRETS])
+    return values
+
+
+def _values(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
@@ -109,6 +121,4 @@ def _read_env(path: Path) -> dict[str, str]:
         raise Misconfigured(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise Misconfigured(f"{path} is not UTF-8: {error.reason}.") from error
-    values = {name: value for name, value in found.items() if value is not None}
-    check_mode(path, [value for name, value in values.items() if name.lower() in _SECRETS])
-    return values
+    return {name: value for name, value in found.items() if value is not None}

@@ -61,7 +61,7 @@ async def talk(opening: Opening, settings: Callable[[], Settings]) -> int:
 async def _talk(opening: Opening, settings: Callable[[], Settings]) -> int:
     bot = BotName(opening.bot)
     async with partner(opening, settings) as found:
-        greeting = _greeting(bot, found)
+        greeting = await _greeting(bot, found)
         if sys.stdin.isatty() and sys.stdout.isatty():
             # A pipe needs none of it, and it takes a third of the start.
             from realcoze.faces.terminal.chat import Chat  # noqa: PLC0415
@@ -75,7 +75,7 @@ async def _talk(opening: Opening, settings: Callable[[], Settings]) -> int:
                 history_file=found.state_dir / "typed" if found.state_dir else None,
             ).run()
         question = read_question(await _piped())
-        if bot and found.gateway.find(bot) != bot:
+        if bot and await found.gateway.find(bot) != bot:
             click.echo(greeting, err=True)
         return await answer_pipe(found.gateway, question, bot=bot, out=sys.stdout, err=sys.stderr)
 
@@ -98,21 +98,21 @@ async def partner(opening: Opening, settings: Callable[[], Settings]) -> AsyncIt
 
 
 def _to_house(house: House, bot: BotName, settings: Settings) -> Partner:
-    ours = settings.bots.get(bot) or next(iter(settings.bots.values()))
-    upload_bytes = settings.upstreams[ours.upstream].upload_bytes
+    ours = settings.bots.get(bot) or next(iter(settings.bots.values()), None)
+    account = settings.upstreams[ours.upstream] if ours else next(iter(settings.discovering.values()))
     return Partner(
         gateway=house.gateway,
-        upload_bytes=upload_bytes,
+        upload_bytes=account.upload_bytes,
         workflows=[name for name, each in settings.bots.items() if each.workflow_id or each.chatflow_id],
         takes_ids=any(isinstance(each, OpenUpstream) and each.any_bot for each in settings.upstreams.values()),
     )
 
 
-def _greeting(bot: BotName, partner: Partner) -> str:
+async def _greeting(bot: BotName, partner: Partner) -> str:
     """Raises `NotFound` at once for a name that no question could reach."""
     if partner.url:
         return f"Talking to {bot or 'the first bot'} at {partner.url}."
-    answering = partner.gateway.find(bot)
+    answering = await partner.gateway.find(bot)
     others = [name for name in partner.gateway.bots if name != answering]
     more = f" Also here, by /bot NAME: {', '.join(others)}." if others else ""
     return talking_to(answering, asked_for=bot) + more

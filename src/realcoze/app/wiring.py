@@ -33,9 +33,11 @@ from realcoze.faces.paths import VERSIONED, TolerantPaths
 from realcoze.faces.socket import SocketFace
 from realcoze.faces.streamed import StreamTimes
 from realcoze.gateway.access import Access
+from realcoze.gateway.catalog import Discovery, Shelf
 from realcoze.gateway.chat import Gateway
 from realcoze.gateway.instructions import Policy
 from realcoze.gateway.route import Routes
+from realcoze.tasks import background_tasks
 from realcoze.upstreams.coze_open.settings import Deadlines as OpenDeadlines
 from realcoze.upstreams.coze_open.settings import OpenSettings, Target
 from realcoze.upstreams.coze_open.upstream import CozeOpen, open_coze
@@ -73,19 +75,39 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         upstreams: dict[str, Playground | CozeOpen] = {}
         for name, upstream in settings.upstreams.items():
             bots = {bot: b for bot, b in settings.bots.items() if b.upstream == name}
-            if bots:
+            if bots or name in settings.discovering:
                 upstreams[name] = await stack.enter_async_context(_opened(upstream, bots, settings.state_dir))
         chats: dict[BotName, Chats] = {bot: upstreams[b.upstream] for bot, b in settings.bots.items()}
         any_bot = next((upstream for upstream in upstreams.values() if _takes_any_bot(upstream)), None)
         histories = {bot: b.history for bot, b in settings.bots.items()}
         continuity = await stack.enter_async_context(open_continuity(settings.store, histories, settings.state_dir))
         gateway = Gateway(
-            Routes(chats, catches_all=settings.catches_all, any_bot=any_bot, aliases=aliases),
+            # Where other names mean bots too, one that means none is a mistake.
+            Routes(
+                chats,
+                catches_all=settings.catches_all and not settings.discovering,
+                any_bot=any_bot,
+                aliases=aliases,
+            ),
             continuity=continuity,
             backgrounds=backgrounds,
             policies=policies,
+            discovery=await _discovery(settings, upstreams, {*chats, *aliases}, stack),
         )
         yield House(gateway, lambda: {name: upstream.health() for name, upstream in upstreams.items()})
+
+
+async def _discovery(
+    settings: Settings, upstreams: Mapping[str, Playground | CozeOpen], names: set[BotName], stack: AsyncExitStack
+) -> Discovery | None:
+    """For as long as the stack lasts; None where no account is told to look its bots up."""
+    accounts = {name: upstreams[name] for name in settings.discovering}
+    if not accounts:
+        return None
+    tasks = await stack.enter_async_context(background_tasks())
+    shelves = [Shelf(name, each, tasks) for name, each in accounts.items() if isinstance(each, CozeOpen)]
+    ids = {bot.bot_id for bot in settings.bots.values() if bot.kind == "bot" and bot.bot_id}
+    return Discovery(shelves, names=names, ids=ids)
 
 
 def _opened(

@@ -5,6 +5,7 @@ Events are pushed.  A transport hands bytes to a dialect, the dialect's events g
 cannot keep up says so through the `Flow` it was given.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -44,6 +45,21 @@ class Chats(Protocol):
         fails, before its first event or after.  Cancelling it means that the caller left: the
         upstream is told so where it can be told, and every resource is given back.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A bot of an account: its id there, and the name that its maker gave it, which may be any text."""
+
+    id: str
+    name: str
+
+
+class Catalog(Chats, Protocol):
+    """An upstream that can say which bots its account has; each is reached as `bot-<id>` from then on."""
+
+    async def published(self) -> Sequence[Published]:
+        """All that can be talked with.  Raises a `RealcozeError`."""
 
 
 @runtime_checkable

@@ -52,12 +52,12 @@ class AnthropicFace:
         ]
 
     async def get_all(self, request: HttpRequest) -> Response:
-        """The bots and their other names, page by page."""
+        """The bots, their other names and those that are discovered, page by page."""
 
         async def work(request_id: RequestId, _caller: CallerId) -> Response:
             query = request.query_params
             body = encode_models(
-                self._names,
+                [*self._gateway.bots, *self._gateway.aliases, *await self._gateway.discovered()],
                 limit=decode_limit(query.get("limit", "")),
                 after=query.get("after_id", ""),
                 before=query.get("before_id", ""),
@@ -71,14 +71,10 @@ class AnthropicFace:
 
         async def work(request_id: RequestId, _caller: CallerId) -> Response:
             name = BotName(request.path_params["name"])
-            self._gateway.find(name)
+            await self._gateway.find(name)
             return Response(encode_model(name), headers=_ids(request_id), media_type=JSON)
 
         return await self._answered(request, work)
-
-    @property
-    def _names(self) -> list[BotName]:
-        return [*self._gateway.bots, *self._gateway.aliases]
 
     async def _messages(self, request: HttpRequest) -> Response:
         async def work(request_id: RequestId, caller: CallerId) -> Response:
@@ -101,7 +97,7 @@ class AnthropicFace:
     async def _count_tokens(self, request: HttpRequest) -> Response:
         async def work(request_id: RequestId, _caller: CallerId) -> Response:
             history = await aside(decode_history, await read_body(request))
-            self._gateway.find(history.bot)
+            await self._gateway.find(history.bot)
             headers = {**_ids(request_id), "x-realcoze-estimate": "true"}
             return Response(encode_count(history), headers=headers, media_type=JSON)
 

@@ -152,10 +152,19 @@ class NativeFace:
             name = request.query_params.get("name", name)
             return await unless_left(request.receive, work(data, name, bot=bot))
 
-    async def _get_health(self, _request: HttpRequest) -> Response:
-        return JSONResponse(
-            {"status": "ok", "version": __version__, "bots": list(self._gateway.bots), "upstreams": self._health()}
-        )
+    async def _get_health(self, request: HttpRequest) -> Response:
+        """How it stands; with `?bots=all` the bots that are discovered as well, for who may ask them."""
+        bots = self._gateway.bots
+        if request.query_params.get("bots") == "all" and self._may_ask(request):
+            bots += await self._gateway.discovered()
+        return JSONResponse({"status": "ok", "version": __version__, "bots": list(bots), "upstreams": self._health()})
+
+    def _may_ask(self, request: HttpRequest) -> bool:
+        try:
+            self._access.authenticate(presented_keys(request.headers))
+        except RealcozeError:
+            return False
+        return True
 
 
 def refuse_error(request_id: RequestId, error: RealcozeError) -> Response:

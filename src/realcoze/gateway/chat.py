@@ -22,6 +22,7 @@ from realcoze.domain.request import Request
 from realcoze.domain.turn import Phase, TurnLife
 from realcoze.errors import BadRequest, Internal, RealcozeError
 from realcoze.gateway.background import LOCAL, PASS, Task, answer_to, task_of, turn_of
+from realcoze.gateway.catalog import Discovery
 from realcoze.gateway.continued import Continuity
 from realcoze.gateway.instructions import Policy, default_policy, instructed
 from realcoze.gateway.route import Onward, Routes
@@ -45,7 +46,8 @@ class Gateway:
 
     Without `continuity` each turn stands for itself, and without `backgrounds` no background request is known
     as one: so for who hands on to another realcoze.  `backgrounds` and `policies` have the bots of the
-    settings that do not go by the defaults (`background.py`, `instructions.py`).
+    settings that do not go by the defaults (`background.py`, `instructions.py`).  `discovery` has bots that do
+    not stand there.
     """
 
     def __init__(
@@ -55,15 +57,17 @@ class Gateway:
         continuity: Continuity | None = None,
         backgrounds: Mapping[BotName, str] | None = None,
         policies: Mapping[BotName, Policy] | None = None,
+        discovery: Discovery | None = None,
     ) -> None:
         self._routes = routes
         self._continuity = continuity
         self._backgrounds = backgrounds
         self._policies = policies or {}
+        self._discovery = discovery
 
     @property
     def bots(self) -> tuple[BotName, ...]:
-        """The names that can be asked for; none where only the upstream knows them."""
+        """The names of the settings, which can be asked for; none where only the upstream knows them."""
         return tuple(self._routes.bots)
 
     @property
@@ -71,9 +75,20 @@ class Gateway:
         """More names that can be asked for, each with the bot that it reaches."""
         return self._routes.aliases
 
-    def find(self, name: BotName) -> BotName:
+    async def discovered(self) -> tuple[BotName, ...]:
+        """The names of bots that stand in no settings; looked up if that was long ago."""
+        return () if self._discovery is None else await self._discovery.names()
+
+    async def find(self, name: BotName) -> BotName:
         """The bot that answers to a name, or to none.  Raises `NotFound`, which lists the names there are."""
-        return self._routes.route(name)[0]
+        return (await self._route(name))[0]
+
+    async def _route(self, name: BotName) -> tuple[BotName, Chats]:
+        """See `Routes.route`; what stands in no settings is looked for among the bots that are discovered."""
+        if self._discovery is None or self._routes.has(name):
+            return self._routes.route(name)
+        found = await self._discovery.find(name)
+        return found or self._routes.route(name, others=await self._discovery.names())
 
     async def relay(self, request: Request, sink: Sink, *, request_id: RequestId = RequestId("-")) -> None:
         """Run one turn; `sink` gets its events, and exactly one that ends it, whatever happens.
@@ -84,7 +99,7 @@ class Gateway:
         guard = _Guard(sink)
         bot = request.bot
         try:
-            bot, chats = self._routes.route(request.bot)
+            bot, chats = await self._route(request.bot)
             request = replace(request, bot=bot)
             if self._backgrounds is not None and (task := task_of(request)) is not None:
                 await self._relay_background(request, task, self._backgrounds.get(bot, LOCAL), guard)
@@ -118,7 +133,7 @@ class Gateway:
             for event in turn_of(answer_to(task)):
                 sink.feed(event)
             return
-        bot, chats = self._routes.route(request.bot if who == PASS else BotName(who))
+        bot, chats = await self._route(request.bot if who == PASS else BotName(who))
         alone = replace(request, bot=bot, conversation_id=None, chat_id=None, thread=None)
         await Uploading(chats).converse(self._instructed(alone), sink)
 
@@ -133,21 +148,21 @@ class Gateway:
 
     async def upload(self, data: bytes, name: str, *, bot: BotName = BotName("")) -> MediaPart:
         """Put a file where a bot can see it; the part to say it with.  Raises a `RealcozeError`."""
-        bot, upstream = self._routes.route(bot)
+        bot, upstream = await self._route(bot)
         if not isinstance(upstream, Uploads):
             raise takes_no_files()
         return await upstream.upload(data, name, bot)
 
     async def speak(self, speech: Speech, *, bot: BotName = BotName("")) -> Sound:
         """A text, spoken by a voice of a bot's account.  Raises a `RealcozeError`."""
-        bot, upstream = self._routes.route(bot)
+        bot, upstream = await self._route(bot)
         if not isinstance(upstream, Speaks):
             raise _not_supported("This bot's upstream does not speak.")
         return await upstream.speak(speech, bot)
 
     async def transcribe(self, data: bytes, name: str, *, bot: BotName = BotName("")) -> str:
         """What is said in a recording.  Raises a `RealcozeError`."""
-        bot, upstream = self._routes.route(bot)
+        bot, upstream = await self._route(bot)
         if not isinstance(upstream, Transcribes):
             raise _not_supported("This bot's upstream takes no recordings.")
         return await upstream.transcribe(data, name, bot)

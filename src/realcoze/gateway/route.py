@@ -1,7 +1,7 @@
 """Which bot a name means."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from realcoze.domain.ids import ANY_BOT, CHATFLOW, WORKFLOW, BotName
@@ -11,6 +11,12 @@ from realcoze.errors import NotFound
 _BEGINNINGS = (ANY_BOT, WORKFLOW, CHATFLOW)
 _ANY_BOT = re.compile(rf"(?:{'|'.join(_BEGINNINGS)})[0-9]{{1,20}}")
 _BARE_ID = re.compile(r"[0-9]{15,20}")
+
+NAME_CHARACTERS = 200
+"""The longest name that every face takes."""
+
+MOST_TOLD = 100
+"""Names that an error lists."""
 
 ONLY_BOT = BotName("coze")
 """How the bot is listed when there is no table of bots; then every name reaches it."""
@@ -29,11 +35,15 @@ class Routes:
     any_bot: Chats | None = None
     aliases: Mapping[BotName, BotName] = field(default_factory=dict)
 
-    def route(self, name: BotName) -> tuple[BotName, Chats]:
+    def has(self, name: BotName) -> bool:
+        """The name stands in the settings, or is none and there is a first bot."""
+        return name in self.bots or name in self.aliases or bool(self.bots and not name)
+
+    def route(self, name: BotName, *, others: Sequence[BotName] = ()) -> tuple[BotName, Chats]:
         """The bot's own name and who speaks for it.
 
-        No name means the first bot.  Raises `NotFound`, which lists the names there are, or says how
-        to write an id: who names a bot by it must not be answered by another.
+        No name means the first bot.  Raises `NotFound`, which lists the names there are and `others`, or says
+        how to write an id: who names a bot by it must not be answered by another.
         """
         name = self.aliases.get(name, name)
         if self.any_bot is not None and name not in self.bots:
@@ -41,15 +51,25 @@ class Routes:
                 return name, self.any_bot
             if _BARE_ID.fullmatch(name) or name.startswith(_BEGINNINGS):
                 raise NotFound(f"There is no bot {name[:80]!r}.", code="model_not_found", hint=_how_to_write(name))
-        if self.catches_all or not name:
+        if self.bots and (self.catches_all or not name):
             first = next(iter(self.bots))
             return first, self.bots[first]
         if name not in self.bots:
-            names = ", ".join(self.bots)
-            raise NotFound(
-                f"There is no bot {name[:80]!r}.", code="model_not_found", hint=f"The bots here are: {names}."
-            )
+            hint = _which_there_are([*self.bots, *others])
+            raise NotFound(f"There is no bot {name[:80]!r}.", code="model_not_found", hint=hint)
         return name, self.bots[name]
+
+
+def can_be_name(name: BotName) -> bool:
+    """Callers can write it, and it looks like nobody's id."""
+    is_text = name.isprintable() and name == name.strip() and 0 < len(name) <= NAME_CHARACTERS
+    return is_text and not name.startswith(_BEGINNINGS) and not _BARE_ID.fullmatch(name)
+
+
+def _which_there_are(names: Sequence[BotName]) -> str:
+    if not names:
+        return "None is known here: publish one to the API at Coze, or look into the log."
+    return f"The bots here are: {', '.join(names[:MOST_TOLD])}{', …' if len(names) > MOST_TOLD else '.'}"
 
 
 def _how_to_write(name: BotName) -> str:
@@ -77,6 +97,10 @@ class Onward:
         """Likewise."""
         return {}
 
-    def route(self, name: BotName) -> tuple[BotName, Chats]:
+    def has(self, name: BotName) -> bool:  # noqa: ARG002 - see `Routes`
+        """Likewise, so that nothing needs to be looked up."""
+        return True
+
+    def route(self, name: BotName, *, others: Sequence[BotName] = ()) -> tuple[BotName, Chats]:  # noqa: ARG002
         """See `Routes.route`; never raises."""
         return name, self.chats

@@ -10,6 +10,7 @@ from realcoze.domain.event import TextDelta, TurnStarted
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import BotName, ConversationId, UserId
 from realcoze.domain.message import say
+from realcoze.domain.ports import Published
 from realcoze.domain.request import Request, ToolResult, Wants
 from realcoze.emulator.account import BOTS
 from realcoze.emulator.open_api.settings import OpenSettings as EmulatorSettings
@@ -392,3 +393,23 @@ async def test_a_conversation_id_of_one_who_does_not_have_it() -> None:
     async with emulated() as coze, reached_openly(coze.base) as upstream:
         found = await outcome(upstream, asking("hello", conversation_id=ConversationId("123")))
     assert isinstance(found, NotFound)
+
+
+async def test_published_bots_are_told_and_reached_by_their_ids_from_then_on() -> None:
+    echo = next(bot for bot in BOTS if bot.name == "echo")
+    by_id = asking("Hello", f"bot-{echo.bot_id}")
+    async with emulated(as_("coze")) as coze, reached_openly(coze.base, bots={}, takes_any_bot=False) as upstream:
+        with pytest.raises(NotFound):
+            await ask(upstream, by_id)
+        assert await upstream.published() == tuple(Published(id=bot.bot_id, name=bot.name) for bot in BOTS)
+        assert (await ask(upstream, by_id)).text == "Hello"
+        with pytest.raises(NotFound):
+            await ask(upstream, asking("Hello", "bot-1"))
+
+
+async def test_an_account_that_was_refused_is_not_asked_for_its_bots() -> None:
+    async with emulated(as_("coze")) as coze, reached_openly(coze.base, token=Secret("pat_wrong")) as upstream:
+        for _ in range(2):
+            with pytest.raises(UpstreamDenied):
+                await upstream.published()
+        assert [call.path for call in coze.open_api.seen.calls] == ["/v1/workspaces"]

@@ -13,7 +13,7 @@ from realcoze.gateway.chat import Gateway
 
 
 class ModelsFace:
-    """The bots of the settings and their other names."""
+    """The bots of the settings, their other names, and the bots that are discovered."""
 
     def __init__(self, gateway: Gateway, access: Access) -> None:
         self._gateway = gateway
@@ -23,7 +23,7 @@ class ModelsFace:
         request_id = new_request_id()
         try:
             self._access.authenticate(presented_keys(request.headers))
-            names = [*self._gateway.bots, *self._gateway.aliases]
+            names = [*self._gateway.bots, *self._gateway.aliases, *await self._gateway.discovered()]
             return Response(encode_models(names), 200, {"x-request-id": request_id}, JSON)
         except RealcozeError as error:
             return refuse_error(request_id, error)
@@ -34,7 +34,7 @@ class ModelsFace:
         try:
             self._access.authenticate(presented_keys(request.headers))
             name = BotName(request.path_params["name"])
-            self._gateway.find(name)
+            await self._gateway.find(name)
             return Response(encode_model(name), 200, {"x-request-id": request_id}, JSON)
         except RealcozeError as error:
             return refuse_error(request_id, error)

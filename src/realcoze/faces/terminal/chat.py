@@ -105,7 +105,7 @@ class Chat:
             case "help":
                 self._help()
             case "bot":
-                self._note(self._switch(BotName(command.argument)))
+                self._note(await self._switch(BotName(command.argument)))
             case "image" | "file" if not command.argument:
                 self._note(f"Which file? /{command.name} PATH")
             case "image":
@@ -134,12 +134,13 @@ class Chat:
             case _:
                 self._note(f"{command.argument} is no command; /help lists them.")
 
-    def _switch(self, name: BotName) -> str:
+    async def _switch(self, name: BotName) -> str:
         """Let another bot answer from now on; what is said about it."""
         if not name:
-            return printable(f"Which bot? /bot NAME {', '.join(self._gateway.bots)}".rstrip())
+            names = [*self._gateway.bots, *await self._gateway.discovered()]
+            return printable(f"Which bot? /bot NAME {', '.join(names)}".rstrip())
         try:
-            self._bot = self._gateway.find(name)
+            self._bot = await self._gateway.find(name)
         except RealcozeError as error:
             return explain(error)
         self._waiting = None

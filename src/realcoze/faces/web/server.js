@@ -12,7 +12,7 @@ const LONGEST_STEP = 20_000;  // characters; a plugin may return a whole page, w
 /** The names of the bots; none when the server cannot be reached. */
 export async function botNames() {
   try {
-    return (await (await call("/health", { method: "GET" })).json()).bots;
+    return (await (await call("/health?bots=all", { method: "GET" })).json()).bots;
   } catch {
     return [];
   }

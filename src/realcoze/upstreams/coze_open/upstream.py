@@ -20,7 +20,7 @@ from realcoze.dialects.coze_open.failure import MODEL_FAILED, NO_PERMISSION, NOT
 from realcoze.dialects.coze_open.stream import Told
 from realcoze.domain.content import MediaPart
 from realcoze.domain.ids import ANY_BOT, CHATFLOW, WORKFLOW, BotName, ChatId, ConversationId
-from realcoze.domain.ports import Sink, Sound, Speech
+from realcoze.domain.ports import Published, Sink, Sound, Speech
 from realcoze.domain.request import Request
 from realcoze.errors import NotFound, RealcozeError
 from realcoze.transports.http import open_http
@@ -29,6 +29,7 @@ from realcoze.transports.pushed import Valve
 from realcoze.upstreams.coze_open.asking import Asking, asking_for
 from realcoze.upstreams.coze_open.authentication import open_tokens
 from realcoze.upstreams.coze_open.calls import Calls, is_about_token
+from realcoze.upstreams.coze_open.lists import Lists
 from realcoze.upstreams.coze_open.recovery import Recovery
 from realcoze.upstreams.coze_open.settings import Kind, OpenSettings, Target
 from realcoze.upstreams.coze_open.turn import Turn
@@ -57,6 +58,7 @@ class CozeOpen:
     def __init__(self, settings: OpenSettings, calls: Calls) -> None:
         self._settings = settings
         self.calls = calls
+        self.lists = Lists(calls, base=settings.base)
         self._uploader = Uploader(calls, max_bytes=settings.upload_bytes)
         self._voices = Voices(calls, default=settings.voice_id)
         self._standing = Standing(can_end=isinstance(settings.token, Secret))
@@ -70,6 +72,8 @@ class CozeOpen:
         self._may_cancel = True
         self._waiting: OrderedDict[ChatId, Told] = OrderedDict()
         """What chats that wait for tools or answers have told already."""
+        self._published: frozenset[str] = frozenset()
+        """Names of bots that were listed, which are reached by their ids whatever the settings say of others."""
 
     @property
     def takes_any_bot(self) -> bool:
@@ -125,6 +129,13 @@ class CozeOpen:
         with self._heeding():
             return await self._voices.transcribe(data, name)
 
+    async def published(self) -> tuple[Published, ...]:
+        """See `Catalog`: a call for each page of workspaces, and for each page of the bots of one."""
+        with self._heeding():
+            bots = await self.lists.all_bots()
+        self._published = frozenset(f"{ANY_BOT}{bot.known_as}" for bot in bots)
+        return tuple(Published(id=bot.known_as, name=bot.name or bot.bot_name or "") for bot in bots)
+
     @contextmanager
     def _heeding(self) -> Iterator[None]:
         """A call that is not made to an account that was refused, and whose own refusal is noted."""
@@ -160,7 +171,7 @@ class CozeOpen:
         if known is not None:
             return known
         for beginning, kind in _KINDS.items():
-            if name.startswith(beginning) and self._settings.takes_any_bot:
+            if name.startswith(beginning) and (self._settings.takes_any_bot or name in self._published):
                 return Target(id=name.removeprefix(beginning), kind=kind, saves_history=self._settings.saves_history)
         raise NotFound(f"There is no bot {name[:80]!r} on this upstream.", code="model_not_found")
 
