@@ -3,6 +3,7 @@
 # make check  style, types, import contracts, audits
 # make coverage   the tests again, slower: which lines and branches none of them reaches
 # make reliability   plays the faults and writes them down in docs/reliability.md
+# make endurance   a thousand streams for a minute: all whole, and no memory lost
 # make pictures   draws the pictures of the documentation anew
 # Each does its own set-up in .venv, from locked and hashed requirements.
 
@@ -18,7 +19,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 # Programs that are started a thousand times by the tests need not be compiled each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test coverage check format lock reliability pictures clean
+.PHONY: demo test coverage check format lock reliability endurance pictures clean
 
 demo: $(VENV)/run-ready
 	@$(BIN)/realcoze demo
@@ -51,6 +52,9 @@ lock: $(VENV)/dev-ready
 
 reliability: $(VENV)/dev-ready
 	REALCOZE_WRITE_DOCS=1 $(BIN)/pytest tests/reliability
+
+endurance: $(VENV)/dev-ready
+	$(BIN)/python bench/endurance.py
 
 pictures: $(VENV)/dev-ready
 	@tests/judges/install

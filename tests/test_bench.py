@@ -1,5 +1,6 @@
 """The measurements still run; what they measure is for a quiet machine (bench/README.md)."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -24,3 +25,13 @@ def test_the_start_is_measured(tmp_path: Path) -> None:
     command = [sys.executable, str(BENCH / "startup.py"), "1"]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=50, check=True)
     assert [line.split("  ")[0] for line in ended.stdout.splitlines()] == ["realcoze --help", "realcoze serve, ready"]
+
+
+@pytest.mark.skipif(not shutil.which("taskset"), reason="taskset is not here")
+def test_endurance_is_measured(tmp_path: Path) -> None:
+    command = [sys.executable, str(BENCH / "endurance.py"), "--streams", "5", "--seconds", "0.2", "--tokens", "8"]
+    command += ["--per-second", "100"]
+    ended = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=50)
+    answers, memory = ended.stdout.splitlines()
+    assert re.fullmatch(r"whole: (\d+) of \1 answers", answers)
+    assert memory.startswith("memory: ")
