@@ -1,13 +1,15 @@
 """What `HttpClient.stream` makes of bytes that no web server would send; the rest is in test_http.py."""
 
-from typing import Any
+import asyncio
+from typing import Any, cast
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
 from realcoze.errors import Truncated, UpstreamFailed, UpstreamTimeout
 from realcoze.transports.http import open_http
-from realcoze.transports.pushed import HEADER_COUNT, Valve, address_of, encode_request
+from realcoze.transports.pushed import HEADER_COUNT, PushedAnswer, Valve, address_of, encode_request
 from servers import raw_server, soon
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -51,6 +53,62 @@ async def test_what_arrives_together_is_handed_on_together() -> None:
     heard = await hear(ONE + b"3\r\ntwo\r\n" + END, stays=True)
     assert heard.head == (200, {"transfer-encoding": "chunked"})
     assert heard.pieces == [b"onetwo"]
+
+
+class Pipe(asyncio.Transport):
+    def write(self, data: object) -> None: ...
+    def set_protocol(self, protocol: object) -> None: ...
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return False
+
+
+class Lent:
+    """A connection whose other end is the test; `ended` tells how it was given back."""
+
+    def __init__(self) -> None:
+        self.transport = Pipe()
+        self.protocol = asyncio.Protocol()
+        self.ended: list[str] = []
+
+    def release(self) -> None:
+        self.ended.append("released")
+
+    def close(self) -> None:
+        self.ended.append("closed")
+
+
+def asked(lent: Lent, heard: Heard) -> PushedAnswer:
+    answer = PushedAnswer(
+        cast("Any", lent), host="h", idle_s=5, on_head=heard.on_head, on_bytes=heard.pieces.append, valve=heard.valve
+    )
+    answer.ask(b"question")
+    return answer
+
+
+@pytest.mark.parametrize("goes_on", [ONE[-8:], b"3\r\ntwo\r\n", b"x"])
+async def test_what_arrives_as_it_is_left_is_nobodys(goes_on: bytes) -> None:
+    lent, heard, failed = Lent(), Heard(), list[object]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: failed.append(told))
+    answer = asked(lent, heard)
+    answer.data_received(ONE + END if goes_on == b"x" else ONE)
+    await checkpoint()
+    answer.data_received(goes_on)
+    answer.leave()
+    await checkpoint()
+    asyncio.get_running_loop().set_exception_handler(None)
+    assert (heard.pieces, lent.ended, failed) == ([b"one"], ["closed"], [])
+
+
+async def test_what_arrived_before_the_connection_was_lost_is_heard() -> None:
+    lent, heard = Lent(), Heard()
+    answer = asked(lent, heard)
+    answer.data_received(ONE + END)
+    answer.connection_lost(None)
+    assert (heard.pieces, answer.ended.result()) == ([b"one"], None)
+    answer.leave()
 
 
 async def test_a_length_and_the_end_of_the_connection_end_a_body_too() -> None:

@@ -133,8 +133,10 @@ class PushedAnswer(asyncio.Protocol):
     def _take(self) -> None:
         """Read what has arrived; what has arrived together goes on together."""
         data, self._arrived = self._arrived, b""
+        if not data:  # the connection was lost meanwhile, or left
+            return
         if self.ended.done():
-            self._is_kept = self._is_kept and not data  # it belongs to nothing that was asked
+            self._is_kept = False  # it belongs to nothing that was asked
             return
         self._last_at = self._loop.time()
         broken: Exception | None = None
@@ -163,8 +165,7 @@ class PushedAnswer(asyncio.Protocol):
         """The transport closes now."""
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._arrived:
-            self._take()
+        self._take()
         self._is_kept = False
         self._before.connection_lost(exc)
         if self._has_head and exc is None and self._ends_with_connection:
@@ -232,7 +233,7 @@ class PushedAnswer(asyncio.Protocol):
         """End what has paused for too long; while we ourselves hold it up, it has not."""
         now = self._loop.time()
         idle_s = self._idle_s or 0.0
-        is_ours = self._is_held or self._transport.get_write_buffer_size()
+        is_ours = self._is_held or self._arrived or self._transport.get_write_buffer_size()
         due = (now if is_ours else self._last_at) + idle_s
         if due <= now:
             self._end(TimeoutError())
