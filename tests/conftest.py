@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
+from realcoze.app.serving import allow_files
 from realcoze.upstreams.coze_playground.upstream import Playground
 from servers import Coze, emulated, held, reached, until_held
 
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     # Run under nohup, these tests would hand their deafness on to the programs that they start.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+allow_files()  # some tests hold both ends of a thousand connections
 
 
 @pytest.fixture(scope="session")

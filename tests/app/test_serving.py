@@ -1,6 +1,7 @@
 import asyncio
 import json
 import re
+import resource
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,11 +12,19 @@ import anyio
 import pytest
 
 from commands import PATIENT_S, Ended, Running, at_once, run, running, settle, settled, shell
-from realcoze.app.serving import curl_line
+from realcoze.app.serving import allow_files, curl_line
 from servers import Coze, emulated, raw_server
 
 KEY = "0123456789abcdef"
 SESSION = "canary-of-the-session-4711"
+
+
+def test_as_many_files_may_be_open_as_the_system_allows() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+    allow_files()
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (before[1], before[1])
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @asynccontextmanager

@@ -142,6 +142,9 @@ def test_an_event_over_the_limit_is_refused_before_it_ends(stream: bytes) -> Non
 
 
 def test_the_limit_is_one_events_and_is_not_reached_by_many() -> None:
+    outcome = assert_cut_anywhere(lambda: SseDecoder(max_event_bytes=18), b"event: ab\ndata: 123\n\n" * 5)
+    assert [event.data for event in outcome.items] == [b"123"] * 5
+    assert_cut_anywhere(lambda: SseDecoder(max_event_bytes=17), b"event: ab\ndata: 123\n\n")
     outcome = assert_cut_anywhere(lambda: SseDecoder(max_event_bytes=10), b"data: 1234\n\n" * 5)
     assert outcome == Outcome([ServerSentEvent(data=b"1234")] * 5)
 

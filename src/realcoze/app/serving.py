@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import logging
 import resource
 import shlex
 
@@ -13,6 +14,11 @@ from realcoze.app.invocation import our_command
 from realcoze.app.server import listening
 from realcoze.app.signals import STOP, told
 from realcoze.app.wiring import House, build_app, open_house
+
+log = logging.getLogger(__name__)
+
+SOME_FILES = 10_240
+"""How many to wish for where the system names no number that it takes."""
 
 FIRST_CLIENT = "openai-python"
 """Whom the line about snippets is for, until another name is put there."""
@@ -27,7 +33,7 @@ async def serve(settings: Settings) -> int:
             app = build_app(house, settings)
             async with listening(app, host=wished.host, port=wished.port, grace_s=wished.grace_s) as port:
                 _relax_collector()
-                _allow_files()
+                allow_files()
                 announce(house, wished, port)
                 await anext(signals)
     return 0
@@ -39,11 +45,14 @@ def _relax_collector() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-def _allow_files() -> None:
+def allow_files() -> None:
     """Have as many files open as the system lets us: a stream is two, and the usual 1,024 are soon used up."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # a system may count otherwise than it says
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for wished in (most, SOME_FILES):  # macOS says "any number", and takes no such wish
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wished, most))
+            return
+    log.warning("no more than %d files can be open, which is enough for half as many streams", soft)
 
 
 def announce(house: House, server: Server, port: int) -> None:

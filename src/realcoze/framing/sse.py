@@ -18,6 +18,8 @@ KEEPALIVE = b": keepalive\n\n"
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _BREAKS = re.compile(r"\r\n|\r|\n")
 _PLAIN = re.compile(rb"event: ?(.*)\ndata: ?(.*)\n\n")
+_LINE_ENDS = 3
+"""In what `_PLAIN` finds; they count for nothing against the limit."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -68,7 +70,7 @@ class SseDecoder:
             while found := _PLAIN.match(chunk, start):
                 name, data = found.groups()
                 before, start = start, found.end()
-                if start - before > self._max:
+                if start - before - _LINE_ENDS > self._max:
                     raise self._too_large()
                 events.append(ServerSentEvent(name.decode(errors="replace"), data, self._id))
         if start < len(chunk):

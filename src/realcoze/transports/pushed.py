@@ -25,7 +25,9 @@ HEADER_COUNT = 128
 
 
 class Valve:
-    """Holds a stream back: nothing more is read while it is closed (a `Flow` of the domain)."""
+    """Holds a stream back (a `Flow` of the domain): while it is closed nothing more is read from the connection,
+    and what had been read goes on as one last piece.
+    """
 
     def __init__(self) -> None:
         self.is_open = True

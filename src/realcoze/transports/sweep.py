@@ -38,12 +38,14 @@ class Sweep:
 
     def _run(self) -> None:
         reads, self._reads = self._reads, []
-        _do(reads)
-        writes, self._writes = self._writes, []
-        _do(writes)
-        self._is_due = False
-        if self._reads or self._writes:
-            self._begin()
+        try:
+            _do(reads)
+            writes, self._writes = self._writes, []
+            _do(writes)
+        finally:
+            self._is_due = False
+            if self._reads or self._writes:
+                self._begin()
 
 
 def _do(works: list[Work]) -> None:
@@ -51,14 +53,21 @@ def _do(works: list[Work]) -> None:
     for work in works:
         try:
             work()
-        except Exception as error:  # noqa: BLE001 - a stream of its own, as each callback of the loop is
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - each is as a callback of the loop of its own
             told = {"message": "a part of a sweep failed", "exception": error}
             asyncio.get_running_loop().call_exception_handler(told)
 
 
 _SWEEPS: WeakKeyDictionary[asyncio.AbstractEventLoop, Sweep] = WeakKeyDictionary()
+"""Of the process, as the loops are: server and client, which know nothing of each other, must share that of theirs."""
 
 
 def running_sweep() -> Sweep:
     """The one of the running loop."""
-    return _SWEEPS.setdefault(asyncio.get_running_loop(), Sweep())
+    loop = asyncio.get_running_loop()
+    found = _SWEEPS.get(loop)
+    if found is None:
+        found = _SWEEPS[loop] = Sweep()
+    return found

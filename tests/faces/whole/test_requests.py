@@ -4,6 +4,7 @@ The rules are those of CLIENTS; Coze is emulated, or says what one test wants sa
 """
 
 import json
+import resource
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -425,6 +426,9 @@ async def test_what_claude_code_asks_before_its_first_message_is_answered(tmp_pa
     assert [name for name in ids if name.startswith(("claude", "anthropic"))] == ["claude-sonnet-4"]
 
 
+@pytest.mark.skipif(
+    0 <= resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 3 * STREAMS, reason="too few files may be open"
+)
 @BOTH_FACES
 async def test_a_thousand_streams_at_once_end_and_leave_nothing(face: Face) -> None:
     """CLIENTS §5 item 22: what they take of memory is measured in bench/."""

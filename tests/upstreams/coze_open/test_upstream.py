@@ -1,12 +1,15 @@
+import asyncio
 import logging
+import os
 import random
+import time
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
 
-from realcoze.domain.event import TextDelta, TurnStarted
+from realcoze.domain.event import Event, TextDelta, TurnStarted
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import BotName, ConversationId, UserId
 from realcoze.domain.message import say
@@ -413,3 +416,52 @@ async def test_an_account_that_was_refused_is_not_asked_for_its_bots() -> None:
             with pytest.raises(UpstreamDenied):
                 await upstream.published()
         assert [call.path for call in coze.open_api.seen.calls] == ["/v1/workspaces"]
+
+
+class Halting(asyncio.Protocol):
+    """A Coze that says the beginning of an answer, and the rest when it is told to, though the loop stands still."""
+
+    BEGINNING = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+        b'event:conversation.chat.created\ndata:{"id":"1","conversation_id":"2"}\n\n'
+        b'event:conversation.message.delta\ndata:{"id":"3","type":"answer","content":"ab"}\n\n'
+    )
+    REST = (
+        b'event:conversation.message.completed\ndata:{"id":"3","type":"answer","content":"abcd"}\n\n'
+        b'event:conversation.chat.completed\ndata:{"id":"1","status":"completed"}\n\nevent:done\ndata:"[DONE]"\n\n'
+    )
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._transport.write(self.BEGINNING)
+
+    def go_on(self) -> None:
+        os.write(self._transport.get_extra_info("socket").fileno(), self.REST)
+
+    def end(self) -> None:
+        self._transport.close()
+
+
+async def test_what_arrived_while_we_stood_still_counts_before_the_deadline() -> None:
+    loop, coze, idle_s = asyncio.get_running_loop(), Halting(), 0.05
+
+    def stand_still(event: Event) -> None:
+        if isinstance(event, TextDelta) and event.text == "ab":
+            coze.go_on()
+            begun = time.monotonic()
+            while time.monotonic() < begun + 2 * idle_s:
+                """The rest is in the socket, and the deadline goes by."""
+        if isinstance(event, TextDelta) and event.text == "cd":
+            coze.end()
+
+    server = await loop.create_server(lambda: coze, "127.0.0.1", 0)
+    base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    deadlines = replace(QUICK_OPEN, idle=idle_s)
+    gathered = Gathered(stand_still)
+    async with reached_openly(base, deadlines=deadlines, recovery_calls=0) as upstream:
+        await upstream.converse(asking("Hello"), gathered)
+    server.close()
+    await server.wait_closed()
+    assert gathered.reply().text == "abcd"

@@ -55,7 +55,7 @@ class Turn:
         self._has_event = False
         self._waits = False
         self._is_ending = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._give_up: Callable[[], None] = _nothing
         self.has_ended_at_coze = False
         """Coze has said that the chat has ended, or is not there: there is nothing to stop."""
@@ -211,13 +211,19 @@ class Turn:
             self._timer = self._loop.call_at(self._due_at(), self._look)
 
     def _look(self) -> None:
-        """Give the turn up, or look again when it is due."""
+        """Look again when it is due; if that is now, when what has just arrived was read (transports/sweep.py)."""
         due = self._due_at()
         if due <= self._now():
-            self._timer = None
-            self._give_up()
+            self._timer = self._loop.call_soon(self._decide)
         else:
             self._timer = self._loop.call_at(due, self._look)
+
+    def _decide(self) -> None:
+        self._timer = None
+        if self._due_at() <= self._now():
+            self._give_up()
+        else:
+            self._look()
 
     def _named(self, error: RealcozeError) -> RealcozeError:
         error.logid = error.logid or self._logid
