@@ -258,6 +258,20 @@ async def test_the_gateway_looks_up_what_stands_in_no_settings_and_nothing_else(
     assert await Gateway(routes).discovered() == ()
 
 
+@pytest.mark.parametrize("any_bot", [None, Failing()])
+async def test_what_no_lookup_can_find_makes_none_and_waits_for_none(any_bot: Failing | None) -> None:
+    account = Account(["1 guide"])
+    async with discovering(account) as discovery:
+        gateway = Gateway(Routes({BotName("cat"): Failing()}, any_bot=any_bot), discovery=discovery)
+        for name in ("workflow/x", "chatflow/", "7379462189365198898", "bot-", "bot-x", "bot-1x", " cat"):
+            with pytest.raises(NotFound):
+                await gateway.find(BotName(name))
+        for name in ("workflow/12", "chatflow/12"):
+            if any_bot:
+                assert await gateway.find(BotName(name)) == name
+        assert account.asked == 0
+
+
 async def test_without_settings_of_bots_no_name_means_the_first_one_found() -> None:
     async with discovering(Account(["2 b", "1 a"])) as discovery:
         assert await Gateway(Routes({}), discovery=discovery).find(BotName("")) == "bot-1"

@@ -10,6 +10,7 @@ from realcoze.errors import NotFound
 
 _BEGINNINGS = (ANY_BOT, WORKFLOW, CHATFLOW)
 _ANY_BOT = re.compile(rf"(?:{'|'.join(_BEGINNINGS)})[0-9]{{1,20}}")
+_BY_ID = re.compile(rf"{ANY_BOT}[0-9]{{1,20}}")
 _BARE_ID = re.compile(r"[0-9]{15,20}")
 
 NAME_CHARACTERS = 200
@@ -64,6 +65,11 @@ def can_be_name(name: BotName) -> bool:
     """Callers can write it, and it looks like nobody's id."""
     is_text = name.isprintable() and name == name.strip() and 0 < len(name) <= NAME_CHARACTERS
     return is_text and not name.startswith(_BEGINNINGS) and not _BARE_ID.fullmatch(name)
+
+
+def can_be_found(name: BotName) -> bool:
+    """A bot that stands in no settings may answer to it: none, a name or `bot-<id>`."""
+    return not name or can_be_name(name) or bool(_BY_ID.fullmatch(name))
 
 
 def _which_there_are(names: Sequence[BotName]) -> str:
