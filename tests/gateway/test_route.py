@@ -138,3 +138,9 @@ def test_what_looks_like_no_name_and_no_id_can_be_nowhere() -> None:
         assert can_be_found(BotName(name)), name
     for name in ("bot-", "bot-x", "workflow/1", "chatflow/1", "7379462189365198898", " bird"):
         assert not can_be_found(BotName(name)), name
+
+
+def test_who_catches_all_is_the_first_bot_where_one_does() -> None:
+    assert Routes(BOTS, catches_all=True).catch_all == "cat"
+    assert Routes(BOTS).catch_all is None
+    assert Onward(CAT).catch_all is None

@@ -75,6 +75,11 @@ class Gateway:
         """More names that can be asked for, each with the bot that it reaches."""
         return self._routes.aliases
 
+    @property
+    def catch_all(self) -> BotName | None:
+        """Who answers to every name that is no bot's, where there is one."""
+        return self._routes.catch_all
+
     async def discovered(self) -> tuple[BotName, ...]:
         """The names of bots that stand in no settings; looked up if that was long ago."""
         return () if self._discovery is None else await self._discovery.names()

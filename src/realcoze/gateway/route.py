@@ -36,6 +36,11 @@ class Routes:
     any_bot: Chats | None = None
     aliases: Mapping[BotName, BotName] = field(default_factory=dict)
 
+    @property
+    def catch_all(self) -> BotName | None:
+        """The first bot, where it answers to every name that is no bot's."""
+        return next(iter(self.bots), None) if self.catches_all else None
+
     def has(self, name: BotName) -> bool:
         """The name stands in the settings, or is none and there is a first bot."""
         return name in self.bots or name in self.aliases or bool(self.bots and not name)
@@ -102,6 +107,11 @@ class Onward:
     def aliases(self) -> Mapping[BotName, BotName]:
         """Likewise."""
         return {}
+
+    @property
+    def catch_all(self) -> BotName | None:
+        """None that is known here."""
+        return None
 
     def has(self, name: BotName) -> bool:  # noqa: ARG002 - see `Routes`
         """Likewise, so that nothing needs to be looked up."""

@@ -187,7 +187,7 @@ async def test_the_terminal_finds_them_as_well(coze: Coze, tmp_path: Path) -> No
         return await run(*piped, cwd=tmp_path, stdin=b"Hello", COZE_API_TOKEN=API_TOKEN, COZE_API_BASE=coze.base)
 
     ended = await told("echo")
-    assert (ended.code, ended.out) == (0, "Hello\n")
+    assert (ended.code, ended.out, ended.err) == (0, "Hello\n", f"Talking to echo (bot-{BOT['echo']}).\n")
     missing = await told("nobody")
     assert missing.code != 0
     assert "memory, markdown, tools" in missing.err
