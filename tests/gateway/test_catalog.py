@@ -92,9 +92,31 @@ async def test_of_two_bots_of_one_name_the_older_has_it_whatever_the_order_of_th
             assert await discovery.find(BotName("twin")) == ("bot-4", account)
 
 
-async def test_what_stands_in_the_settings_is_not_listed_again() -> None:
-    async with discovering(Account(["1 a", "2 b", "3 c", "x d"]), names=["bot-3"], ids=["1"]) as discovery:
+async def test_what_stands_in_the_settings_is_not_listed_again_but_answers_to_its_id() -> None:
+    account = Account(["1 a", "2 b", "3 c", "x d"])
+    async with discovering(account, names=["bot-3"], ids=["1"]) as discovery:
         assert await discovery.names() == ("b",)
+        assert await discovery.find(BotName("bot-1")) == ("bot-1", account)
+        for name in ("a", "bot-3", "c", "d"):
+            assert await discovery.find(BotName(name)) is None
+
+
+async def test_of_two_bots_of_one_name_that_of_the_first_account_has_it_though_it_tells_later() -> None:
+    one, two = Account(["9 twin"]), Account(["1 twin"])
+    one.gate = anyio.Event()
+    found: list[object] = []
+    async with discovering(one, two) as discovery:
+
+        async def ask() -> None:
+            found.append(await discovery.find(BotName("twin")))
+
+        with anyio.fail_after(PATIENCE_S):
+            async with anyio.create_task_group() as callers:
+                callers.start_soon(ask)
+                await soon(lambda: one.asked and two.asked)
+                one.gate.set()
+        assert await discovery.names() == ("twin", "bot-1")
+    assert found == [("bot-9", one)]
 
 
 async def test_a_bot_of_two_accounts_is_the_first_ones() -> None:

@@ -103,8 +103,9 @@ class Discovery:
     """All that was found, under names of their own.
 
     A bot is listed by its name at Coze, or where that is taken or means something else as `bot-<id>`; either
-    way it answers to `bot-<id>` too.  `names` and `ids` are those of the settings: what has one of them is left
-    out.  Of two bots of one name the older has it: ids grow.
+    way it answers to `bot-<id>` too.  `names` and `ids` are those of the settings: a bot whose id is among them
+    answers to nothing but `bot-<id>`.  Of two bots of one name that of the first account has it, and within
+    one the older: ids grow.
     """
 
     def __init__(self, shelves: Sequence[Shelf], *, names: Collection[str], ids: Collection[str]) -> None:
@@ -163,7 +164,10 @@ class Discovery:
         for shelf in self._shelves:
             for bot in sorted(shelf.known, key=lambda bot: (len(bot.id), bot.id)):
                 by_id = BotName(ANY_BOT + bot.id)
-                if not _ID.fullmatch(bot.id) or bot.id in self._ids or by_id in self._names or by_id in table:
+                if not _ID.fullmatch(bot.id) or by_id in self._names or by_id in table:
+                    continue
+                if bot.id in self._ids:
+                    table[by_id] = (by_id, shelf.catalog)
                     continue
                 own = BotName(bot.name)
                 name = own if can_be_name(own) and own not in self._names and own not in table else by_id
