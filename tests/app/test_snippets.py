@@ -151,6 +151,24 @@ async def test_a_key_of_the_file_of_settings_is_to_be_exported_by_hand(tmp_path:
     assert KEY not in told.out
 
 
+@pytest.mark.parametrize("line", ["REALCOZE_KEY = {}", "realcoze_key= {}"])
+async def test_a_key_that_a_shell_would_not_read_is_to_be_exported_by_hand(line: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"session_id=x\n{line.format(KEY)}\n")
+    (tmp_path / ".env").chmod(0o600)
+    told = await run("snippets", "anthropic", cwd=tmp_path)
+    assert told.out.startswith("# The key stands in .env; first: export REALCOZE_KEY=PASTE-IT-HERE\n")
+    assert KEY not in told.out
+
+
+async def test_another_spelling_in_the_environment_does_not_help_a_snippet(coze: Coze, tmp_path: Path) -> None:
+    async with served(coze, tmp_path / "house", key=KEY) as url:
+        told = await run("snippets", "curl", "--url", url, "--model", "echo", cwd=tmp_path, realcoze_key=KEY)
+        first, _, line = told.out.partition("\n")
+        answered = await shell(f"realcoze_key={KEY}\n{first.partition('first: ')[2]}\n{line}", tmp_path)
+    assert first == '# The key is exported as realcoze_key; first: export REALCOZE_KEY="$realcoze_key"'
+    assert '"content":"Hello"' in answered.out
+
+
 async def test_where_only_coze_knows_the_bots_one_is_to_be_named(tmp_path: Path) -> None:
     (tmp_path / "realcoze.toml").write_text('[upstreams.coze]\nkind = "coze_open"\ndiscover = true\n')
     told = await run("snippets", "curl", cwd=tmp_path)

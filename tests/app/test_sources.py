@@ -5,7 +5,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from realcoze.app.sources import check_mode, converted, read_names, read_secret, read_toml, spelled_in_env
+from realcoze.app.sources import (
+    a_shell_reads,
+    check_mode,
+    converted,
+    read_names,
+    read_secret,
+    read_toml,
+    spelled_in_env,
+)
 from realcoze.errors import Misconfigured
 
 SECRET = "canary-4711"
@@ -156,3 +164,29 @@ def test_how_a_name_is_spelled_in_the_env_file_is_told_without_a_warning(
     assert spelled_in_env(tmp_path, "realcoze_key") == "Realcoze_Key"
     assert spelled_in_env(tmp_path, "proxy") == ""
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "is_read"),
+    [
+        ("KEY=a1", True),
+        ("export KEY=a1", True),
+        ("KEY='a $1'", True),
+        ('KEY="a 1"  # ours', True),
+        ("KEY=old\nKEY=a1", True),
+        ("KEY = a1", False),
+        ("KEY =a1", False),
+        ("KEY= a1", False),
+        ("KEY=a 1", False),
+        ('KEY="a$1"', False),
+        ("KEY=a$1", False),
+        ("KEY=a1\r", False),
+        ("KEY=old\nKEY = a1", False),
+        ("\ufeffKEY=a1", False),
+        ("KEYS=a1", False),
+    ],
+)
+def test_which_lines_a_shell_reads_as_we_do(tmp_path: Path, line: str, *, is_read: bool) -> None:
+    assert not a_shell_reads(tmp_path, "KEY")
+    (tmp_path / ".env").write_bytes(f"a=1\n{line}\n".removeprefix("a=1\n" if "\ufeff" in line else "").encode())
+    assert a_shell_reads(tmp_path, "KEY") is is_read

@@ -60,6 +60,12 @@ async def discovering(
         yield Discovery(shelves, names=names, ids=ids)
 
 
+async def renewed(discovery: Discovery) -> tuple[BotName, ...]:
+    """What is listed after a lookup that is due: who asks for a name that is not known waits for it."""
+    assert await discovery.find(BotName("nobody")) is None
+    return await discovery.names()
+
+
 async def test_bots_are_listed_by_name_from_the_oldest_on_and_answer_to_their_ids_too() -> None:
     account = Account(["100 young", "20 old"])
     async with discovering(account) as discovery:
@@ -86,9 +92,31 @@ async def test_of_two_bots_of_one_name_the_older_has_it_whatever_the_order_of_th
             assert await discovery.find(BotName("twin")) == ("bot-4", account)
 
 
-async def test_what_stands_in_the_settings_is_not_listed_again() -> None:
-    async with discovering(Account(["1 a", "2 b", "3 c", "x d"]), names=["bot-3"], ids=["1"]) as discovery:
+async def test_what_stands_in_the_settings_is_not_listed_again_but_answers_to_its_id() -> None:
+    account = Account(["1 a", "2 b", "3 c", "x d"])
+    async with discovering(account, names=["bot-3"], ids=["1"]) as discovery:
         assert await discovery.names() == ("b",)
+        assert await discovery.find(BotName("bot-1")) == ("bot-1", account)
+        for name in ("a", "bot-3", "c", "d"):
+            assert await discovery.find(BotName(name)) is None
+
+
+async def test_of_two_bots_of_one_name_that_of_the_first_account_has_it_though_it_tells_later() -> None:
+    one, two = Account(["9 twin"]), Account(["1 twin"])
+    one.gate = anyio.Event()
+    found: list[object] = []
+    async with discovering(one, two) as discovery:
+
+        async def ask() -> None:
+            found.append(await discovery.find(BotName("twin")))
+
+        with anyio.fail_after(PATIENCE_S):
+            async with anyio.create_task_group() as callers:
+                callers.start_soon(ask)
+                await soon(lambda: one.asked and two.asked)
+                one.gate.set()
+        assert await discovery.names() == ("twin", "bot-1")
+    assert found == [("bot-9", one)]
 
 
 async def test_a_bot_of_two_accounts_is_the_first_ones() -> None:
@@ -109,8 +137,24 @@ async def test_a_list_is_kept_for_a_while_and_then_asked_for_anew() -> None:
         assert await discovery.names() == ("a",)
         assert account.asked == 1
         clock.now += 1
-        assert await discovery.names() == ("b",)
+        assert await renewed(discovery) == ("b",)
         assert await discovery.find(BotName("a")) is None
+
+
+async def test_what_was_found_before_is_not_waited_for_while_a_newer_list_is_read() -> None:
+    account, clock = Account(["1 a"], ["2 b"]), Clock()
+    async with discovering(account, clock=clock) as discovery:
+        await discovery.names()
+        clock.now += KEPT_S
+        account.gate = anyio.Event()
+        with anyio.fail_after(PATIENCE_S):
+            for name in ("a", "bot-1", ""):
+                assert await discovery.find(BotName(name)) == ("bot-1", account)
+            assert await discovery.names() == ("a",)
+            await soon(lambda: account.asked == 2)
+            account.gate.set()
+            assert await discovery.find(BotName("b")) == ("bot-2", account)
+    assert account.asked == 2
 
 
 async def test_a_lookup_that_fails_leaves_what_was_known_and_is_not_repeated_for_a_minute(
@@ -120,21 +164,32 @@ async def test_a_lookup_that_fails_leaves_what_was_known_and_is_not_repeated_for
     account, clock = Account(["1 a"], UpstreamFailed("down"), UpstreamFailed("down"), ["2 b"], KeyError()), Clock()
     async with discovering(account, clock=clock) as discovery:
         await discovery.names()
-        for asked in (2, 3):
-            clock.now += KEPT_S
+        clock.now += KEPT_S
+        for asked, pause_s in ((2, PAUSE_S), (3, 2 * PAUSE_S)):
             for _ in range(3):
-                assert await discovery.names() == ("a",)
-            clock.now += PAUSE_S - 1
-            assert await discovery.names() == ("a",)
+                assert await renewed(discovery) == ("a",)
+            clock.now += pause_s - 1
+            assert await renewed(discovery) == ("a",)
             assert account.asked == asked
+            clock.now += 1
         assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
         assert "the bots of account 0 could not be looked up, 1 stay known: down" in caplog.text
-        clock.now += 1
-        assert await discovery.names() == ("b",)
+        assert await renewed(discovery) == ("b",)
         caplog.clear()
         clock.now += KEPT_S
-        assert await discovery.names() == ("b",)
+        assert await renewed(discovery) == ("b",)
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+
+
+async def test_the_pause_after_failures_in_a_row_grows_up_to_a_limit_and_begins_anew_when_one_goes_well() -> None:
+    account, clock = Account(*[UpstreamFailed("down")] * 6, ["1 a"], UpstreamFailed("down")), Clock()
+    async with discovering(account, clock=clock) as discovery:
+        for asked, pause_s in enumerate((60, 120, 240, 480, KEPT_S, KEPT_S, KEPT_S, PAUSE_S, 2 * PAUSE_S), start=1):
+            await renewed(discovery)
+            clock.now += pause_s - 1
+            await renewed(discovery)
+            assert account.asked == asked
+            clock.now += 1
 
 
 async def test_a_lookup_that_takes_too_long_has_failed(caplog: pytest.LogCaptureFixture) -> None:
@@ -178,6 +233,37 @@ async def test_a_caller_that_leaves_takes_no_lookup_with_it() -> None:
     assert account.asked == 1
 
 
+async def test_nobody_hangs_when_the_tasks_are_over() -> None:
+    account = Account(["1 a"])
+    async with discovering(account) as discovery:
+        pass
+    with anyio.fail_after(PATIENCE_S):
+        for _ in range(2):
+            assert await renewed(discovery) == ()
+    assert account.asked == 0
+
+
+async def test_a_lookup_that_is_cancelled_before_its_first_step_leaves_nobody_waiting() -> None:
+    account = Account(["1 a"])
+    async with anyio.create_task_group() as tasks:
+        shelf = Shelf("account", account, tasks)
+        shelf.begin()
+        tasks.cancel_scope.cancel()
+    with anyio.fail_after(PATIENCE_S):
+        await shelf.wait()
+    assert shelf.known == ()
+
+
+async def test_tasks_that_take_no_more_are_a_defect_each_time_and_no_wait() -> None:
+    async with anyio.create_task_group() as tasks:
+        shelf = Shelf("account", Account(["1 a"]), tasks)
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            shelf.begin()
+    with anyio.fail_after(PATIENCE_S):
+        await shelf.wait()
+
+
 async def test_the_gateway_looks_up_what_stands_in_no_settings_and_nothing_else() -> None:
     ours, account = Failing(), Account(["1 guide"])
     routes = Routes({BotName("cat"): ours}, aliases={BotName("pet"): BotName("cat")})
@@ -192,6 +278,20 @@ async def test_the_gateway_looks_up_what_stands_in_no_settings_and_nothing_else(
             await gateway.find(BotName("bird"))
     assert caught.value.hint == "The bots here are: cat, guide."
     assert await Gateway(routes).discovered() == ()
+
+
+@pytest.mark.parametrize("any_bot", [None, Failing()])
+async def test_what_no_lookup_can_find_makes_none_and_waits_for_none(any_bot: Failing | None) -> None:
+    account = Account(["1 guide"])
+    async with discovering(account) as discovery:
+        gateway = Gateway(Routes({BotName("cat"): Failing()}, any_bot=any_bot), discovery=discovery)
+        for name in ("workflow/x", "chatflow/", "7379462189365198898", "bot-", "bot-x", "bot-1x", " cat"):
+            with pytest.raises(NotFound):
+                await gateway.find(BotName(name))
+        for name in ("workflow/12", "chatflow/12"):
+            if any_bot:
+                assert await gateway.find(BotName(name)) == name
+        assert account.asked == 0
 
 
 async def test_without_settings_of_bots_no_name_means_the_first_one_found() -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from realcoze.domain.ids import BotName
 from realcoze.errors import NotFound
-from realcoze.gateway.route import MOST_TOLD, ONLY_BOT, Onward, Routes, can_be_name
+from realcoze.gateway.route import MOST_TOLD, ONLY_BOT, Onward, Routes, can_be_found, can_be_name
 from servers import Failing
 
 CAT, DOG = Failing(), Failing()
@@ -131,3 +131,16 @@ def test_what_people_call_a_bot_can_be_its_name(name: str) -> None:
 )
 def test_what_cannot_be_written_or_looks_like_an_id_cannot(name: str) -> None:
     assert not can_be_name(BotName(name))
+
+
+def test_what_looks_like_no_name_and_no_id_can_be_nowhere() -> None:
+    for name in ("", "bird", "bot-1", "42"):
+        assert can_be_found(BotName(name)), name
+    for name in ("bot-", "bot-x", "workflow/1", "chatflow/1", "7379462189365198898", " bird"):
+        assert not can_be_found(BotName(name)), name
+
+
+def test_who_catches_all_is_the_first_bot_where_one_does() -> None:
+    assert Routes(BOTS, catches_all=True).catch_all == "cat"
+    assert Routes(BOTS).catch_all is None
+    assert Onward(CAT).catch_all is None

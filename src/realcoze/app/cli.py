@@ -171,7 +171,6 @@ def snippets(*, toml: Path | None, client: str, url: str, model: str) -> None:
     """Print what to paste into CLIENT to talk to `realcoze serve`; without CLIENT, whom there is a text for."""
     from realcoze.app import snippets as texts
     from realcoze.app.address import callable_at
-    from realcoze.app.sources import spelled_in_env
     from realcoze.errors import BadRequest
     from realcoze.gateway.route import ONLY_BOT
 
@@ -188,9 +187,8 @@ def snippets(*, toml: Path | None, client: str, url: str, model: str) -> None:
                 "Which bot is not in the settings.",
                 hint="Say it with --model NAME; /v1/models of the server lists them.",
             )
-        is_exported = texts.KEY_NAME.lower() in map(str.lower, os.environ)
-        note = texts.key_note(spelled_in_env(settings.folder, texts.KEY_NAME.lower())) if not is_exported else ""
-        here = texts.Here(base=base, models=models, has_key=bool(server.key), key_note=note if server.key else "")
+        note = _key_note(settings.folder) if server.key else ""
+        here = texts.Here(base=base, models=models, has_key=bool(server.key), key_note=note)
         click.echo(texts.snippet(client, here) if client else texts.listing(), nl=not client)
         return 0
 
@@ -330,6 +328,22 @@ def _fill_closed_streams() -> None:
     sys.stdin = sys.stdin or os.fdopen(0)
     sys.stdout = sys.stdout or os.fdopen(1, "w")
     sys.stderr = sys.stderr or os.fdopen(STANDARD_ERROR, "w")
+
+
+def _key_note(folder: Path) -> str:
+    """What is to be done for a snippet to find the key in its environment."""
+    from realcoze.app import snippets as texts
+    from realcoze.app.sources import a_shell_reads, spelled_in_env
+
+    if texts.KEY_NAME in os.environ:
+        return ""
+    for name in os.environ:
+        if name.upper() == texts.KEY_NAME:
+            return texts.renamed_key_note(name)
+    spelled = spelled_in_env(folder, texts.KEY_NAME.lower())
+    if spelled and a_shell_reads(folder, spelled):
+        return texts.key_note(spelled)
+    return texts.pasted_key_note(".env" if spelled else "realcoze.toml")
 
 
 def _settings(toml: Path | None, **overrides: object) -> "Settings":

@@ -178,14 +178,22 @@ def snippet(name: str, here: Here) -> str:
 
 
 def key_note(spelled: str) -> str:
-    """How the key gets into the environment, from where our settings have it.
+    """How the key gets into the environment from `.env`, which we read and a shell does not export.
 
-    `spelled` is its name in `.env`, which we read and a shell does not export; empty for realcoze.toml.
+    `spelled` is its name there; the shell must read that line as we do.
     """
-    if not spelled:
-        return f"The key stands in realcoze.toml; first: export {KEY_NAME}=PASTE-IT-HERE"
     renamed = "" if spelled == KEY_NAME else f' {KEY_NAME}="${spelled}";'
     return f"The key stands in .env, which the shell does not export; in its folder: set -a; . ./.env;{renamed} set +a"
+
+
+def pasted_key_note(where: str) -> str:
+    """The same, from a file that no shell reads."""
+    return f"The key stands in {where}; first: export {KEY_NAME}=PASTE-IT-HERE"
+
+
+def renamed_key_note(spelled: str) -> str:
+    """The same, from another spelling of its name in the environment, which only we take for it."""
+    return f'The key is exported as {spelled}; first: export {KEY_NAME}="${spelled}"'
 
 
 def listing() -> str:

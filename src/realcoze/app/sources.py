@@ -4,6 +4,7 @@ A file with secrets that others can read is worth a warning if it is ours, and i
 somebody else's.
 """
 
+import io
 import logging
 import os
 import re
@@ -25,6 +26,9 @@ T = TypeVar("T")
 _SECRETS = ("session_id", "realcoze_key", "coze_api_token", "coze_jwt_oauth_private_key")
 _ALIASES = {"tmp_path": "temp_path"}
 """The Node program's example said one, its code read the other."""
+
+_SHELL_VALUE = r"""(?:[\w.+/:@%,=-]+|"[\w.+/:@%,= -]+"|'[^']+')(?:[ \t]+#.*|[ \t]*)"""
+"""What a shell and dotenv read alike; a carriage return would be part of it for the one only."""
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
 
@@ -48,6 +52,13 @@ def spelled_in_env(folder: Path, name: str) -> str:
     """How `.env` writes a name of ours, in whatever letter case; empty where it does not stand there."""
     found = [each for each in _values(folder / ".env") if each.lower() == name]
     return found[-1] if found else ""
+
+
+def a_shell_reads(folder: Path, spelled: str) -> bool:
+    """Whether a shell takes the line of `.env` with this name as we do: spaces around `=` are an error to it."""
+    name = rf"[ \t]*(?:export[ \t]+)?{re.escape(spelled)}"
+    lines = [line for line in _text(folder / ".env").split("\n") if re.match(rf"{name}\b", line)]
+    return bool(lines) and re.fullmatch(rf"{name}={_SHELL_VALUE}", lines[-1]) is not None
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -113,12 +124,17 @@ def _read_env(path: Path) -> dict[str, str]:
 
 
 def _values(path: Path) -> dict[str, str]:
+    found = dotenv_values(stream=io.StringIO(_text(path).removeprefix("\ufeff")), interpolate=False)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _text(path: Path) -> str:
+    """As it stands there, with the mark that some editors begin a file with; empty without a file."""
     if not path.is_file():
-        return {}
+        return ""
     try:
-        found = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
+        return path.read_bytes().decode("utf-8")
     except OSError as error:
         raise Misconfigured(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise Misconfigured(f"{path} is not UTF-8: {error.reason}.") from error
-    return {name: value for name, value in found.items() if value is not None}

@@ -115,7 +115,7 @@ async def _greeting(bot: BotName, partner: Partner) -> str:
     answering = await partner.gateway.find(bot)
     others = [name for name in partner.gateway.bots if name != answering]
     more = f" Also here, by /bot NAME: {', '.join(others)}." if others else ""
-    return talking_to(answering, asked_for=bot) + more
+    return talking_to(answering, asked_for=bot, catch_all=partner.gateway.catch_all) + more
 
 
 async def _piped() -> bytes:

@@ -25,7 +25,7 @@ from realcoze.gateway.background import LOCAL, PASS, Task, answer_to, task_of, t
 from realcoze.gateway.catalog import Discovery
 from realcoze.gateway.continued import Continuity
 from realcoze.gateway.instructions import Policy, default_policy, instructed
-from realcoze.gateway.route import Onward, Routes
+from realcoze.gateway.route import Onward, Routes, can_be_found
 from realcoze.gateway.uploads import Uploading, takes_no_files
 from realcoze.tasks import background_tasks
 
@@ -75,6 +75,11 @@ class Gateway:
         """More names that can be asked for, each with the bot that it reaches."""
         return self._routes.aliases
 
+    @property
+    def catch_all(self) -> BotName | None:
+        """Who answers to every name that is no bot's, where there is one."""
+        return self._routes.catch_all
+
     async def discovered(self) -> tuple[BotName, ...]:
         """The names of bots that stand in no settings; looked up if that was long ago."""
         return () if self._discovery is None else await self._discovery.names()
@@ -87,6 +92,8 @@ class Gateway:
         """See `Routes.route`; what stands in no settings is looked for among the bots that are discovered."""
         if self._discovery is None or self._routes.has(name):
             return self._routes.route(name)
+        if not can_be_found(name):
+            return self._routes.route(name, others=self._discovery.listed)
         found = await self._discovery.find(name)
         return found or self._routes.route(name, others=await self._discovery.names())
 

@@ -10,6 +10,7 @@ from realcoze.errors import NotFound
 
 _BEGINNINGS = (ANY_BOT, WORKFLOW, CHATFLOW)
 _ANY_BOT = re.compile(rf"(?:{'|'.join(_BEGINNINGS)})[0-9]{{1,20}}")
+_BY_ID = re.compile(rf"{ANY_BOT}[0-9]{{1,20}}")
 _BARE_ID = re.compile(r"[0-9]{15,20}")
 
 NAME_CHARACTERS = 200
@@ -34,6 +35,11 @@ class Routes:
     catches_all: bool = False
     any_bot: Chats | None = None
     aliases: Mapping[BotName, BotName] = field(default_factory=dict)
+
+    @property
+    def catch_all(self) -> BotName | None:
+        """The first bot, where it answers to every name that is no bot's."""
+        return next(iter(self.bots), None) if self.catches_all else None
 
     def has(self, name: BotName) -> bool:
         """The name stands in the settings, or is none and there is a first bot."""
@@ -66,6 +72,11 @@ def can_be_name(name: BotName) -> bool:
     return is_text and not name.startswith(_BEGINNINGS) and not _BARE_ID.fullmatch(name)
 
 
+def can_be_found(name: BotName) -> bool:
+    """A bot that stands in no settings may answer to it: none, a name or `bot-<id>`."""
+    return not name or can_be_name(name) or bool(_BY_ID.fullmatch(name))
+
+
 def _which_there_are(names: Sequence[BotName]) -> str:
     if not names:
         return "None is known here: publish one to the API at Coze, or look into the log."
@@ -96,6 +107,11 @@ class Onward:
     def aliases(self) -> Mapping[BotName, BotName]:
         """Likewise."""
         return {}
+
+    @property
+    def catch_all(self) -> BotName | None:
+        """None that is known here."""
+        return None
 
     def has(self, name: BotName) -> bool:  # noqa: ARG002 - see `Routes`
         """Likewise, so that nothing needs to be looked up."""

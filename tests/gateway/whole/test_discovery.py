@@ -141,6 +141,16 @@ async def test_without_any_bot_only_what_is_published_is_reached_by_its_id(tmp_p
         assert chatted(coze) == [BOT["echo"]] * 2
 
 
+async def test_without_any_bot_one_of_the_settings_is_reached_by_its_id_and_listed_once(
+    coze: Coze, tmp_path: Path
+) -> None:
+    async with serving(coze, tmp_path, tables=OURS, more="any_bot = false") as url:
+        assert await openai(url, f"bot-{BOT['memory']}")
+        assert (await ask(url, "/v1/chat/completions", "memory"))[0] == 404
+        assert not {"memory", f"bot-{BOT['memory']}"} & set(await models(url))
+    assert chatted(coze) == [BOT["memory"]]
+
+
 async def test_who_has_no_key_learns_no_name_and_makes_no_call(coze: Coze, tmp_path: Path) -> None:
     async with serving(coze, tmp_path, tables=OURS, key=KEY) as url:
         assert (await get(url, "/v1/models"))[0] == 401
@@ -187,7 +197,7 @@ async def test_the_terminal_finds_them_as_well(coze: Coze, tmp_path: Path) -> No
         return await run(*piped, cwd=tmp_path, stdin=b"Hello", COZE_API_TOKEN=API_TOKEN, COZE_API_BASE=coze.base)
 
     ended = await told("echo")
-    assert (ended.code, ended.out) == (0, "Hello\n")
+    assert (ended.code, ended.out, ended.err) == (0, "Hello\n", f"Talking to echo (bot-{BOT['echo']}).\n")
     missing = await told("nobody")
     assert missing.code != 0
     assert "memory, markdown, tools" in missing.err

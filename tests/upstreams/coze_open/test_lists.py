@@ -7,7 +7,7 @@ from aiohttp import web
 from realcoze.dialects.coze_open.catalog import PAGE_SIZE
 from realcoze.emulator.account import BOTS
 from realcoze.emulator.open_api.settings import OpenSettings as EmulatorSettings
-from realcoze.errors import NotFound, UpstreamDenied
+from realcoze.errors import BadRequest, NotFound, QuotaExhausted, RateLimited, RealcozeError, UpstreamDenied
 from realcoze.upstreams.coze_open.lists import MOST
 from servers import emulated, reached_openly, web_server
 
@@ -70,10 +70,30 @@ async def test_a_workspace_that_the_token_may_not_look_into_is_passed_over() -> 
     assert caught.value.code == "upstream_forbidden"
 
 
-async def test_another_refusal_ends_it() -> None:
-    with pytest.raises(UpstreamDenied) as caught:
-        await listed(Listing({"1": 4100, "2": ["7"]}))
-    assert caught.value.code == "upstream_auth"
+async def test_a_workspace_that_fails_takes_nothing_from_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    listing = Listing({"1": ["7"], "2": 4000, "3": 4101, "4": ["8"]})
+    assert await listed(listing) == ["7", "8"]
+    assert "the bots of 2 of 4 workspaces could not be listed: " in caplog.text
+    for spaces in ({"1": 4000, "2": 4101}, {"1": 4101, "2": 4000}):
+        with pytest.raises(BadRequest):
+            await listed(Listing(spaces))
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "name"),
+    [
+        (4100, UpstreamDenied, "upstream_auth"),
+        (4102, UpstreamDenied, "upstream_blocked"),
+        (4011, QuotaExhausted, "insufficient_quota"),
+        (4020, RateLimited, "rate_limited"),
+    ],
+)
+async def test_what_concerns_the_token_or_the_account_ends_it(code: int, kind: type[RealcozeError], name: str) -> None:
+    listing = Listing({"1": ["7"], "2": code, "3": ["8"]})
+    with pytest.raises(kind) as caught:
+        await listed(listing)
+    assert caught.value.code == name
+    assert listing.asked == ["workspaces 1", "1 1", "2 1"]
 
 
 async def test_a_list_that_says_too_much_of_itself_ends_all_the_same() -> None:

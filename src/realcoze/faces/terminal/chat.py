@@ -144,7 +144,7 @@ class Chat:
         except RealcozeError as error:
             return explain(error)
         self._waiting = None
-        return printable(talking_to(self._bot, asked_for=name))
+        return printable(talking_to(self._bot, asked_for=name, catch_all=self._gateway.catch_all))
 
     async def _attach(self, typed: str, read: Callable[[str, int], Attachment]) -> None:
         """Put a file into the history, in front of the next question; a failure is one sentence."""

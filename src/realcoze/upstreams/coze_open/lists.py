@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from realcoze.dialects.coze_open.catalog import PAGE_SIZE, ListedBot, Workspace
 from realcoze.dialects.coze_open.failure import NO_PERMISSION
-from realcoze.errors import NotFound, RealcozeError, UpstreamDenied
+from realcoze.errors import NotFound, QuotaExhausted, RateLimited, RealcozeError, UpstreamDenied
 from realcoze.upstreams.coze_open.calls import Calls
 
 log = logging.getLogger(__name__)
@@ -19,6 +19,9 @@ NO_SUCH_CALL = 404
 
 MOST = 10_000
 """What is read of one list, however long it says that it is."""
+
+_OF_THE_ACCOUNT = (UpstreamDenied, QuotaExhausted, RateLimited)
+"""What the next workspace would meet as well; but a missing permission may be that of one."""
 
 
 class Lists:
@@ -54,21 +57,27 @@ class Lists:
         return found
 
     async def all_bots(self) -> list[ListedBot]:
-        """Those of all workspaces but the ones that the token may not look into; it may look into one at least."""
+        """Those of all workspaces but the ones that fail, which the log counts; one at least does not.
+
+        What concerns the token or the whole account ends it.
+        """
         found: list[ListedBot] = []
-        refusals: list[UpstreamDenied] = []
+        failures: list[RealcozeError] = []
         workspaces = await self.workspaces()
         for workspace in workspaces:
             try:
                 found += await self.bots(str(workspace.id))
-            except UpstreamDenied as error:
-                if error.code != NO_PERMISSION:
+            except RealcozeError as error:
+                if isinstance(error, _OF_THE_ACCOUNT) and error.code != NO_PERMISSION:
                     raise
-                refusals.append(error)
-        if refusals and len(refusals) == len(workspaces):
-            raise refusals[0]
-        if refusals:
-            log.info("the token may not list the bots of %d of %d workspaces", len(refusals), len(workspaces))
+                failures.append(error)
+        if failures and len(failures) == len(workspaces):
+            raise next((error for error in failures if error.code != NO_PERMISSION), failures[0])
+        if failures:
+            is_usual = all(error.code == NO_PERMISSION for error in failures)
+            level = logging.INFO if is_usual else logging.WARNING
+            told = (len(failures), len(workspaces), failures[-1].message)
+            log.log(level, "the bots of %d of %d workspaces could not be listed: %s", *told)
         return found
 
     @contextmanager
