@@ -20,6 +20,7 @@ from realcoze.domain.ids import BotName, CallerId, RequestId
 from realcoze.errors import RealcozeError
 from realcoze.faces.http import (
     Refused,
+    ignoring,
     new_request_id,
     nobody,
     presented_keys,
@@ -57,7 +58,7 @@ class AnthropicFace:
         async def work(request_id: RequestId, _caller: CallerId) -> Response:
             query = request.query_params
             body = encode_models(
-                [*self._gateway.bots, *self._gateway.aliases, *await self._gateway.discovered()],
+                await self._gateway.names(),
                 limit=decode_limit(query.get("limit", "")),
                 after=query.get("after_id", ""),
                 before=query.get("before_id", ""),
@@ -79,7 +80,7 @@ class AnthropicFace:
     async def _messages(self, request: HttpRequest) -> Response:
         async def work(request_id: RequestId, caller: CallerId) -> Response:
             question = await _question(request, caller)
-            headers = {**_ids(request_id), **_ignored(question)}
+            headers = {**_ids(request_id), **ignoring(question.ignored)}
             if not question.is_streamed:
                 reply = await unless_left(request.receive, self._gateway.ask(question.request, request_id=request_id))
                 body = encode_reply(question.request, reply, request_id)
@@ -88,7 +89,7 @@ class AnthropicFace:
                 relay=partial(self._gateway.relay, question.request, request_id=request_id),
                 encoder=MessageEncoder(question.request, request_id=request_id),
                 refuse=partial(refuse_error, request_id),
-                headers={**headers, "cache-control": "no-store", "x-accel-buffering": "no"},
+                headers=headers,
                 times=self._times,
             )
 
@@ -138,7 +139,3 @@ async def _question(request: HttpRequest, caller: CallerId) -> Question:
 def _ids(request_id: RequestId) -> dict[str, str]:
     """The request's id under this API's name and under ours."""
     return {"request-id": request_id, "x-request-id": request_id}
-
-
-def _ignored(question: Question) -> dict[str, str]:
-    return {"x-realcoze-ignored": ", ".join(question.ignored)} if question.ignored else {}

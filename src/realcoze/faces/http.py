@@ -75,6 +75,12 @@ def new_request_id() -> RequestId:
     return RequestId(f"req_{secrets.token_hex(10)}")
 
 
+def ignoring(names: Iterable[str]) -> dict[str, str]:
+    """The header that names what of a request was passed over; none where nothing was."""
+    told = ", ".join(names)
+    return {"x-realcoze-ignored": told} if told else {}
+
+
 def nobody() -> Response:
     """For a client that has left; it is never sent, and stands in no table but nginx's."""
     return Response(status_code=499)

@@ -95,7 +95,7 @@ class NativeFace:
             relay=partial(self._gateway.relay, question.request, request_id=request_id),
             encoder=_encoder(request, question, request_id),
             refuse=refuse,
-            headers={"x-request-id": request_id, "cache-control": "no-store", "x-accel-buffering": "no"},
+            headers={"x-request-id": request_id},
             times=self._times,
         )
 

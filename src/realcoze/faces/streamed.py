@@ -20,6 +20,9 @@ from realcoze.errors import RealcozeError
 from realcoze.faces.http import ADDED_HEADERS, while_connected
 
 OUTLET = "realcoze.outlet"
+UNBUFFERED = {"cache-control": "no-store", "x-accel-buffering": "no"}
+"""Nothing on the way may keep a stream, or gather it first."""
+
 RETRY_UNSENT_S = 0.02
 """How soon to look again whether the connection took what was written."""
 
@@ -102,7 +105,7 @@ class StreamedAnswer(Response):
         headers: dict[str, str],
         times: StreamTimes,
     ) -> None:
-        super().__init__(media_type=None, headers={**headers, "content-type": encoder.content_type})
+        super().__init__(media_type=None, headers={**headers, **UNBUFFERED, "content-type": encoder.content_type})
         del self.headers["content-length"]
         self._relay = relay
         self._encoder = encoder

@@ -84,6 +84,10 @@ class Gateway:
         """The names of bots that stand in no settings; looked up if that was long ago."""
         return () if self._discovery is None else await self._discovery.names()
 
+    async def names(self) -> tuple[BotName, ...]:
+        """All that can be asked for: the bots, their other names, and what is discovered."""
+        return (*self.bots, *self.aliases, *await self.discovered())
+
     async def find(self, name: BotName) -> BotName:
         """The bot that answers to a name, or to none.  Raises `NotFound`, which lists the names there are."""
         return (await self._route(name))[0]

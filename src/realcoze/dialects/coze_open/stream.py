@@ -17,7 +17,6 @@ Source: docs/protocol/openapi-v3.md §6; docs/protocol/studio-web.md §5.3.
 import base64
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from typing import TypeVar
 
 import msgspec
 
@@ -33,6 +32,7 @@ from realcoze.dialects.coze_open.ending import (
     usage_of,
 )
 from realcoze.dialects.coze_open.objects import Chat, Delta, Message, text_of
+from realcoze.dialects.coze_open.payload import read_payload
 from realcoze.dialects.coze_open.steps import STEPS, StepReader
 from realcoze.dialects.json_text import NotJson, read_json
 from realcoze.domain.event import (
@@ -71,8 +71,6 @@ SILENT = frozenset({"ping", "PING"})
 
 _CHAT_EVENTS = frozenset({CREATED, IN_PROGRESS, COMPLETED, FAILED}) | REQUIRES_ACTION
 _CHAT_EVENTS |= {f"{_ABOUT_CHAT}{status}" for status in CANCELLED}
-
-T = TypeVar("T")
 
 Told = frozenset[tuple[str, str]]
 """Messages by their type and id."""
@@ -200,13 +198,13 @@ class ChatStreamDecoder:
         if self._is_over:
             self.strays += 1
         elif name == DELTA:
-            self._delta(_read(event, _DELTA), events)
+            self._delta(read_payload(event, _DELTA), events)
         elif name == MESSAGE:
-            self._message(_read(event, _MESSAGE), events)
+            self._message(read_payload(event, _MESSAGE), events)
         elif name in _CHAT_EVENTS:
-            self._chat(name, _read(event, _CHAT), events)
+            self._chat(name, read_payload(event, _CHAT), events)
         elif name == AUDIO:
-            self._audio(_read(event, _MESSAGE), events)
+            self._audio(read_payload(event, _MESSAGE), events)
         elif name == ERROR:
             self._error(event.text, events)
         elif name in ENDS or (not name and event.text.strip('"') == "[DONE]"):
@@ -340,21 +338,6 @@ class ChatStreamDecoder:
             self.strays += 1
             return True
         return False
-
-
-def _read(event: ServerSentEvent, decoder: msgspec.json.Decoder[T]) -> T:
-    try:
-        return decoder.decode(event.data)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return _read_broken(event, decoder)
-
-
-def _read_broken(event: ServerSentEvent, decoder: msgspec.json.Decoder[T]) -> T:
-    """Of what is no JSON as it stands, that which can be made out."""
-    try:
-        return read_json(event.text, decoder)
-    except NotJson as error:
-        raise UpstreamFailed(f"An event {event.event} cannot be read: {error}.", code="upstream_protocol") from error
 
 
 def _is_whole(data: str) -> bool:

@@ -10,15 +10,16 @@ Source: docs/protocol/openapi-v3.md §10; docs/protocol/studio-web.md §5.5.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from realcoze.dialects.coze_open.ending import debug_url_in, reported, usage_of
 from realcoze.dialects.coze_open.failure import refusal
 from realcoze.dialects.coze_open.objects import Chat, Id, Number, WireUsage, Word, number_of, text_of
+from realcoze.dialects.coze_open.payload import read_payload
 from realcoze.dialects.coze_open.workflow import kind_of
-from realcoze.dialects.json_text import NotJson, read_if_json, read_json
+from realcoze.dialects.json_text import read_if_json
 from realcoze.domain.event import (
     AnswerDone,
     Event,
@@ -46,8 +47,6 @@ READER_FAILED = "error"
 
 PING = frozenset({"PING", "ping"})
 DONE = frozenset({"Done", "done"})
-
-T = TypeVar("T")
 
 
 class WireMessage(msgspec.Struct, omit_defaults=True):
@@ -166,12 +165,12 @@ class WorkflowStreamDecoder:
             self.strays += name not in DONE
         elif name == MESSAGE:
             self._begin(events)
-            self._message(_read(event, _MESSAGE), events)
+            self._message(read_payload(event, _MESSAGE), events)
         elif name == INTERRUPT:
             self._begin(events)
-            self._interrupt(_read(event, _INTERRUPT), events)
+            self._interrupt(read_payload(event, _INTERRUPT), events)
         elif name == ERROR:
-            self._fail(_read(event, _ERROR), events)
+            self._fail(read_payload(event, _ERROR), events)
         elif name == READER_FAILED:
             self._end(TurnFailed(error=reported(event.text)), events)
         elif name in DONE:
@@ -262,18 +261,3 @@ def _parsed(data: Any) -> Json:
     """The JSON that stands in a text, or what is there."""
     found: Json = read_if_json(data, _ANYTHING) if isinstance(data, str) else data
     return data if found is None else found
-
-
-def _read(event: ServerSentEvent, decoder: msgspec.json.Decoder[T]) -> T:
-    try:
-        return decoder.decode(event.data)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return _read_broken(event, decoder)
-
-
-def _read_broken(event: ServerSentEvent, decoder: msgspec.json.Decoder[T]) -> T:
-    """Of what is no JSON as it stands, that which can be made out."""
-    try:
-        return read_json(event.text, decoder)
-    except NotJson as error:
-        raise UpstreamFailed(f"An event {event.event} cannot be read: {error}.", code="upstream_protocol") from error

@@ -10,11 +10,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from realcoze.dialects.openai_chat.reply import encode_reply
-from realcoze.dialects.openai_chat.request import Asked, decode_request, with_extras
+from realcoze.dialects.openai_chat.request import decode_request, with_extras
 from realcoze.dialects.openai_chat.stream import ChunkEncoder
-from realcoze.domain.ids import RequestId
 from realcoze.errors import RealcozeError
-from realcoze.faces.http import new_request_id, nobody, presented_keys, read_body, thread_of, unless_left
+from realcoze.faces.http import ignoring, new_request_id, nobody, presented_keys, read_body, thread_of, unless_left
 from realcoze.faces.openai.refusal import JSON, refuse_error
 from realcoze.faces.streamed import StreamedAnswer, StreamTimes
 from realcoze.gateway.access import Access
@@ -23,9 +22,6 @@ from realcoze.tasks import aside
 
 EXTRAS = "x-realcoze-extras"
 """The header that asks for `x_coze` where a client cannot send members of its own."""
-
-IGNORED = "x-realcoze-ignored"
-"""The header that names what of a request was passed over."""
 
 
 class ChatFace:
@@ -45,7 +41,7 @@ class ChatFace:
             if request.headers.get(EXTRAS, "").lower() in ("1", "true"):
                 asked = with_extras(asked)
             asked = replace(asked, request=replace(asked.request, caller=caller, thread=thread))
-            headers = _headers(asked, request_id)
+            headers = {"x-request-id": request_id, **ignoring(asked.ignored)}
             if not asked.is_streamed:
                 asking = self._gateway.ask(asked.request, request_id=request_id)
                 reply = await unless_left(request.receive, asking)
@@ -59,13 +55,6 @@ class ChatFace:
             relay=partial(self._gateway.relay, asked.request, request_id=request_id),
             encoder=ChunkEncoder(asked, request_id, created=int(time.time())),
             refuse=partial(refuse_error, request_id),
-            headers={**headers, "cache-control": "no-store", "x-accel-buffering": "no"},
+            headers=headers,
             times=self._times,
         )
-
-
-def _headers(asked: Asked, request_id: RequestId) -> dict[str, str]:
-    headers: dict[str, str] = {"x-request-id": request_id}
-    if asked.ignored:
-        headers[IGNORED] = ", ".join(asked.ignored)
-    return headers

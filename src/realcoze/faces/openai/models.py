@@ -23,8 +23,7 @@ class ModelsFace:
         request_id = new_request_id()
         try:
             self._access.authenticate(presented_keys(request.headers))
-            names = [*self._gateway.bots, *self._gateway.aliases, *await self._gateway.discovered()]
-            return Response(encode_models(names), 200, {"x-request-id": request_id}, JSON)
+            return Response(encode_models(await self._gateway.names()), 200, {"x-request-id": request_id}, JSON)
         except RealcozeError as error:
             return refuse_error(request_id, error)
 
