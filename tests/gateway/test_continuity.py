@@ -303,7 +303,7 @@ def test_a_turn_that_waits_for_results_leaves_where_it_is() -> None:
     nowhere = TurnStarted(chat_id=ChatId(""), conversation_id=ConversationId(""))
     assert place_of_calls(FIRST, STARTED) == WAITING
     assert place_of_calls(FIRST, nowhere) is None
-    assert place_of_calls(FIRST, replace(nowhere, conversation_id=AT)) is None
+    assert place_of_calls(FIRST, TurnStarted(chat_id=ChatId(""), conversation_id=AT)) is None
     # The rest of a turn need not say it again.
     assert place_of_calls(_request(conversation_id=AT, chat_id=ChatId("chat")), nowhere) == WAITING
 

@@ -5,7 +5,7 @@ Source: docs/protocol/openapi-v3.md §6; docs/protocol/studio-web.md §5.3.
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 
@@ -61,7 +61,7 @@ def renamed(events: Iterable[Event], ids: ChatIds, next_ids: Iterator[str]) -> I
         elif isinstance(event, TextDelta | TextReplaced | ReasoningDelta | AnswerDone):
             if event.message_id not in names:
                 names[event.message_id] = MessageId(next(next_ids))
-            yield replace(event, message_id=names[event.message_id])
+            yield msgspec.structs.replace(event, message_id=names[event.message_id])
         else:
             yield event
 

@@ -96,9 +96,9 @@ def _inserted(events: Iterable[Event], text: str, after: int) -> Iterator[Event]
         if isinstance(event, TextDelta) and place <= at:
             said += event.text
         if isinstance(event, TextDelta) and place == at:
-            yield replace(event, text=event.text + text)
+            yield msgspec.structs.replace(event, text=event.text + text)
         elif isinstance(event, AnswerDone):
-            yield replace(event, text=said + text + event.text[len(said) :])
+            yield msgspec.structs.replace(event, text=said + text + event.text[len(said) :])
         else:
             yield event
 
