@@ -9,7 +9,8 @@ rest is sent; when it is another text, it replaces theirs.  Coze's control messa
 When a stream breaks off, `recover` goes on with what Coze tells of the chat when it is asked.
 
 Above: the upstream.  Below: `steps.py` and `content.py` for what stands in one message, `ending.py`
-for what stands in the last event.  The way back: `stream_encoder.py`.
+for what stands in the last event, `template.py` for deltas that are like the one before them.  The
+way back: `stream_encoder.py`.
 
 Source: docs/protocol/openapi-v3.md §6; docs/protocol/studio-web.md §5.3.
 """
@@ -34,6 +35,7 @@ from realcoze.dialects.coze_open.ending import (
 from realcoze.dialects.coze_open.objects import Chat, Delta, Message, text_of
 from realcoze.dialects.coze_open.payload import read_payload
 from realcoze.dialects.coze_open.steps import STEPS, StepReader
+from realcoze.dialects.coze_open.template import DeltaTemplate, Piece, template_of
 from realcoze.dialects.json_text import NotJson, read_json
 from realcoze.domain.event import (
     AnswerDone,
@@ -69,6 +71,12 @@ ERROR = "error"
 ENDS = frozenset({"done", "conversation.stream.done"})
 SILENT = frozenset({"ping", "PING"})
 
+_HEADS = f"event:{DELTA}\ndata:".encode(), f"event: {DELTA}\ndata: ".encode()
+"""What stands before a delta's data: in chats, and in chatflows."""
+
+MOST_MISFITS = 8
+"""Templates in a row that no delta was like; then there are no more, as something else changes each time."""
+
 _CHAT_EVENTS = frozenset({CREATED, IN_PROGRESS, COMPLETED, FAILED}) | REQUIRES_ACTION
 _CHAT_EVENTS |= {f"{_ABOUT_CHAT}{status}" for status in CANCELLED}
 
@@ -98,18 +106,25 @@ class ChatStreamDecoder:
         max_answer_bytes: int = STREAM_BYTES,
     ) -> None:
         self._sse = SseDecoder(max_event_bytes=max_event_bytes)
+        self._max_event = max_event_bytes
         self._room = max_answer_bytes
         self._max = max_answer_bytes
         self._sent: dict[MessageId, list[str]] = {}
         self._thought: dict[MessageId, list[str]] = {}
         self._answers: set[MessageId] = set()
         self._whole: set[tuple[str, str]] = set(told)
+        self._template: DeltaTemplate | None = None
+        """Of the deltas that may come next; none after another event, which may change what they mean."""
+        self._misfits = 0
+        self._head = _HEADS[0]
         self._steps = StepReader()
         self._unsaid: list[Event] = []
         """Of the last event before the stream broke off, which nobody has had yet."""
         self._is_started = False
         self._end: TurnDone | ToolCallsRequested | InputRequested | None = None
         self._is_over = False
+        self.is_complete = False
+        """The turn's end was seen; only the marker of the end, or sound, may still come."""
         self.chat_id = ChatId("")
         self.conversation_id = ConversationId("")
         self.has_chat = False
@@ -124,11 +139,6 @@ class ChatStreamDecoder:
         """Events out of place so far: of another chat, or after their message or the turn was over."""
 
     @property
-    def is_complete(self) -> bool:
-        """The turn's end was seen; only the marker of the end, or sound, may still come."""
-        return self._end is not None or self._is_over
-
-    @property
     def told(self) -> Told:
         """The messages of which something was told so far."""
         return frozenset({*self._whole, *(("answer", message_id) for message_id in self._sent)})
@@ -139,9 +149,27 @@ class ChatStreamDecoder:
         if self._room < 0:
             raise UpstreamFailed(f"The answer is larger than {self._max} bytes.", code="event_too_large")
         events: list[Event] = []
-        for event in self._sse.feed(chunk):
-            self._take(event, events)
-        return events
+        start = 0
+        while True:
+            if self._template is not None and self._sse.is_between_events and len(chunk) <= self._max_event:
+                start = self._template.read(chunk, start, events)
+            if start == len(chunk):
+                return events
+            end = self._next_delta(chunk, start)
+            for event in self._sse.feed(chunk[start:end]):
+                self._take(event, events)
+            start = end
+
+    def _next_delta(self, chunk: bytes, start: int) -> int:
+        """Where another delta begins, which may be like the one before it; else the end."""
+        for head in _HEADS:
+            found = chunk.find(head, start)
+            if found == start:
+                self._head = head
+                found = chunk.find(head, start + 1)
+            if found >= 0:
+                return found
+        return len(chunk)
 
     def finish(self) -> list[Event]:
         """What the end of input completes; after the turn's end a piece of an event takes nothing back."""
@@ -195,10 +223,12 @@ class ChatStreamDecoder:
         name = event.event
         if not self.has_chat:
             self.has_chat = name.startswith("conversation.")
+        if name == DELTA and not self._is_over:
+            self._delta(event, events)
+            return
+        self._template = None
         if self._is_over:
             self.strays += 1
-        elif name == DELTA:
-            self._delta(read_payload(event, _DELTA), events)
         elif name == MESSAGE:
             self._message(read_payload(event, _MESSAGE), events)
         elif name in _CHAT_EVENTS:
@@ -234,6 +264,7 @@ class ChatStreamDecoder:
             self._fail(error, events)
             return
         self._end = demand_of(chat) if name in REQUIRES_ACTION else TurnDone()
+        self.is_complete = True
         events += usage_of(chat)
 
     def _error(self, data: str, events: list[Event]) -> None:
@@ -243,7 +274,8 @@ class ChatStreamDecoder:
         else:
             self._fail(reported(data), events)
 
-    def _delta(self, message: Delta, events: list[Event]) -> None:
+    def _delta(self, event: ServerSentEvent, events: list[Event]) -> None:
+        message = read_payload(event, _DELTA)
         if message.chat_id != self.chat_id and self._is_strange(ChatId(text_of(message.chat_id))):
             return
         message_id = self._answer_id(message)
@@ -252,12 +284,25 @@ class ChatStreamDecoder:
             return
         if message.type not in (None, "", "answer"):
             return
+        pieces: list[Piece] = []
         if message.reasoning_content:
             self._thought.setdefault(message_id, []).append(message.reasoning_content)
-            events.append(ReasoningDelta(message_id=message_id, text=message.reasoning_content))
+            pieces.append(ReasoningDelta(message_id=message_id, text=message.reasoning_content))
         if message.content and message.content_type in (None, "", "text"):
             self._sent.setdefault(message_id, []).append(message.content)
-            events.append(TextDelta(message_id=message_id, text=message.content))
+            pieces.append(TextDelta(message_id=message_id, text=message.content))
+        if len(pieces) == 1:
+            self._expect_more(pieces[0], event.data)
+        events += pieces
+
+    def _expect_more(self, sample: Piece, data: bytes) -> None:
+        """Most of those that follow will be like it."""
+        known, self._template = self._template, None
+        if known is not None:
+            self._misfits = 0 if known.has_fitted else self._misfits + 1
+        if self._misfits < MOST_MISFITS:
+            said = self._sent if isinstance(sample, TextDelta) else self._thought
+            self._template = template_of(sample, said[sample.message_id], data, head=self._head)
 
     def _message(self, message: Message, events: list[Event]) -> None:
         if self._is_strange(ChatId(text_of(message.chat_id))):
@@ -329,7 +374,7 @@ class ChatStreamDecoder:
             events.append(self._end)
 
     def _fail(self, error: RealcozeError, events: list[Event]) -> None:
-        self._is_over = True
+        self._is_over = self.is_complete = True
         events.append(TurnFailed(error=error))
 
     def _is_strange(self, chat_id: ChatId) -> bool:

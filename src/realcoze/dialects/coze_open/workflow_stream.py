@@ -114,7 +114,8 @@ class WorkflowStreamDecoder:
         self._open: dict[str, _Node] = {}
         self._message_ids: set[MessageId] = set()
         self._last_said = ("", "")
-        self._is_over = False
+        self.is_complete = False
+        """The run's end was seen."""
         self.chat_id = ChatId("")
         self.conversation_id = ConversationId("")
         """A workflow has neither; both stay empty."""
@@ -126,11 +127,6 @@ class WorkflowStreamDecoder:
         """Signs of life so far that say nothing else."""
         self.debug_url = ""
         """Where Coze shows the run to its owner, once it has said so."""
-
-    @property
-    def is_complete(self) -> bool:
-        """The run's end was seen."""
-        return self._is_over
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that end within `chunk`."""
@@ -148,11 +144,11 @@ class WorkflowStreamDecoder:
         for event in self._sse.finish():
             if read_if_json(event.text, _ANYTHING) is not None:
                 self._take(event, events)
-            elif self._is_over:
+            elif self.is_complete:
                 self.strays += 1
             else:
                 raise Truncated("The stream broke off within an event.")
-        if not self._is_over:
+        if not self.is_complete:
             raise Truncated("The stream ended before the workflow did.")
         return events
 
@@ -161,7 +157,7 @@ class WorkflowStreamDecoder:
         if name in PING:
             self.beats += 1
             self._begin(events)
-        elif self._is_over:
+        elif self.is_complete:
             self.strays += name not in DONE
         elif name == MESSAGE:
             self._begin(events)
@@ -180,7 +176,7 @@ class WorkflowStreamDecoder:
             events.append(Unknown(name=name[:100], raw=event.text[:2000]))
 
     def _begin(self, events: list[Event]) -> None:
-        if not self.has_chat and not self._is_over:
+        if not self.has_chat and not self.is_complete:
             self.has_chat = True
             events.append(TurnStarted(chat_id=self.chat_id, conversation_id=self.conversation_id))
 
@@ -247,7 +243,7 @@ class WorkflowStreamDecoder:
         self._end(TurnDone(), events)
 
     def _end(self, end: Event, events: list[Event]) -> None:
-        self._is_over = True
+        self.is_complete = True
         events.append(end)
 
 

@@ -33,9 +33,8 @@ class Decoder(Protocol):
     strays: int
     beats: int
     debug_url: str
+    is_complete: bool
 
-    @property
-    def is_complete(self) -> bool: ...
     def feed(self, chunk: bytes) -> list[Event]: ...
     def finish(self) -> list[Event]: ...
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby
 
 from realcoze.dialects.coze_open.envelope import logid_of, raise_refusal
 from realcoze.dialects.coze_open.objects import Chat, Message
@@ -22,6 +21,10 @@ REFUSAL_BYTES = 64 << 10
 
 DRAIN_S = 0.5
 """After the last event, for the answer to end, so that its connection can be used again."""
+
+
+READ_S = 0.001
+"""Long enough for the loop to look at its sockets once, should the process have stood still."""
 
 
 class Turn:
@@ -119,13 +122,18 @@ class Turn:
             return
         decoder = self._decoder
         events = decoder.feed(chunk)
-        is_ending = decoder.is_complete and not self._is_ending
-        if events or is_ending or decoder.beats > self._beats:
+        if events or decoder.beats > self._beats:
             self._last_at = self._now()
             self._beats = decoder.beats
         self._feed(events)
-        if is_ending:
+        if decoder.is_complete:
+            self._near_the_end()
+
+    def _near_the_end(self) -> None:
+        """Nothing more is to come that matters but the event that ends the turn, or it has come."""
+        if not self._is_ending:
             self._is_ending = True
+            self._last_at = self._now()
             self._turn()
         if self.is_over:
             self.raise_failure()
@@ -211,10 +219,10 @@ class Turn:
             self._timer = self._loop.call_at(self._due_at(), self._look)
 
     def _look(self) -> None:
-        """Look again when it is due; if that is now, when what has just arrived was read (transports/sweep.py)."""
+        """Look again when it is due; if that is now, when what has arrived meanwhile was read."""
         due = self._due_at()
         if due <= self._now():
-            self._timer = self._loop.call_soon(self._decide)
+            self._timer = self._loop.call_later(READ_S, self._decide)
         else:
             self._timer = self._loop.call_at(due, self._look)
 
@@ -230,24 +238,24 @@ class Turn:
         return error
 
 
-def _together(events: list[Event]) -> Iterable[Event]:
+def _together(events: Iterable[Event]) -> Iterator[Event]:
     """The same events; what has arrived together of one text goes on together."""
-    merged: list[Event] = []
-    for message_id, run in groupby(events, _text_of):
-        if message_id is None:
-            merged += run
+    texts: list[str] = []
+    message_id = MessageId("")
+    for event in events:
+        if type(event) is TextDelta and event.message_id == message_id:
+            texts.append(event.text)
+            continue
+        if texts:
+            yield TextDelta(message_id=message_id, text="".join(texts))
+            texts.clear()
+        if type(event) is TextDelta:
+            message_id = event.message_id
+            texts.append(event.text)
         else:
-            merged.append(
-                TextDelta(
-                    message_id=message_id, text="".join(delta.text for delta in run if isinstance(delta, TextDelta))
-                )
-            )
-    return merged
-
-
-def _text_of(event: Event) -> MessageId | None:
-    """Which message it has more text of; None for everything but such a delta."""
-    return event.message_id if type(event) is TextDelta else None
+            yield event
+    if texts:
+        yield TextDelta(message_id=message_id, text="".join(texts))
 
 
 def _nothing() -> None:

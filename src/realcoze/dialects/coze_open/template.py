@@ -1,0 +1,75 @@
+"""Deltas that differ from one that was read in nothing but their text.
+
+Each token of an answer is an event of some three hundred bytes, of which a few are new.  While all the others
+are those of the delta before it, they need not be read again, which is most of what reading a token takes.
+"""
+
+import re
+
+import msgspec
+
+from realcoze.dialects.json_text import read_if_json
+from realcoze.domain.event import Event, ReasoningDelta, TextDelta
+
+_KEYS: dict[type[Event], re.Pattern[bytes]] = {
+    TextDelta: re.compile(rb'"content"\s*:\s*(?=")'),
+    ReasoningDelta: re.compile(rb'"reasoning_content"\s*:\s*(?=")'),
+}
+"""What stands before the text."""
+
+_STRING = re.compile(rb'"[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+"')
+"""A string of JSON; whether its escapes are some is for who reads it."""
+
+_TEXT = msgspec.json.Decoder(str)
+
+
+Piece = TextDelta | ReasoningDelta
+
+
+class DeltaTemplate:
+    """What the deltas of one message have before their text and after it; `pieces` are its texts so far."""
+
+    def __init__(self, sample: Piece, pieces: list[str], before: bytes, after: bytes) -> None:
+        self._kind = type(sample)
+        self._message_id = sample.message_id
+        self._pieces = pieces
+        self._before = before
+        self._after = after
+        self.has_fitted = False
+        """At least one delta was like it."""
+
+    def read(self, chunk: bytes, start: int, events: list[Event]) -> int:
+        """Note the deltas like it that come at `start`; where the rest begins."""
+        before, after = self._before, self._after
+        while chunk.startswith(before, start) and (found := _STRING.match(chunk, start + len(before))):
+            end = found.end()
+            if not chunk.startswith(after, end):
+                break
+            try:
+                text = _TEXT.decode(found[0])
+            except (msgspec.DecodeError, UnicodeDecodeError):  # half an emoji, or no UTF-8
+                break
+            start = end + len(after)
+            self.has_fitted = True
+            if text:
+                self._pieces.append(text)
+                events.append(self._kind(message_id=self._message_id, text=text))
+        return start
+
+
+def template_of(sample: Piece, pieces: list[str], data: bytes, *, head: bytes) -> DeltaTemplate | None:
+    """For deltas like the one whose event was `data` behind `head`; None where its text cannot be told apart.
+
+    There must be one line, one place only that can hold the text, and no escapes beside it, so that what
+    stands there is what a reader of JSON finds.
+    """
+    if b"\n" in data:
+        return None
+    places = list(_KEYS[type(sample)].finditer(data))
+    found = _STRING.match(data, places[0].end()) if len(places) == 1 else None
+    if found is None:
+        return None
+    before, after = data[: found.start()], data[found.end() :]
+    if b"\\" in before or b"\\" in after or read_if_json(found[0].decode(errors="replace"), _TEXT) != sample.text:
+        return None
+    return DeltaTemplate(sample, pieces, head + before, after + b"\n\n")
