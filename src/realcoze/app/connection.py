@@ -2,8 +2,8 @@
 
 uvicorn (0.54) bounds neither the bytes, the number nor the time of request headers, and waits for
 ever for a client that does not read.  The protocol below does, and lends each response its
-connection as the ASGI extension `realcoze.outlet`, so that a token is written where it arrives
-instead of waiting for a task.
+connection as the ASGI extension `realcoze.outlet`, so that a token is written at the end of the
+loop's turn that brought it (outbox.py) instead of waiting for a task.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from realcoze.app.outbox import Outbox
 from realcoze.faces.streamed import OUTLET
-from realcoze.transports.sweep import running_sweep
 
 _NAMES = {400: "Bad Request", 408: "Request Timeout", 414: "URI Too Long", 431: "Request Header Fields Too Large"}
 
@@ -48,8 +48,9 @@ class LimitedProtocol(HttpToolsProtocol):
     long a client may leave an answer unread.
     """
 
-    def __init__(self, *args: Any, limits: Limits = DEFAULT_LIMITS, **options: Any) -> None:
+    def __init__(self, *args: Any, outbox: Outbox, limits: Limits = DEFAULT_LIMITS, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.outbox = outbox
         self._limits = limits
         self._is_in_head = True
         self._head_bytes = 0
@@ -260,13 +261,15 @@ class ConnectionOutlet:
         self._connection = connection
         self._cycle = cycle
         self._transport = cycle.transport
-        self._sweep = running_sweep()
+        self._outbox = connection.outbox
         self._is_chunked = True
         self._on_pause: Callable[[], None] = _nobody
         self._on_resume: Callable[[], None] = _nobody
         self._on_leave: Callable[[], None] = _nobody
         self._head = b""
         self._pieces: list[bytes] = []
+        self._is_open = True
+        """The client is there, and the response is not complete."""
         self.written = 0
 
     def watch(
@@ -277,7 +280,7 @@ class ConnectionOutlet:
             self._is_chunked = False
         self._connection.lend(self, stall_s)
         if self._cycle.disconnected:
-            leave()
+            self.leave()
         elif self._cycle.flow.write_paused:
             pause()
 
@@ -293,17 +296,17 @@ class ConnectionOutlet:
         if self._is_chunked:
             fields.append(b"transfer-encoding: chunked\r\n")
         self._head = b"".join((STATUS_LINE[200], *fields, b"\r\n"))
-        self._sweep.write(self._flush)
+        self._outbox.add(self._flush)
 
     def write(self, data: bytes) -> None:
-        if not (self._pieces or self._head):
-            self._sweep.write(self._flush)
+        if not self._pieces:
+            self._outbox.add(self._flush)
         self._pieces.append(data)
 
     def end(self, *, is_whole: bool) -> None:
         """As `send` of uvicorn's cycle does with the end of a body."""
         cycle = self._cycle
-        if not is_whole or cycle.disconnected or cycle.response_complete:
+        if not is_whole or not self._is_open:
             self._flush()
             return
         self._flush(b"0\r\n\r\n" if self._is_chunked else b"")
@@ -315,39 +318,44 @@ class ConnectionOutlet:
 
     def _flush(self, last: bytes = b"") -> None:
         """One write, and one chunk, for all that a turn of the loop has brought."""
-        head, self._head = self._head, b""
         pieces, self._pieces = self._pieces, []
-        if self._cycle.disconnected or self._cycle.response_complete or not (head or pieces or last):
+        if not self._is_open:
             return
-        body = b"".join(pieces)
-        if body and self._is_chunked:
-            body = b"%x\r\n%b\r\n" % (len(body), body)
-        data = b"%b%b%b" % (head, body, last) if head or last else body
-        self.written += len(data)
-        self._transport.write(data)
-        self._connection.watch_sending()
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if data and self._is_chunked:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if self._head or last:
+            data = self._head + data + last
+            self._head = b""
+        if data:
+            self.written += len(data)
+            self._transport.write(data)
+            if self._transport.get_write_buffer_size():
+                self._connection.watch_sending()
 
     def unsent(self) -> int:
         return self._transport.get_write_buffer_size() + sum(map(len, self._pieces))
 
     def pause(self) -> None:
         """The connection's buffer is full."""
-        if not self._cycle.response_complete:
+        if self._is_open:
             self._on_pause()
 
     def resume(self) -> None:
         """The connection's buffer has drained."""
-        if not self._cycle.response_complete:
+        if self._is_open:
             self._on_resume()
 
     def close(self) -> None:
         """The response is complete; who answered is let go, or would wait for the collector of cycles."""
+        self._is_open = False
         self._on_pause = self._on_resume = self._on_leave = _nobody
         self._cycle.scope["extensions"] = {}
 
     def leave(self) -> None:
         """The client has gone."""
-        if not self._cycle.response_complete:
+        if self._is_open:
+            self._is_open = False
             self._on_leave()
 
 

@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from realcoze.app.connection import DEFAULT_LIMITS, LimitedProtocol, Limits
+from realcoze.app.outbox import Outbox
 from realcoze.app.signals import until_stopped
 from realcoze.app.websocket import LimitedWebSocket
 from realcoze.errors import Misconfigured
@@ -82,7 +83,7 @@ async def listening(
     sockets = _bind(host, port)
     config = uvicorn.Config(
         app,
-        http=cast("type[asyncio.Protocol]", partial(LimitedProtocol, limits=limits)),
+        http=cast("type[asyncio.Protocol]", partial(LimitedProtocol, outbox=Outbox(), limits=limits)),
         ws=LimitedWebSocket,
         ws_per_message_deflate=False,
         lifespan="off",

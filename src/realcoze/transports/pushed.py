@@ -18,7 +18,6 @@ from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from realcoze.errors import RealcozeError, Truncated, UpstreamFailed
-from realcoze.transports.sweep import running_sweep
 
 HEADER_BYTES = 64 << 10
 HEADER_COUNT = 128
@@ -70,13 +69,15 @@ class PushedAnswer(asyncio.Protocol):
         self._on_bytes = on_bytes
         self._valve = valve
         self._loop = asyncio.get_running_loop()
+        self._pieces: list[bytes] = []
+        self.on_body = self._pieces.append
+        """Called by the parser; a method of our own would be a frame more for each token."""
         self._parser = httptools.HttpResponseParser(self)
         self._head_bytes = self._head_count = 0
         self._unread_bytes = 0
         self._is_head_too_large = False
         self._headers: dict[str, str] = {}
         self._status = 0
-        self._pieces: list[bytes] = []
         self._has_head = False
         self._ends_with_connection = False
         """Nothing else says where the body ends (RFC 9112, 6.3)."""
@@ -86,8 +87,6 @@ class PushedAnswer(asyncio.Protocol):
         self._is_held = False
         self._timer: asyncio.TimerHandle | None = None
         self._last_at = self._loop.time()
-        self._arrived = b""
-        self._sweep = running_sweep()
         self.ended: asyncio.Future[Exception | None] = self._loop.create_future()
 
     def ask(self, request: bytes) -> None:
@@ -101,8 +100,6 @@ class PushedAnswer(asyncio.Protocol):
     def leave(self) -> None:
         """Give the connection back, for other calls if the answer was whole; else it is closed."""
         self._valve.control(None)
-        if self._arrived:
-            self._is_kept, self._arrived = False, b""
         del self._parser  # they hold each other, and a turn would wait for the collector of cycles
         if self._timer is not None:
             self._timer.cancel()
@@ -127,20 +124,12 @@ class PushedAnswer(asyncio.Protocol):
             self._transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
-        """Keep it until the others have emptied their sockets, too."""
-        if not self._arrived:
-            self._sweep.read(self._take)
-        self._arrived += data
-
-    def _take(self) -> None:
-        """Read what has arrived; what has arrived together goes on together."""
-        data, self._arrived = self._arrived, b""
-        if not data:  # the connection was lost meanwhile, or left
-            return
+        """What has arrived together goes on together."""
         if self.ended.done():
             self._is_kept = False  # it belongs to nothing that was asked
             return
-        self._last_at = self._loop.time()
+        if self._timer is not None:
+            self._last_at = self._loop.time()
         broken: Exception | None = None
         try:
             self._parser.feed_data(data)
@@ -150,9 +139,10 @@ class PushedAnswer(asyncio.Protocol):
         try:
             if not self._is_head_told:
                 self._tell_head(len(data))
-            if self._pieces:
-                pieces, self._pieces = self._pieces, []
-                self._on_bytes(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            if pieces := self._pieces:
+                data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                pieces.clear()
+                self._on_bytes(data)
                 if not self._valve.is_open:
                     self.hold()
         except Exception as error:  # noqa: BLE001 - raised where the answer is waited for
@@ -167,7 +157,6 @@ class PushedAnswer(asyncio.Protocol):
         """The transport closes now."""
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._take()
         self._is_kept = False
         self._before.connection_lost(exc)
         if self._has_head and exc is None and self._ends_with_connection:
@@ -203,9 +192,6 @@ class PushedAnswer(asyncio.Protocol):
             self._headers.clear()
         self._ends_with_connection = self._headers.keys().isdisjoint(("content-length", "transfer-encoding"))
 
-    def on_body(self, body: bytes) -> None:
-        self._pieces.append(body)
-
     def on_message_complete(self) -> None:
         self._is_whole = self._has_head
 
@@ -235,7 +221,7 @@ class PushedAnswer(asyncio.Protocol):
         """End what has paused for too long; while we ourselves hold it up, it has not."""
         now = self._loop.time()
         idle_s = self._idle_s or 0.0
-        is_ours = self._is_held or self._arrived or self._transport.get_write_buffer_size()
+        is_ours = self._is_held or self._transport.get_write_buffer_size()
         due = (now if is_ours else self._last_at) + idle_s
         if due <= now:
             self._end(TimeoutError())
