@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-Endpoint = Callable[[HttpRequest], Awaitable[Response]]
+Endpoint = Callable[[HttpRequest], Awaitable[ASGIApp]]
 
 
 class Direct:

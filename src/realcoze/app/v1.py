@@ -7,7 +7,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 
 from realcoze.domain.ids import RequestId
 from realcoze.errors import RealcozeError
@@ -44,10 +44,10 @@ def refuse_error(scope: Scope, error: RealcozeError) -> Response:
 def models_routes(of_openai: ModelsFace, of_anthropic: AnthropicFace) -> list[Route]:
     """The paths that both APIs have."""
 
-    async def get_all(request: HttpRequest) -> Response:
+    async def get_all(request: HttpRequest) -> ASGIApp:
         return await (of_anthropic if speaks_anthropic(request.headers) else of_openai).get_all(request)
 
-    async def get_one(request: HttpRequest) -> Response:
+    async def get_one(request: HttpRequest) -> ASGIApp:
         return await (of_anthropic if speaks_anthropic(request.headers) else of_openai).get_one(request)
 
     return [

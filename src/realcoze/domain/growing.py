@@ -43,11 +43,13 @@ class GrowingText:
         """What was given as a whole: length and hash of its text."""
         self._level: tuple[MessageId, list[str]] | None = None
         """The message that was given as far as it goes, and so what comes next of it can be given at once."""
-        self._has_begun = False
+        self.has_begun = False
+        """Some text was given."""
 
     def feed(self, event: Event) -> str:
-        if type(event) is TextDelta and self._level is not None and event.message_id == self._level[0]:
-            self._level[1].append(event.text)
+        level = self._level
+        if level is not None and type(event) is TextDelta and event.message_id == level[0]:
+            level[1].append(event.text)
             return event.text
         match event:
             case TextDelta() | TextReplaced() | AnswerDone():
@@ -56,7 +58,7 @@ class GrowingText:
                 for message in self._messages.values():
                     message.is_complete = True
                 text = self._advance()
-                return text or ("" if self._has_begun else _question(event))
+                return text or ("" if self.has_begun else _question(event))
         return ""
 
     def _on_text(self, event: TextDelta | TextReplaced | AnswerDone) -> str:
@@ -85,11 +87,11 @@ class GrowingText:
                     if message.is_complete:
                         raise _rewritten()
                     break
-                if text and not message.given and self._has_begun:
+                if text and not message.given and self.has_begun:
                     grown.append(BETWEEN_MESSAGES)
                 grown.append(text.removeprefix(message.given))
                 if text:
-                    self._has_begun = True
+                    self.has_begun = True
                     self._level = message_id, message.pieces
             if not message.is_complete:
                 break

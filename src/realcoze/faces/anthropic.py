@@ -1,13 +1,13 @@
 """The Anthropic Messages API, as its clients find it under a base URL.  Its users read docs/anthropic-api.md."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import partial
 
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from realcoze.dialects.anthropic_messages.counting import encode_count
 from realcoze.dialects.anthropic_messages.failure import encode_error, encode_refusal, status_of
@@ -35,7 +35,7 @@ from realcoze.tasks import aside
 
 JSON = "application/json; charset=utf-8"
 
-Work = Callable[[RequestId, CallerId], Awaitable[Response]]
+Work = Callable[[RequestId, CallerId], Awaitable[ASGIApp]]
 
 
 class AnthropicFace:
@@ -52,7 +52,7 @@ class AnthropicFace:
             Route("/v1/messages/count_tokens", self._count_tokens, methods=["POST"]),
         ]
 
-    async def get_all(self, request: HttpRequest) -> Response:
+    async def get_all(self, request: HttpRequest) -> ASGIApp:
         """The bots, their other names and those that are discovered, page by page."""
 
         async def work(request_id: RequestId, _caller: CallerId) -> Response:
@@ -67,7 +67,7 @@ class AnthropicFace:
 
         return await self._answered(request, work)
 
-    async def get_one(self, request: HttpRequest) -> Response:
+    async def get_one(self, request: HttpRequest) -> ASGIApp:
         """One of them, by the path's parameter `name`."""
 
         async def work(request_id: RequestId, _caller: CallerId) -> Response:
@@ -77,8 +77,8 @@ class AnthropicFace:
 
         return await self._answered(request, work)
 
-    async def _messages(self, request: HttpRequest) -> Response:
-        async def work(request_id: RequestId, caller: CallerId) -> Response:
+    async def _messages(self, request: HttpRequest) -> ASGIApp:
+        async def work(request_id: RequestId, caller: CallerId) -> ASGIApp:
             question = await _question(request, caller)
             headers = {**_ids(request_id), **ignoring(question.ignored)}
             if not question.is_streamed:
@@ -95,7 +95,7 @@ class AnthropicFace:
 
         return await self._answered(request, work)
 
-    async def _count_tokens(self, request: HttpRequest) -> Response:
+    async def _count_tokens(self, request: HttpRequest) -> ASGIApp:
         async def work(request_id: RequestId, _caller: CallerId) -> Response:
             history = await aside(decode_history, await read_body(request))
             await self._gateway.find(history.bot)
@@ -104,7 +104,7 @@ class AnthropicFace:
 
         return await self._answered(request, work)
 
-    async def _answered(self, request: HttpRequest, work: Work) -> Response:
+    async def _answered(self, request: HttpRequest, work: Work) -> ASGIApp:
         """What `work` comes to for a caller who may ask."""
         request_id = new_request_id()
         try:
@@ -131,9 +131,8 @@ def refuse_at_door(refused: Refused) -> Response:
 
 async def _question(request: HttpRequest, caller: CallerId) -> Question:
     """What is asked, with who asks in which conversation."""
-    thread = thread_of(request.headers)
-    question = await aside(decode_request, await read_body(request))
-    return replace(question, request=replace(question.request, caller=caller, thread=thread))
+    decode = partial(decode_request, caller=caller, thread=thread_of(request.headers))
+    return await aside(decode, await read_body(request))
 
 
 def _ids(request_id: RequestId) -> dict[str, str]:

@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from realcoze import __version__
 from realcoze.dialects.native.failure import encode_error, encode_refusal
@@ -33,7 +34,7 @@ from realcoze.faces.http import (
     unless_left,
 )
 from realcoze.faces.room import Room
-from realcoze.faces.streamed import Encoder, StreamedAnswer, StreamTimes
+from realcoze.faces.streamed import HeldAnswer, StreamedAnswer, StreamTimes
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
 
@@ -77,7 +78,7 @@ class NativeFace:
             Route("/health", self._get_health, methods=["GET"]),
         ]
 
-    async def _post(self, request: HttpRequest) -> Response:
+    async def _post(self, request: HttpRequest) -> ASGIApp:
         request_id = new_request_id()
         refuse = partial(_refuse_flat if _is_flat(request) else refuse_error, request_id)
         try:
@@ -91,13 +92,17 @@ class NativeFace:
             return nobody()
         except RealcozeError as error:
             return refuse(error)
-        return StreamedAnswer(
-            relay=partial(self._gateway.relay, question.request, request_id=request_id),
-            encoder=_encoder(request, question, request_id),
-            refuse=refuse,
-            headers={"x-request-id": request_id},
-            times=self._times,
-        )
+        relay = partial(self._gateway.relay, question.request, request_id=request_id)
+        headers: dict[str, str] = {"x-request-id": request_id}
+        framing = _framing(request)
+        if framing is None and not _is_streamed(request):
+            # It was the body that asked for a stream, as with APIs that answer in server-sent events.
+            framing = SseEncoder
+        if framing is None:
+            held = SnapshotEncoder(steps=question.steps)
+            return HeldAnswer(relay=relay, encoder=held, refuse=refuse, headers=headers, times=self._times)
+        encoder = framing(request_id=request_id, steps=question.steps)
+        return StreamedAnswer(relay=relay, encoder=encoder, refuse=refuse, headers=headers, times=self._times)
 
     async def _whole(self, request: HttpRequest, question: Question, request_id: RequestId) -> Response:
         """The whole answer at once; a client that leaves stops the turn.  Raises the turn's error."""
@@ -204,13 +209,3 @@ def _framing(request: HttpRequest) -> type[NdjsonEncoder] | None:
     if SseEncoder.content_type.partition(";")[0] in accept:
         return SseEncoder
     return NdjsonEncoder if NdjsonEncoder.content_type in accept else None
-
-
-def _encoder(request: HttpRequest, question: Question, request_id: RequestId) -> Encoder:
-    framing = _framing(request)
-    if framing is None and not _is_streamed(request):
-        # It was the body that asked for a stream, as with APIs that answer in server-sent events.
-        framing = SseEncoder
-    if framing is None:
-        return SnapshotEncoder(steps=question.steps)
-    return framing(request_id=request_id, steps=question.steps)

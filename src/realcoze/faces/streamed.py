@@ -8,9 +8,10 @@ the end are written by callbacks.  The server lends the connection as the ASGI e
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import anyio
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -22,6 +23,8 @@ from realcoze.faces.http import ADDED_HEADERS, while_connected
 OUTLET = "realcoze.outlet"
 UNBUFFERED = {"cache-control": "no-store", "x-accel-buffering": "no"}
 """Nothing on the way may keep a stream, or gather it first."""
+
+_UNBUFFERED = Headers(UNBUFFERED).raw
 
 RETRY_UNSENT_S = 0.02
 """How soon to look again whether the connection took what was written."""
@@ -73,8 +76,16 @@ class Encoder(Protocol):
     has_failed: bool
 
     def feed(self, event: Event) -> bytes: ...
+
+
+class HoldingEncoder(Encoder, Protocol):
+    """One that holds back what it is fed, and gives it piece by piece as time goes by."""
+
     def deadline(self) -> float | None: ...
     def tick(self, now: float) -> bytes: ...
+
+
+E_co = TypeVar("E_co", bound=Encoder, covariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +99,8 @@ class StreamTimes:
     stall: float = 30.0
 
 
-class StreamedAnswer(Response):
-    """One turn, streamed as the response to one request.
+class StreamedAnswer(Generic[E_co]):
+    """One turn, streamed as the response to one request: an application of ASGI.
 
     Until the first content the status is not sent, so that an error before it still has its own
     status; after `times.gate` the headers go out anyway.  A turn that fails later ends without the
@@ -100,13 +111,13 @@ class StreamedAnswer(Response):
         self,
         *,
         relay: Callable[[Sink], Coroutine[object, object, None]],
-        encoder: Encoder,
+        encoder: E_co,
         refuse: Callable[[RealcozeError], Response],
         headers: dict[str, str],
         times: StreamTimes,
     ) -> None:
-        super().__init__(media_type=None, headers={**headers, **UNBUFFERED, "content-type": encoder.content_type})
-        del self.headers["content-length"]
+        fields = {**headers, "content-type": encoder.content_type}
+        self._headers = [*Headers(fields).raw, *_UNBUFFERED]
         self._relay = relay
         self._encoder = encoder
         self._refuse = refuse
@@ -114,6 +125,8 @@ class StreamedAnswer(Response):
         self._loop = asyncio.get_running_loop()
         self._flow: Flow | None = None
         self._outlet: Outlet | None = None
+        self._line: Outlet | None = None
+        """The same, from the status on."""
         self._before: list[bytes] = []
         self._refusal: RealcozeError | None = None
         self._is_committed = False
@@ -132,11 +145,11 @@ class StreamedAnswer(Response):
             if lent is None:
                 await self._answer_by_pieces(receive, send)
             else:
-                self.raw_headers += scope.get(ADDED_HEADERS, [])
+                self._headers += scope.get(ADDED_HEADERS, [])
                 with anyio.CancelScope() as here:
                     await self._answer(lent, here.cancel)
         finally:
-            self._outlet = None  # they hold each other
+            self._outlet = self._line = None  # they hold each other
             self._clear_timers()
         if self._refusal is not None:
             await self._refuse(self._refusal)(scope, receive, send)
@@ -156,7 +169,8 @@ class StreamedAnswer(Response):
                 self._has_content = True
                 self._begin()
         self._write(self._encoder.feed(event))
-        self._settle()
+        if self._encoder.is_closed:
+            self._settle()
 
     async def _answer_by_pieces(self, receive: Receive, send: Send) -> None:
         async with while_connected(receive) as tasks:
@@ -181,8 +195,9 @@ class StreamedAnswer(Response):
         if self._is_committed or self._outlet is None:
             return
         self._is_committed = True
+        self._line = self._outlet
         self._clear_timers()
-        self._outlet.begin(self.raw_headers)
+        self._outlet.begin(self._headers)
         self._written_at = self._loop.time()
         before, self._before = self._before, []
         for piece in before:
@@ -210,38 +225,18 @@ class StreamedAnswer(Response):
         self._life_sign = self._loop.call_at(self._written_at + self._keepalive_s, self._keep_alive, outlet)
 
     def _settle(self) -> None:
-        """After anything was fed or written: note the end, or set the timer for what is held back."""
-        if not self._is_committed or self._outlet is None or self._timer is not None or self._is_over:
-            return
-        if self._encoder.is_closed:
-            self._end(self._outlet)
-            return
-        due = self._encoder.deadline()
-        if due is not None:
-            self._timer = self._loop.call_at(due, self._tick)
-
-    def _tick(self) -> None:
-        self._timer = None
-        if self._outlet is not None and self._outlet.unsent():
-            self._timer = self._loop.call_later(RETRY_UNSENT_S, self._tick)
-            return
-        piece = self._encoder.tick(self._loop.time())
-        due = self._written_at + len(piece) / HELD_BYTES_PER_S
-        self._timer = self._loop.call_at(due, self._write_held, piece)
-
-    def _write_held(self, piece: bytes) -> None:
-        self._timer = None
-        self._write(piece)
-        self._settle()
+        """End the response if everything was said."""
+        if self._encoder.is_closed and self._line is not None and not self._is_over:
+            self._end(self._line)
 
     def _write(self, data: bytes) -> None:
         if not data:
             return
-        if self._outlet is None or not self._is_committed:
+        if self._line is None:
             self._before.append(data)
             return
         self._written_at = self._loop.time()
-        self._outlet.write(data)
+        self._line.write(data)
 
     def _clear_timers(self) -> None:
         for timer in (self._timer, self._life_sign):
@@ -258,6 +253,37 @@ class StreamedAnswer(Response):
         self._is_paused = False
         if self._flow is not None:
             self._flow.resume()
+
+
+class HeldAnswer(StreamedAnswer[HoldingEncoder]):
+    """An answer of which the encoder holds back what its client could not yet take."""
+
+    def feed(self, event: Event) -> None:
+        super().feed(event)
+        self._settle()
+
+    def _settle(self) -> None:
+        """After anything was fed or written: note the end, or set the timer for what is held back."""
+        if self._timer is not None or self._line is None or self._is_over:
+            return
+        super()._settle()
+        due = self._encoder.deadline()
+        if due is not None:
+            self._timer = self._loop.call_at(due, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        if self._line is not None and self._line.unsent():
+            self._timer = self._loop.call_later(RETRY_UNSENT_S, self._tick)
+            return
+        piece = self._encoder.tick(self._loop.time())
+        due = self._written_at + len(piece) / HELD_BYTES_PER_S
+        self._timer = self._loop.call_at(due, self._write_held, piece)
+
+    def _write_held(self, piece: bytes) -> None:
+        self._timer = None
+        self._write(piece)
+        self._settle()
 
 
 class AsgiOutlet:

@@ -111,7 +111,8 @@ class Gateway:
         bot = request.bot
         try:
             bot, chats = await self._route(request.bot)
-            request = replace(request, bot=bot)
+            if bot != request.bot:
+                request = replace(request, bot=bot)
             if self._backgrounds is not None and (task := task_of(request)) is not None:
                 await self._relay_background(request, task, self._backgrounds.get(bot, LOCAL), guard)
             else:
@@ -265,11 +266,15 @@ class _Guard:
         self._sink.open(flow)
 
     def feed(self, event: Event) -> None:
+        if type(event) in self._life.staying or self._accepts(event):
+            self._sink.feed(event)
+
+    def _accepts(self, event: Event) -> bool:
         if not self._life.accepts(event):
-            return
+            return False
         if self._life.phase is Phase.ENDED:
             self.outcome = _failure(event.error) if isinstance(event, TurnFailed) else "ended well"
-        self._sink.feed(event)
+        return True
 
     def fail(self, error: RealcozeError) -> None:
         if not self._is_open:

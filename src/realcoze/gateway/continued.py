@@ -212,7 +212,7 @@ class _Turn:
         self._flow = flow
 
     def feed(self, event: Event) -> None:
-        if self.is_elsewhere or not (self.has_begun or self._begins(event)):
+        if not (self.has_begun or self._begins(event)):
             return
         if type(event) in _TEXTS:
             self._texts.append(event)
@@ -226,6 +226,8 @@ class _Turn:
 
     def _begins(self, event: Event) -> bool:
         """Open the caller's sink with the first event, unless the turn has begun elsewhere."""
+        if self.is_elsewhere:
+            return False
         if isinstance(event, TurnStarted) and self._expected and event.conversation_id not in ("", self._expected):
             self.is_elsewhere = True
             self._otherwise()

@@ -8,13 +8,20 @@ from hypothesis import strategies as st
 
 from codec_properties import PROPERTIES, bytes_near
 from realcoze.dialects.anthropic_messages.request import Question, decode_history, decode_request
-from realcoze.domain.ids import BotName, UserId
+from realcoze.domain.ids import BotName, CallerId, UserId
 from realcoze.domain.message import say
-from realcoze.domain.request import Request, ToolResult, Wants
+from realcoze.domain.request import Request, Thread, ToolResult, Wants
 from realcoze.errors import BadRequest
 
 HI = {"role": "user", "content": "Hi"}
 USED = {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "weather", "input": {}}]}
+
+CALLER, THREAD = CallerId("k"), Thread(id="t", is_whole=True)
+
+
+def read_bytes(body: bytes) -> Question:
+    """What `CALLER` asks."""
+    return decode_request(body, caller=CALLER, thread=THREAD)
 
 
 def gave(call_id: str, output: str) -> dict[str, Any]:
@@ -22,12 +29,12 @@ def gave(call_id: str, output: str) -> dict[str, Any]:
 
 
 def read(*messages: Any, **fields: Any) -> Question:
-    return decode_request(json.dumps({"model": "echo", "max_tokens": 9, "messages": messages, **fields}).encode())
+    return read_bytes(json.dumps({"model": "echo", "max_tokens": 9, "messages": messages, **fields}).encode())
 
 
 def test_the_shortest_question_needs_neither_a_model_nor_a_number_of_tokens() -> None:
-    question = decode_request(b'\xef\xbb\xbf{"messages":[{"role":"user","content":"Hi"}]}')
-    request = Request(messages=(say("user", "Hi"),), wants=Wants(usage=True))
+    question = read_bytes(b'\xef\xbb\xbf{"messages":[{"role":"user","content":"Hi"}]}')
+    request = Request(messages=(say("user", "Hi"),), thread=THREAD, caller=CALLER, wants=Wants(usage=True))
     assert question == Question(request=request, is_streamed=False)
 
 
@@ -50,6 +57,8 @@ def test_fields_that_are_not_known_are_ignored_and_those_that_matter_are_read() 
         bot=BotName("echo"),
         instructions="Be brief.",
         user_id=UserId("anna"),
+        thread=THREAD,
+        caller=CALLER,
         wants=Wants(usage=True, reasoning=True),
     )
 
@@ -146,7 +155,7 @@ def test_what_a_bot_cannot_be_held_to_is_refused_with_the_reason(demand: dict[st
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"messages":1}', b"\xff", b"[" * 100_000])
 def test_a_body_of_another_form_is_a_bad_request(body: bytes) -> None:
     with pytest.raises(BadRequest, match="The body cannot be read"):
-        decode_request(body)
+        read_bytes(body)
 
 
 WORDS = (b'{"messages":[', b'{"role":"user",', b'"content":"Hi"}', b'"content":[{"type":"text","text":""}]}', b"]}")
@@ -156,4 +165,4 @@ WORDS = (b'{"messages":[', b'{"role":"user",', b'"content":"Hi"}', b'"content":[
 @given(st.one_of(bytes_near(*WORDS), st.lists(st.sampled_from(WORDS), max_size=6).map(b"".join)))
 def test_whatever_comes_is_read_or_a_bad_request(body: bytes) -> None:
     with suppress(BadRequest):
-        decode_request(body)
+        read_bytes(body)

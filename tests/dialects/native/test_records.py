@@ -179,12 +179,6 @@ def test_an_encoder_says_when_the_answer_is_over_and_whether_it_failed(event: Ev
     assert encoder.has_failed == (record["type"] == "error")
 
 
-def test_nothing_is_ever_held_back() -> None:
-    for encoder in (ndjson(), sse()):
-        assert encoder.deadline() is None
-        assert encoder.tick(99.0) == b""
-
-
 def test_each_framing_has_its_content_type_and_its_sign_of_life() -> None:
     assert (NdjsonEncoder.content_type, NdjsonEncoder.keepalive) == ("application/x-ndjson", b"")
     assert (SseEncoder.content_type, SseEncoder.keepalive) == ("text/event-stream; charset=utf-8", KEEPALIVE)

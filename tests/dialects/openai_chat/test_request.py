@@ -8,15 +8,23 @@ from hypothesis import given
 from codec_properties import PROPERTIES, bytes_near
 from realcoze.dialects.openai_chat.request import Asked, decode_request, with_extras
 from realcoze.domain.content import Image, Text
+from realcoze.domain.ids import CallerId
 from realcoze.domain.message import Message, say
-from realcoze.domain.request import ToolResult, Wants
+from realcoze.domain.request import Thread, ToolResult, Wants
 from realcoze.errors import BadRequest
 
 HELLO = {"role": "user", "content": "Hello"}
 
+CALLER, THREAD = CallerId("k"), Thread(id="t", is_whole=True)
+
+
+def read(body: bytes) -> Asked:
+    """What `CALLER` asks."""
+    return decode_request(body, caller=CALLER, thread=THREAD)
+
 
 def decoded(*messages: dict[str, Any], **members: Any) -> Asked:
-    return decode_request(json.dumps({"model": "bot", "messages": messages or [HELLO], **members}).encode())
+    return read(json.dumps({"model": "bot", "messages": messages or [HELLO], **members}).encode())
 
 
 def refused(*messages: dict[str, Any], **members: Any) -> BadRequest:
@@ -26,10 +34,11 @@ def refused(*messages: dict[str, Any], **members: Any) -> BadRequest:
 
 
 def test_the_shortest_request() -> None:
-    asked = decode_request(b'\xef\xbb\xbf{"messages":[{"role":"user","content":"Hello"}]}')
+    asked = read(b'\xef\xbb\xbf{"messages":[{"role":"user","content":"Hello"}]}')
     assert asked.request.messages == (say("user", "Hello"),)
     assert (asked.request.bot, asked.model, asked.is_streamed, asked.ignored) == ("", "", False, ())
     assert asked.request.wants == Wants(reasoning=True, usage=True)
+    assert (asked.request.caller, asked.request.thread) == (CALLER, THREAD)
 
 
 def test_every_role_is_read_and_system_and_developer_messages_are_instructions() -> None:
@@ -138,7 +147,7 @@ def test_a_history_that_asks_nothing_is_refused(messages: tuple[dict[str, Any], 
 
 def test_an_empty_list_of_messages_is_refused() -> None:
     with pytest.raises(BadRequest, match="The last message must be the user's"):
-        decode_request(b'{"model":"bot","messages":[]}')
+        read(b'{"model":"bot","messages":[]}')
 
 
 CALLS = [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
@@ -270,4 +279,4 @@ def test_a_stream_has_usage_only_when_asked_for(members: dict[str, Any], *, has_
 def test_whatever_comes_is_a_request_or_a_bad_one(body: bytes) -> None:
     """CLIENTS §5 item 14."""
     with contextlib.suppress(BadRequest):
-        assert decode_request(body).request.messages
+        assert read(body).request.messages

@@ -242,11 +242,6 @@ def test_an_answer_that_was_taken_back_is_a_failure() -> None:
     assert made.has_failed
 
 
-def test_nothing_is_ever_held_back_for_a_time() -> None:
-    assert encoder().deadline() is None
-    assert encoder().tick(1.0) == b""
-
-
 @PROPERTIES
 @given(said=st.lists(st.tuples(st.sampled_from([M, N]), texts), max_size=8), ends=st.booleans())
 def test_the_deltas_of_a_stream_are_the_text_of_the_whole_answer(

@@ -20,9 +20,9 @@ from realcoze.dialects.anthropic_messages.content import (
     decode_text,
 )
 from realcoze.dialects.json_text import NotJson, read_json
-from realcoze.domain.ids import BotName, UserId
+from realcoze.domain.ids import BotName, CallerId, UserId
 from realcoze.domain.message import Message, Role
-from realcoze.domain.request import Request, Wants
+from realcoze.domain.request import Request, Thread, Wants
 from realcoze.errors import BadRequest
 
 IGNORED = ("tools", "stop_sequences", "mcp_servers")
@@ -83,14 +83,16 @@ class Question:
 _BODY = msgspec.json.Decoder(_Body)
 
 
-def decode_request(body: bytes) -> Question:
-    """Read the body of `/v1/messages`.  Raises `BadRequest`."""
+def decode_request(body: bytes, *, caller: CallerId, thread: Thread | None) -> Question:
+    """Read the body of a request of `caller`'s to `/v1/messages`.  Raises `BadRequest`."""
     read = _read(body)
     _refuse_demands(read)
     said = _said(read)
     _refuse_no_question(said)
     ignored = tuple(name for name in IGNORED if getattr(read, name))
-    return Question(request=_request(read, said), is_streamed=bool(read.stream), ignored=ignored)
+    return Question(
+        request=_request(read, said, caller=caller, thread=thread), is_streamed=bool(read.stream), ignored=ignored
+    )
 
 
 def decode_history(body: bytes) -> Request:
@@ -106,13 +108,15 @@ def _read(body: bytes) -> _Body:
         raise BadRequest(f"The body cannot be read: {error}.", hint=_HINT) from error
 
 
-def _request(read: _Body, said: "_Said") -> Request:
+def _request(read: _Body, said: "_Said", *, caller: CallerId = CallerId(""), thread: Thread | None = None) -> Request:
     return Request(
         messages=said.messages,
         bot=BotName(read.model),
         instructions=_instructions(read),
         user_id=UserId(read.metadata.user_id) if read.metadata and read.metadata.user_id else None,
         tool_results=decode_results(said.last),
+        thread=thread,
+        caller=caller,
         wants=Wants(usage=True, reasoning=read.thinking is not None and read.thinking.type in _THINKING),
     )
 

@@ -123,13 +123,6 @@ class MessageEncoder:
                 return self._fail(event.error)
         return said
 
-    def deadline(self) -> float | None:
-        """Nothing is ever held back."""
-        return None
-
-    def tick(self, now: float) -> bytes:  # noqa: ARG002 - the shape of an encoder with a clock
-        return b""
-
     def _begin(self) -> bytes:
         """The start of the message, once."""
         if self._is_begun:

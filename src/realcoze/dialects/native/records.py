@@ -147,13 +147,6 @@ class NdjsonEncoder:
         self.has_failed = isinstance(event, ev.TurnFailed)
         return self._frame(on_one_line(_encode(_record(event, self._request_id))))
 
-    def deadline(self) -> float | None:
-        """Nothing is ever held back."""
-        return None
-
-    def tick(self, now: float) -> bytes:  # noqa: ARG002 - the shape of an encoder with a clock
-        return b""
-
     def _frame(self, record: bytes) -> bytes:
         return record + b"\n"
 

@@ -16,9 +16,9 @@ import msgspec
 
 from realcoze.dialects.json_text import NotJson, read_json
 from realcoze.dialects.openai_wire import Content, decode_parts, decode_said, decode_text
-from realcoze.domain.ids import BotName, ConversationId, UserId
+from realcoze.domain.ids import BotName, CallerId, ConversationId, UserId
 from realcoze.domain.message import Message
-from realcoze.domain.request import Request, ToolResult, Wants
+from realcoze.domain.request import Request, Thread, ToolResult, Wants
 from realcoze.errors import BadRequest
 
 MODEL_CHARACTERS = 200
@@ -109,8 +109,8 @@ class Asked:
 _DECODER = msgspec.json.Decoder(_Body)
 
 
-def decode_request(body: bytes) -> Asked:
-    """Read a body, whatever its content type says.  Raises `BadRequest`."""
+def decode_request(body: bytes, *, caller: CallerId, thread: Thread | None) -> Asked:
+    """Read the body of a request of `caller`'s, whatever its content type says.  Raises `BadRequest`."""
     try:
         read = read_json(body.removeprefix(b"\xef\xbb\xbf"), _DECODER)
     except NotJson as error:
@@ -122,7 +122,7 @@ def decode_request(body: bytes) -> Asked:
     has_usage = not is_streamed or bool(read.stream_options and read.stream_options.include_usage)
     wants = Wants(reasoning=True, usage=has_usage, suggestions=has_follow_ups, steps=has_steps)
     return Asked(
-        request=_request(read, coze, wants),
+        request=_request(read, coze, wants, caller=caller, thread=thread),
         model=read.model or "",
         is_streamed=is_streamed,
         has_usage=has_usage,
@@ -172,7 +172,7 @@ def _refuse_demands(body: _Body) -> None:
         raise BadRequest(f"`response_format` demands {kind!r}, which nobody can promise.", hint=_FORMAT_HINT)
 
 
-def _request(body: _Body, coze: _Coze, wants: Wants) -> Request:
+def _request(body: _Body, coze: _Coze, wants: Wants, *, caller: CallerId, thread: Thread | None) -> Request:
     conversation_id = coze.conversation_id or body.conversation_id or _named_conversation(body)
     instructions = (
         decode_text(message.content, place)
@@ -193,6 +193,8 @@ def _request(body: _Body, coze: _Coze, wants: Wants) -> Request:
         extra_params=coze.extra_params,
         shortcut_command=coze.shortcut_command,
         tool_results=results,
+        thread=thread,
+        caller=caller,
         wants=wants,
     )
 

@@ -84,7 +84,6 @@ class ChunkEncoder:
         self._follow_ups: list[str] = []
         self._steps: list[ev.Step] = []
         self._has_begun = False
-        self._has_text = False
         self.is_closed = False
         """What ends the stream was written."""
         self.has_failed = False
@@ -98,20 +97,8 @@ class ChunkEncoder:
             text = self._text.feed(event)
         except UpstreamFailed as error:
             return self._fail(error)
-        said = b""
-        if text:
-            self._has_text = True
-            said = self._said(self._text_before, text)
-        if type(event) is ev.TextDelta:
-            return said
-        return said + self._beside_text(event)
-
-    def deadline(self) -> float | None:
-        """Nothing is ever held back."""
-        return None
-
-    def tick(self, now: float) -> bytes:  # noqa: ARG002 - the shape of an encoder with a clock
-        return b""
+        said = self._said(self._text_before, text) if text else b""
+        return said if type(event) is ev.TextDelta else said + self._beside_text(event)
 
     def _beside_text(self, event: Event) -> bytes:
         match event:
@@ -119,7 +106,7 @@ class ChunkEncoder:
                 self._coze.conversation_id, self._coze.chat_id = event.conversation_id, event.chat_id
                 return self._begun()
             case ev.ReasoningDelta():
-                return self._said(self._reasoning_before, event.text)
+                return self._said(self._reasoning_before, event.text) if event.text else b""
             case ev.Usage():
                 self._usage = usage_body(event)
             case ev.Suggestion():
@@ -131,17 +118,17 @@ class ChunkEncoder:
             case ev.TurnDone() | ev.InputRequested():
                 return self._end("stop")
             case ev.TurnFailed():
-                was_cut = isinstance(event.error, ContentRefused) and self._has_text
+                was_cut = isinstance(event.error, ContentRefused) and self._text.has_begun
                 return self._end("content_filter") if was_cut else self._fail(event.error)
         return b""
 
     def _said(self, before: bytes, text: str) -> bytes:
         """Deltas of one kind of text, after the first delta if there was none."""
-        if not text:
-            return b""
+        if not self._has_begun:
+            return self._begun() + self._said(before, text)
         if len(text) <= DELTA_CHARACTERS:
-            begun = b"" if self._has_begun else self._begun()
-            return b"%b%b%b%b" % (begun, before, on_one_line(_encode(text)), self._after)
+            said = _encode(text)
+            return before + (said if said.isascii() else on_one_line(said)) + self._after
         pieces = (text[start : start + DELTA_CHARACTERS] for start in range(0, len(text), DELTA_CHARACTERS))
         return b"".join(self._said(before, piece) for piece in pieces)
 

@@ -1,13 +1,13 @@
 """`POST /v1/chat/completions`, whole and streamed."""
 
 import time
-from dataclasses import replace
 from functools import partial
 
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from realcoze.dialects.openai_chat.reply import encode_reply
 from realcoze.dialects.openai_chat.request import decode_request, with_extras
@@ -33,14 +33,14 @@ class ChatFace:
     def routes(self) -> list[Route]:
         return [Route("/v1/chat/completions", self._post, methods=["POST"])]
 
-    async def _post(self, request: HttpRequest) -> Response:
+    async def _post(self, request: HttpRequest) -> ASGIApp:
         request_id = new_request_id()
         try:
             caller, thread = self._access.authenticate(presented_keys(request.headers)), thread_of(request.headers)
-            asked = await aside(decode_request, await read_body(request))
+            decode = partial(decode_request, caller=caller, thread=thread)
+            asked = await aside(decode, await read_body(request))
             if request.headers.get(EXTRAS, "").lower() in ("1", "true"):
                 asked = with_extras(asked)
-            asked = replace(asked, request=replace(asked.request, caller=caller, thread=thread))
             headers = {"x-request-id": request_id, **ignoring(asked.ignored)}
             if not asked.is_streamed:
                 asking = self._gateway.ask(asked.request, request_id=request_id)
