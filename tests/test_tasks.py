@@ -4,7 +4,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from realcoze.tasks import LARGE_BYTES, aside, background_tasks
+from realcoze.tasks import LARGE_BYTES, SharedWork, aside, background_tasks
 
 PATIENCE_S = 10.0
 
@@ -124,3 +124,39 @@ async def test_what_is_raised_in_another_thread_comes_out_as_it_is() -> None:
     for size in (1, LARGE_BYTES + 1):
         with pytest.raises(ZeroDivisionError):
             await aside(work, bytes(size))
+
+
+async def test_shared_work_is_done_once_for_all_who_wait_and_again_when_it_is_wanted_again() -> None:
+    gate, times = anyio.Event(), 0
+
+    async def work() -> None:
+        nonlocal times
+        times += 1
+        await gate.wait()
+
+    async with background_tasks() as tasks:
+        shared = SharedWork(tasks, work)
+        await shared.wait()
+        shared.begin()
+        shared.begin()
+        with anyio.move_on_after(0):  # one who leaves
+            await shared.wait()
+        gate.set()
+        with anyio.fail_after(PATIENCE_S):
+            await shared.wait()
+            assert times == 1
+            shared.begin()
+            await shared.wait()
+        assert times == 2
+
+
+async def test_shared_work_is_not_begun_where_nobody_would_do_it() -> None:
+    async def work() -> None:
+        raise AssertionError
+
+    async with background_tasks() as tasks:
+        shared = SharedWork(tasks, work)
+        tasks.cancel_scope.cancel()
+        shared.begin()
+        with anyio.CancelScope(shield=True), anyio.fail_after(PATIENCE_S):
+            await shared.wait()

@@ -1,6 +1,6 @@
 """Tasks beside a block of code, and work beside the loop.  Below everything that runs tasks; above only anyio."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -36,6 +36,37 @@ async def background_tasks() -> AsyncIterator[TaskGroup]:
         raise group from failure
     if failure is not None:
         raise failure
+
+
+class SharedWork:
+    """Work that one task does for all who wait for it; whoever leaves does not stop it, as it runs in `tasks`.
+
+    `work` raises nothing that is not to stop all of `tasks`.
+    """
+
+    def __init__(self, tasks: TaskGroup, work: Callable[[], Awaitable[None]]) -> None:
+        self._tasks = tasks
+        self._work = work
+        self._running: anyio.Event | None = None
+
+    def begin(self) -> None:
+        """Have it done, unless that is being done, or `tasks` is being closed."""
+        if self._running is None and not self._tasks.cancel_scope.cancel_called:
+            done = anyio.Event()
+            self._tasks.start_soon(self._run, done)
+            self._running = done
+
+    async def wait(self) -> None:
+        """Return when nobody is at it."""
+        if self._running is not None:
+            await self._running.wait()
+
+    async def _run(self, done: anyio.Event) -> None:
+        try:
+            await self._work()
+        finally:
+            self._running = None
+            done.set()
 
 
 async def aside(work: Callable[[bytes], T], data: bytes) -> T:

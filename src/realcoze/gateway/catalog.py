@@ -15,6 +15,7 @@ from realcoze.domain.ids import ANY_BOT, BotName
 from realcoze.domain.ports import Catalog, Chats, Published
 from realcoze.errors import RealcozeError, UpstreamTimeout
 from realcoze.gateway.route import can_be_name
+from realcoze.tasks import SharedWork
 
 log = logging.getLogger(__name__)
 
@@ -48,34 +49,30 @@ class Shelf:
     ) -> None:
         self._account = account
         self.catalog = catalog
-        self._tasks = tasks
+        self._lookup = SharedWork(tasks, self._look)
         self._lookup_s = lookup_s
         self._now = now
         self.known: tuple[Published, ...] = ()
         """As of the last lookup that went well."""
         self._look_at = float("-inf")
-        self._running: anyio.Event | None = None
         self._has_looked = False
         self._pause_s = PAUSE_S
 
     def begin(self) -> None:
         """Have them looked up, unless that is being done, is not due yet, or `tasks` is being closed."""
-        if self._running is None and self._now() >= self._look_at and not self._tasks.cancel_scope.cancel_called:
-            done = anyio.Event()
-            self._tasks.start_soon(self._look, done)
-            self._running = done
+        if self._now() >= self._look_at:
+            self._lookup.begin()
 
     async def wait(self) -> None:
         """Return when no lookup runs."""
-        if self._running is not None:
-            await self._running.wait()
+        await self._lookup.wait()
 
     async def wait_for_first(self) -> None:
         """Return when no lookup runs or one has ended before, well or not."""
         if not self._has_looked:
             await self.wait()
 
-    async def _look(self, done: anyio.Event) -> None:
+    async def _look(self) -> None:
         try:
             self.known = await self._published()
             self._look_at, self._pause_s = self._now() + KEPT_S, PAUSE_S
@@ -85,8 +82,7 @@ class Shelf:
             log.exception("a defect stopped the lookup of the bots of %s", self._account)
             self._put_off("something here is broken")
         finally:
-            self._running, self._has_looked = None, True
-            done.set()
+            self._has_looked = True
 
     async def _published(self) -> tuple[Published, ...]:
         with anyio.move_on_after(self._lookup_s):

@@ -11,6 +11,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from realcoze.errors import Internal, RealcozeError, UpstreamFailed
+from realcoze.tasks import SharedWork
 from realcoze.upstreams.credentials import Secret
 
 log = logging.getLogger(__name__)
@@ -80,12 +81,11 @@ class RenewedToken:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._renewal = renewal
-        self._tasks = tasks
+        self._renewing = SharedWork(tasks, self._renew)
         self._now = now
         self._chance = chance
         self._token: Secret | None = None
         self._renew_at = self._dies_at = 0.0
-        self._running: anyio.Event | None = None
         self._failure: RealcozeError | None = None
         self._pause_s = 0.0
         self._ask_at = self._refused_at = float("-inf")
@@ -95,8 +95,8 @@ class RenewedToken:
         if self._now() >= self._renew_at:
             self._begin()
         token = self._living()
-        if token is None and self._running is not None:
-            await self._running.wait()
+        if token is None:
+            await self._renewing.wait()
             token = self._living()
         if token is not None:
             return token
@@ -120,11 +120,10 @@ class RenewedToken:
 
     def _begin(self) -> None:
         """Have it renewed, unless that is being done, or was tried in vain a moment ago."""
-        if self._running is None and self._now() >= self._ask_at:
-            self._running = anyio.Event()
-            self._tasks.start_soon(self._renew, self._running)
+        if self._now() >= self._ask_at:
+            self._renewing.begin()
 
-    async def _renew(self, done: anyio.Event) -> None:
+    async def _renew(self) -> None:
         try:
             self._keep(await self._renewal.renew())
         except RealcozeError as error:
@@ -132,9 +131,6 @@ class RenewedToken:
         except Exception:
             log.exception("a defect stopped the renewal of a token")
             self._put_off(Internal("Something here is broken; the log has the details."))
-        finally:
-            self._running = None
-            done.set()
 
     def _keep(self, lease: Lease) -> None:
         if lease.life_s <= 0:
