@@ -7,6 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from clocks import Clock
 from realcoze.domain.ports import Store
 from realcoze.stores.memory import MemoryStore
 from realcoze.stores.sqlite import open_sqlite
@@ -14,16 +15,6 @@ from realcoze.stores.sqlite import open_sqlite
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 DAY_S = 24 * 3600.0
-
-
-class Clock:
-    """Time as the test wants it."""
-
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 Open = Callable[[Path, Clock, int], AbstractAsyncContextManager[Store]]
@@ -46,7 +37,7 @@ STORES: dict[str, Open] = {"memory": _memory, "sqlite": _sqlite}
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_700_000_000.0)
 
 
 @pytest.fixture(params=STORES)

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
+from clocks import Clock
 from realcoze.domain.ids import BotName
 from realcoze.domain.ports import Published
 from realcoze.errors import NotFound, UpstreamFailed
@@ -15,14 +16,6 @@ from realcoze.tasks import background_tasks
 from servers import PATIENCE_S, Failing, soon
 
 pytestmark = pytest.mark.anyio
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Account(Failing):

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
+from clocks import Clock
 from realcoze.errors import Internal, RealcozeError, UpstreamDenied, UpstreamFailed, UpstreamTimeout
 from realcoze.tasks import background_tasks
 from realcoze.upstreams.coze_open.tokens import FRESH_S, LONGEST_PAUSE_S, Lease, RenewedToken, StaticToken
@@ -12,14 +13,6 @@ from realcoze.upstreams.credentials import Secret
 from servers import PATIENCE_S, soon
 
 pytestmark = pytest.mark.anyio
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Office:
