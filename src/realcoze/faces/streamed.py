@@ -21,10 +21,8 @@ from realcoze.errors import RealcozeError
 from realcoze.faces.http import ADDED_HEADERS, while_connected
 
 OUTLET = "realcoze.outlet"
-UNBUFFERED = {"cache-control": "no-store", "x-accel-buffering": "no"}
+_UNBUFFERED = Headers({"cache-control": "no-store", "x-accel-buffering": "no"}).raw
 """Nothing on the way may keep a stream, or gather it first."""
-
-_UNBUFFERED = Headers(UNBUFFERED).raw
 
 RETRY_UNSENT_S = 0.02
 """How soon to look again whether the connection took what was written."""
