@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from realcoze.domain.event import ReasoningDelta, TextDelta
 from realcoze.errors import RealcozeError
 
 PROPERTIES = settings(max_examples=100, deadline=None, database=None, derandomize=True)
@@ -53,21 +55,32 @@ def outcome(decoder: Decoder[Piece, Item], pieces: Iterable[Piece]) -> Outcome[I
     return Outcome(items)
 
 
-def assert_cut_anywhere(make: Callable[[], Decoder[bytes, Item]], data: bytes) -> Outcome[Item]:
-    """Whole = every two-way split = byte by byte; gives what it is.
+def assert_cut_anywhere(
+    make: Callable[[], Decoder[bytes, Item]], data: bytes, *, parts: Callable[[Sequence[Item]], list[Item]] = list
+) -> Outcome[Item]:
+    """Whole = every two-way split = byte by byte; gives what it is byte by byte.
 
     Where the stream is refused, all ways refuse it alike, and what the same piece held before the
-    fault may be lost with it.
+    fault may be lost with it.  `parts` takes apart what a decoder may put into one item when it comes at once.
     """
     expected = outcome(make(), _byte_by_byte(data))
     for pieces in _whole_and_halves(data):
         actual = outcome(make(), pieces)
         assert actual.refusal == expected.refusal
-        if expected.refusal is None:
-            assert actual.items == expected.items
-        else:
-            assert actual.items == expected.items[: len(actual.items)]
+        found, whole = parts(actual.items), parts(expected.items)
+        assert found == (whole if expected.refusal is None else whole[: len(found)])
     return expected
+
+
+def by_characters(items: Iterable[Item]) -> list[Item]:
+    """Each delta as one for each of its characters: deltas that come at once may be one."""
+    return [part for item in items for part in _characters(item)]
+
+
+def _characters(item: Item) -> list[Item]:
+    if not isinstance(item, TextDelta | ReasoningDelta):
+        return [item]
+    return [msgspec.structs.replace(item, text=character) for character in item.text]
 
 
 def assert_carried(decoder: Decoder[Piece, Item], encoded: Iterable[Piece], items: Sequence[Item]) -> None:

@@ -1,11 +1,11 @@
 """Rounds over a bot at the port `Chats` that wants tools as often as a test says."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 import realcoze
 from native_server import Bot, Turn

@@ -1,10 +1,10 @@
 """Requests as Open WebUI and LibreChat make them, by their default prompts, constructed; and what only looks so."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from realcoze.domain.content import Image, Inline, Part, Text
 from realcoze.domain.event import AnswerDone, TextDelta, TurnDone, TurnStarted

@@ -1,12 +1,13 @@
 """Turns one after another, on a fake at the port `Chats` that does what each is told."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from realcoze.domain.content import Image, Inline
 from realcoze.domain.event import (

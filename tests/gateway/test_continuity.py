@@ -1,7 +1,7 @@
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from realcoze.domain.content import File, Image, Inline, Text
 from realcoze.domain.event import InputRequested, Interrupt, TurnDone, TurnStarted

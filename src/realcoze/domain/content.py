@@ -3,30 +3,28 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import msgspec
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
+
+class Text(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class Image(msgspec.Struct, frozen=True, kw_only=True):
     """A picture that the upstream already has, by the key its upload gave, or one at a public URL."""
 
     key: str = ""
     url: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class File:
+class File(msgspec.Struct, frozen=True, kw_only=True):
     """A file that the upstream already has, by the key its upload gave, or one at a public URL."""
 
     key: str = ""
     url: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Audio:
+class Audio(msgspec.Struct, frozen=True, kw_only=True):
     """Something spoken that the upstream already has, by the key its upload gave, or at a public URL.
 
     A bot that is spoken to may speak its answer.

@@ -1,15 +1,15 @@
 """One thing somebody said."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from realcoze.domain.content import Part, Text
 
 Role = Literal["user", "assistant"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, kw_only=True):
     """What one side said; `parts` keep their order and there is at least one."""
 
     role: Role

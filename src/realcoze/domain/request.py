@@ -1,7 +1,8 @@
 """What a caller wants of a bot, in no dialect."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from realcoze.domain.ids import BotName, CallerId, ChatId, ConversationId, UserId
 from realcoze.domain.message import Message
@@ -9,8 +10,7 @@ from realcoze.domain.message import Message
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wants:
+class Wants(msgspec.Struct, frozen=True, kw_only=True):
     """Which events beside the answer and its end the caller can use; the others are not waited for."""
 
     reasoning: bool = False
@@ -19,24 +19,21 @@ class Wants:
     usage: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolResult:
+class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a tool of the caller gave back for one call of `ToolCallsRequested`."""
 
     call_id: str
     output: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resume:
+class Resume(msgspec.Struct, frozen=True, kw_only=True):
     """Which question of a workflow the last message answers; both are those of its `Interrupt`."""
 
     event_id: str
     kind: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thread:
+class Thread(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation by the caller's own name for it.
 
     `is_whole` says that the caller always sends the whole history with it; else it may send what is new.
@@ -46,8 +43,7 @@ class Thread:
     is_whole: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One turn asked for.
 
     `bot` may be empty: the only bot there is.  `messages` is the whole history, oldest first, the
@@ -69,11 +65,11 @@ class Request:
     instructions: str = ""
     conversation_id: ConversationId | None = None
     user_id: UserId | None = None
-    custom_variables: Mapping[str, str] = field(default_factory=dict)
-    parameters: Mapping[str, Json] = field(default_factory=dict)
-    meta_data: Mapping[str, str] = field(default_factory=dict)
-    extra_params: Mapping[str, str] = field(default_factory=dict)
-    shortcut_command: Mapping[str, Json] = field(default_factory=dict)
+    custom_variables: Mapping[str, str] = {}
+    parameters: Mapping[str, Json] = {}
+    meta_data: Mapping[str, str] = {}
+    extra_params: Mapping[str, str] = {}
+    shortcut_command: Mapping[str, Json] = {}
     chat_id: ChatId | None = None
     tool_results: tuple[ToolResult, ...] = ()
     resume: Resume | None = None

@@ -1,7 +1,8 @@
 """The request that goes on with a turn which waits, for results of tools or for an answer."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from realcoze.domain.event import Interrupt, TurnStarted
 from realcoze.domain.fold import Reply

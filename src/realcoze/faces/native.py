@@ -1,10 +1,10 @@
 """Our own HTTP API: `POST /`, files and speech, and `GET /health`.  Its users read docs/native-api.md."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Protocol, TypeVar
 
+from msgspec.structs import replace
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response

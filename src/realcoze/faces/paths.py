@@ -29,9 +29,12 @@ class TolerantPaths:
 
     def __init__(self, app: ASGIApp, *, paths: Iterable[str]) -> None:
         self._app = app
-        self._beginnings = frozenset(path.removeprefix(VERSIONED).partition("/")[0] for path in paths)
+        self._paths = frozenset(paths)
+        self._beginnings = frozenset(path.removeprefix(VERSIONED).partition("/")[0] for path in self._paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (path := canonical(scope["path"], self._beginnings)) != scope["path"]:
-            scope = {**scope, "path": path, "raw_path": quote(path).encode()}
+        if scope["type"] == "http" and scope["path"] not in self._paths:
+            path = canonical(scope["path"], self._beginnings)
+            if path != scope["path"]:
+                scope = {**scope, "path": path, "raw_path": quote(path).encode()}
         await self._app(scope, receive, send)

@@ -9,10 +9,10 @@ is read.
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import assert_never
 
 import anyio
+from msgspec.structs import replace
 from starlette.responses import Response
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect

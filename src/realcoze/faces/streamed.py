@@ -39,6 +39,9 @@ PIECE_BYTES = 64 << 10
 """What a server that lends no outlet gets at once; if more than that waits, the upstream is held back."""
 
 
+_NO_CONTENT = (TurnStarted, Usage, Unknown)
+
+
 class Outlet(Protocol):
     """The connection that a streamed response goes out on."""
 
@@ -163,7 +166,7 @@ class StreamedAnswer(Generic[E_co]):
                 self._refusal = event.error
                 self._clear_timers()
                 return
-            if not isinstance(event, TurnStarted | Usage | Unknown):
+            if not isinstance(event, _NO_CONTENT):
                 self._has_content = True
                 self._begin()
         self._write(self._encoder.feed(event))

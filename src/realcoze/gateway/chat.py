@@ -8,10 +8,10 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Self
 
 import anyio
+from msgspec.structs import replace
 
 from realcoze.domain.content import MediaPart
 from realcoze.domain.event import ENDS, Event, TurnFailed

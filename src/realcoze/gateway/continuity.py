@@ -18,8 +18,10 @@ a word that was said.
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from realcoze.domain.content import Text
 from realcoze.domain.event import InputRequested, TurnDone, TurnStarted
@@ -31,8 +33,7 @@ History = Literal["replay", "continue"]
 """Whether each turn has a conversation of its own, where everything is sent, or goes on in the one before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where a conversation stands at Coze.
 
     `after` is the fingerprint of what was said in it, empty where that is not known; `kind` and `event_id`
@@ -46,8 +47,7 @@ class Place:
     kind: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
+class Key(msgspec.Struct, frozen=True, kw_only=True):
     """What a place lies under.  With `holds_one` a new place is put in the stead of all before it."""
 
     digest: str

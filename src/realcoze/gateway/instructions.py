@@ -3,8 +3,10 @@
 Pure.  It comes before `continuity.py`, which compares histories as they are sent.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, assert_never
+
+from msgspec.structs import replace
 
 from realcoze.domain.content import Part, Text
 from realcoze.domain.ids import WORKFLOW, BotName

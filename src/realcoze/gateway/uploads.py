@@ -6,9 +6,9 @@ sends no history, so the files in it are left out.
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 import anyio
+from msgspec.structs import replace
 
 from realcoze.domain.content import Inline, MediaPart, Part
 from realcoze.domain.ids import BotName

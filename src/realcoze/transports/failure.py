@@ -9,10 +9,10 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError
+from yarl import URL
 
 from realcoze.errors import UpstreamFailed, UpstreamTimeout
 
@@ -23,7 +23,7 @@ _TLS_HINT = "The certificate was refused and nothing was sent. Check the clock, 
 def host_of(url: str) -> str:
     """The part of an address that may stand in a message: no path, no query, no user."""
     try:
-        return urlsplit(url).hostname or "(no host)"
+        return URL(url).host or "(no host)"
     except ValueError:
         return "(no host)"
 

@@ -73,7 +73,8 @@ class PushedAnswer(asyncio.Protocol):
         self.on_body = self._pieces.append
         """Called by the parser; a method of our own would be a frame more for each token."""
         self._parser = httptools.HttpResponseParser(self)
-        self._head_bytes = self._head_count = 0
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._head_bytes = 0
         self._unread_bytes = 0
         self._is_head_too_large = False
         self._headers: dict[str, str] = {}
@@ -177,19 +178,21 @@ class PushedAnswer(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_bytes += len(name) + len(value)
-        self._head_count += 1
-        if self._head_bytes > HEADER_BYTES or self._head_count > HEADER_COUNT:
+        self._fields.append((name, value))
+        if self._head_bytes > HEADER_BYTES or len(self._fields) > HEADER_COUNT:
             self._is_head_too_large = True
             raise ValueError("too many headers")
-        if not self._has_head:  # else it is a trailer
-            self._headers[name.decode("latin-1").lower()] = value.decode("utf-8", "surrogateescape").strip()
 
     def on_headers_complete(self) -> None:
+        """A status below 200 is said meanwhile, and its headers are not those of the answer (RFC 9110, 15.2)."""
         self._status = self._parser.get_status_code()
         self._has_head = self._status >= 200
         self._is_kept = self._parser.should_keep_alive()
-        if not self._has_head:  # what is said meanwhile (RFC 9110, 15.2)
-            self._headers.clear()
+        self._headers = {
+            name.decode("latin-1").lower(): value.decode("utf-8", "surrogateescape").strip()
+            for name, value in self._fields
+        }
+        self._fields.clear()
         self._ends_with_connection = self._headers.keys().isdisjoint(("content-length", "transfer-encoding"))
 
     def on_message_complete(self) -> None:
@@ -268,7 +271,7 @@ def address_of(url: str) -> URL:
 def encode_request(method: str, url: URL, headers: Mapping[str, str], body: bytes) -> bytes:
     """The bytes of a request.  Raises `ValueError` for what cannot stand in a header."""
     fields = {"Host": url.host_port_subcomponent or "", "Accept": "*/*", "Accept-Encoding": "identity", **headers}
-    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    head = "".join([f"{name}: {value}\r\n" for name, value in fields.items()])
     if len(head.splitlines()) != len(fields) or "\0" in head:
         raise ValueError("A header has more than one line.")
     return f"{method} {url.raw_path_qs} HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode() + body

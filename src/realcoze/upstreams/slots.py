@@ -1,8 +1,5 @@
 """Places for turns that run at once, and a bounded queue before them."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import anyio
 
 from realcoze.errors import Overloaded
@@ -21,18 +18,20 @@ class Slots:
         """Turns that run now."""
         return self._limiter.borrowed_tokens
 
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """A place for as long as the block lasts.  Raises `Overloaded`."""
-        holder = object()
+    def place(self) -> "_Place":
+        """A place for as long as a block lasts.  To enter it raises `Overloaded`."""
+        return _Place(self)
+
+    async def take(self, holder: object) -> None:
+        """See `place`."""
         try:
             self._limiter.acquire_on_behalf_of_nowait(holder)
         except anyio.WouldBlock:
             await self._wait(holder)
-        try:
-            yield
-        finally:
-            self._limiter.release_on_behalf_of(holder)
+
+    def give_back(self, holder: object) -> None:
+        """See `place`."""
+        self._limiter.release_on_behalf_of(holder)
 
     async def _wait(self, holder: object) -> None:
         if self._limiter.statistics().tasks_waiting >= self._queue:
@@ -48,3 +47,18 @@ class Slots:
             hint="Try again shortly, or raise `max_turns`.",
             retry_after_s=1,
         )
+
+
+class _Place:
+    """A class: an asynchronous generator would be made known to the loop, and to its collector, for each turn."""
+
+    __slots__ = ("_slots",)
+
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
+
+    async def __aenter__(self) -> None:
+        await self._slots.take(self)
+
+    async def __aexit__(self, *_failure: object) -> None:
+        self._slots.give_back(self)

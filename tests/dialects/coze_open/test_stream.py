@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec_properties import PROPERTIES, Outcome, assert_cut_anywhere, assert_refused_only_as, bytes_near, outcome
+from codec_properties import (
+    PROPERTIES,
+    Outcome,
+    assert_cut_anywhere,
+    assert_refused_only_as,
+    by_characters,
+    bytes_near,
+    outcome,
+)
 from realcoze.dialects.coze_open.objects import Chat, Message
 from realcoze.dialects.coze_open.stream import ChatStreamDecoder
 from realcoze.domain.event import (
@@ -78,13 +87,13 @@ def decoder() -> Comparable:
 
 def told(stream: bytes) -> list[object]:
     """What a stream holds, whole, cut in two at every byte, and byte by byte."""
-    found = assert_cut_anywhere(decoder, stream)
+    found = assert_cut_anywhere(decoder, stream, parts=by_characters)
     assert found.refusal is None
     return found.items
 
 
 def refused(stream: bytes) -> Outcome[object]:
-    return assert_cut_anywhere(decoder, stream)
+    return assert_cut_anywhere(decoder, stream, parts=by_characters)
 
 
 def strays(stream: bytes) -> int:
@@ -392,7 +401,8 @@ def test_a_turn_cut_anywhere_before_its_end_is_truncated_and_anywhere_after_it_w
     end = HI.index(DONE) - len(b"\n\n")
     for at in range(len(HI)):
         found = outcome(decoder(), [HI[:at]])
-        assert (found == Outcome(HI_EVENTS)) if at >= end else (found.refusal == TRUNCATED)
+        assert found.refusal == (None if at >= end else TRUNCATED)
+        assert at < end or by_characters(found.items) == HI_EVENTS
 
 
 @pytest.mark.parametrize("tail", [b"event:do", b"data:[DO", b'event:conversation.audio.delta\ndata:{"con', b": bye"])
@@ -822,14 +832,14 @@ def test_the_event_bound_is_a_setting() -> None:
     def small() -> Comparable:
         return Comparable(ChatStreamDecoder(max_event_bytes=400))
 
-    assert assert_cut_anywhere(small, HI) == Outcome(HI_EVENTS)
-    assert assert_cut_anywhere(small, turn(message(DELTA, "x" * 400))).refusal == TOO_LARGE
+    assert assert_cut_anywhere(small, HI, parts=by_characters) == Outcome(HI_EVENTS)
+    assert assert_cut_anywhere(small, turn(message(DELTA, "x" * 400)), parts=by_characters).refusal == TOO_LARGE
 
 
 def test_an_answer_of_its_bound_is_read_and_one_byte_more_refused() -> None:
     for room, refusal in ((len(HI), None), (len(HI) - 1, TOO_LARGE)):
-        found = assert_cut_anywhere(lambda room=room: Comparable(ChatStreamDecoder(max_answer_bytes=room)), HI)  # type: ignore[misc]
-        assert found.refusal == refusal
+        small = partial(ChatStreamDecoder, max_answer_bytes=room)
+        assert assert_cut_anywhere(small, HI, parts=by_characters).refusal == refusal
 
 
 def test_many_tiny_events_in_one_piece_are_read() -> None:
@@ -895,7 +905,7 @@ def test_the_text_of_a_complete_answer_is_what_its_pieces_made(stream: bytes) ->
 @given(streams, st.integers(min_value=0, max_value=40))
 def test_a_stream_is_the_same_however_it_is_cut(stream: bytes, lost: int) -> None:
     """CLIENTS §4.2 rule 7.  CLIENTS §5 item 1."""
-    assert_cut_anywhere(decoder, stream[: len(stream) - lost])
+    assert_cut_anywhere(decoder, stream[: len(stream) - lost], parts=by_characters)
 
 
 @PROPERTIES

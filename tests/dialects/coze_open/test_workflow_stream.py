@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec_properties import PROPERTIES, Outcome, assert_cut_anywhere, assert_refused_only_as, bytes_near
+from codec_properties import PROPERTIES, Outcome, assert_cut_anywhere, assert_refused_only_as, by_characters, bytes_near
 from realcoze.dialects.coze_open.stream import ChatStreamDecoder
 from realcoze.dialects.coze_open.workflow_stream import WorkflowStreamDecoder
 from realcoze.domain.event import (
@@ -166,7 +166,7 @@ def test_the_recorded_unknown_event_is_kept_and_ends_nothing() -> None:
 
 def test_the_recorded_turn_of_a_chatflow_is_a_chats() -> None:
     stream = (WIRE / "workflows_chat_stream_resp.txt").read_bytes()
-    found = assert_cut_anywhere(lambda: Comparable(ChatStreamDecoder()), stream)
+    found = assert_cut_anywhere(lambda: Comparable(ChatStreamDecoder()), stream, parts=by_characters)
     assert found == Outcome(
         [
             TurnStarted(chat_id=ChatId("id_1111"), conversation_id=ConversationId("conv_111111111")),

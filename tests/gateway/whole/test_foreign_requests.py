@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
 from houses import open_settings_for, settings_for
@@ -137,8 +138,8 @@ async def test_instructions_stand_in_front_of_a_conversation_that_goes_on(coze: 
         asked = Request(messages=(first,), bot=MEMORY, instructions="Be kind.")
         reply = await house.gateway.ask(asked)
         again = (first, say("assistant", reply.text), then)
-        assert (await house.gateway.ask(replace(asked, messages=again))).text == "You are Ada."
-        await house.gateway.ask(replace(asked, messages=again, instructions="Be rude."))
+        assert (await house.gateway.ask(msgspec.structs.replace(asked, messages=again))).text == "You are Ada."
+        await house.gateway.ask(msgspec.structs.replace(asked, messages=again, instructions="Be rude."))
     prefixed = "Be rude.\n\nMy name is Ada"
     assert _received(coze) == [["Be kind.\n\nMy name is Ada"], ["Who am I?"], [prefixed, reply.text, "Who am I?"]]
     assert len(coze.open_api.state.conversations) == 2
@@ -221,12 +222,12 @@ async def test_results_of_tools_need_no_more_than_the_ids_of_their_calls(
         waiting = await house.gateway.ask(asked)
         assert [call.name for call in waiting.tool_calls] == ["add_reminder", "get_weather"]
         results = tuple(ToolResult(call_id=call.call_id, output=call.name) for call in waiting.tool_calls)
-        with_results = replace(asked, tool_results=results)
+        with_results = msgspec.structs.replace(asked, tool_results=results)
         told = await house.gateway.ask(with_results)
         with pytest.raises(NotFound, match="not known any more"):
             await house.gateway.ask(with_results)
         more = (REMIND, say("assistant", told.text), say("user", "Thank you"))
-        await house.gateway.ask(replace(asked, messages=more))
+        await house.gateway.ask(msgspec.structs.replace(asked, messages=more))
     assert told.text == "The tool says: add_reminder; get_weather"
     assert len(_received(coze)[-1]) == (1 if history == "continue" else 3)
     assert sum(call.path == "/v3/chat/submit_tool_outputs" for call in coze.open_api.seen.calls) == 1

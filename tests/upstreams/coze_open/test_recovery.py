@@ -4,6 +4,7 @@ from itertools import accumulate, islice
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 
 from realcoze.domain.event import TextDelta, ToolCallsRequested
@@ -89,7 +90,7 @@ async def cut_and_compare(
         for place in places:
             sink = Gathered()
             marked = say("user", f"{question} [[fault eof value={place}]]")
-            await upstream.converse(replace(request, messages=(marked,)), sink)
+            await upstream.converse(msgspec.structs.replace(request, messages=(marked,)), sink)
             reply = sink.reply()
             text = "".join(event.text for event in sink.events if isinstance(event, TextDelta))
             assert text == reply.text == expected.text, place

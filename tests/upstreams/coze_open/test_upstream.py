@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import anyio
+import msgspec
 import pytest
 
 from realcoze.domain.event import Event, TextDelta, TurnStarted
@@ -96,7 +97,7 @@ async def test_what_coze_is_told_of_a_turn() -> None:
     )
     async with emulated() as coze, reached_openly(coze.base) as upstream:
         await ask(upstream, request)
-        await ask(upstream, replace(request, user_id=None, bot=BotName(f"bot-{BOTS[0].bot_id}")))
+        await ask(upstream, msgspec.structs.replace(request, user_id=None, bot=BotName(f"bot-{BOTS[0].bot_id}")))
         first, second = coze.open_api.seen.chats
         assert [call.query for call in coze.open_api.seen.calls] == [{}, {}]
     assert (first.bot_id, first.stream, first.auto_save_history) == (BOTS[0].bot_id, True, True)

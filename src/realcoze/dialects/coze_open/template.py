@@ -22,6 +22,9 @@ _STRING = re.compile(rb'"[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+"')
 
 _TEXT = msgspec.json.Decoder(str)
 
+ENOUGH = 8
+"""Bytes after a text by which its end is looked for, before all of them are compared."""
+
 
 Piece = TextDelta | ReasoningDelta
 
@@ -35,24 +38,32 @@ class DeltaTemplate:
         self._pieces = pieces
         self._before = before
         self._after = after
+        self._end = b'"' + after[:ENOUGH]
         self.has_fitted = False
         """At least one delta was like it."""
 
     def read(self, chunk: bytes, start: int, events: list[Event]) -> int:
-        """Note the deltas like it that come at `start`; where the rest begins."""
+        """Note the deltas like it that come at `start`, all in one event; where the rest begins."""
         before, after = self._before, self._after
-        while chunk.startswith(before, start) and (found := _STRING.match(chunk, start + len(before))):
-            end = found.end()
+        texts: list[str] = []
+        while chunk.startswith(before, start):
+            text_at = start + len(before)
+            end = chunk.find(self._end, text_at) + 1
             if not chunk.startswith(after, end):
                 break
             try:
-                text = _TEXT.decode(found[0])
-            except (msgspec.DecodeError, UnicodeDecodeError):  # half an emoji, or no UTF-8
+                texts.append(_TEXT.decode(chunk[text_at:end]))  # which is one whole string, or raises
+            except (msgspec.DecodeError, UnicodeDecodeError):
                 break
             start = end + len(after)
+        if texts:
             self.has_fitted = True
-            if text:
+            if text := texts[0] if len(texts) == 1 else "".join(texts):
                 self._pieces.append(text)
+                last = events[-1] if events else None
+                if isinstance(last, self._kind) and last.message_id == self._message_id:
+                    events.pop()
+                    text = last.text + text
                 events.append(self._kind(message_id=self._message_id, text=text))
         return start
 

@@ -3,7 +3,6 @@
 Source: docs/native-api.md; docs/protocol/playground-2024.md §9 for the array.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -57,8 +56,7 @@ class _Body(msgspec.Struct, omit_defaults=True):
     stream: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(msgspec.Struct, frozen=True, kw_only=True):
     """A request and how its client wants to be answered.
 
     `is_plain` for the array form, which gets the plain answer; `steps` are the kinds subscribed to;

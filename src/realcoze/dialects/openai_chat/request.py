@@ -9,10 +9,10 @@ Source: docs/openai-api.md.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from realcoze.dialects.json_text import NotJson, read_json
 from realcoze.dialects.openai_wire import Content, decode_parts, decode_said, decode_text
@@ -87,8 +87,7 @@ class _Body(msgspec.Struct):
     seed: Any = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """A request and how its client wants to be answered.
 
     `model` is to be repeated in the answer; `ignored` are the members that were passed over and would have
@@ -141,15 +140,12 @@ def with_extras(asked: Asked) -> Asked:
 
 
 def _ignored(body: _Body) -> Iterator[str]:
-    yield from (name for name in IGNORED if _is_said(getattr(body, name)))
-    named = {"conversation_id": _named_conversation(body)}
-    if body.metadata and body.metadata != named:
+    for name in IGNORED:
+        value = getattr(body, name)
+        if value is not None and value is not False and value not in ([], "none"):  # 0 asks for something, as a seed
+            yield name
+    if body.metadata and body.metadata != {"conversation_id": _named_conversation(body)}:
         yield "metadata"
-
-
-def _is_said(value: object) -> bool:
-    """A member asks for something; 0 does, as a seed."""
-    return not (value is None or value is False or value in ([], "none"))
 
 
 def _named_conversation(body: _Body) -> str:

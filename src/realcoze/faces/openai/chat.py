@@ -13,14 +13,23 @@ from realcoze.dialects.openai_chat.reply import encode_reply
 from realcoze.dialects.openai_chat.request import decode_request, with_extras
 from realcoze.dialects.openai_chat.stream import ChunkEncoder
 from realcoze.errors import RealcozeError
-from realcoze.faces.http import ignoring, new_request_id, nobody, presented_keys, read_body, thread_of, unless_left
+from realcoze.faces.http import (
+    fields,
+    ignoring,
+    new_request_id,
+    nobody,
+    presented_keys,
+    read_body,
+    thread_of,
+    unless_left,
+)
 from realcoze.faces.openai.refusal import JSON, refuse_error
 from realcoze.faces.streamed import StreamedAnswer, StreamTimes
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
 from realcoze.tasks import aside
 
-EXTRAS = "x-realcoze-extras"
+EXTRAS = b"x-realcoze-extras"
 """The header that asks for `x_coze` where a client cannot send members of its own."""
 
 
@@ -39,7 +48,7 @@ class ChatFace:
             caller, thread = self._access.authenticate(presented_keys(request.headers)), thread_of(request.headers)
             decode = partial(decode_request, caller=caller, thread=thread)
             asked = await aside(decode, await read_body(request))
-            if request.headers.get(EXTRAS, "").lower() in ("1", "true"):
+            if any(value.lower() in ("1", "true") for value in fields(request.headers, EXTRAS)):
                 asked = with_extras(asked)
             headers = {"x-request-id": request_id, **ignoring(asked.ignored)}
             if not asked.is_streamed:

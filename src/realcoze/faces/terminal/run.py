@@ -2,9 +2,10 @@
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol, TextIO
 
+from msgspec.structs import replace
 from prompt_toolkit import PromptSession
 from rich.console import Console
 

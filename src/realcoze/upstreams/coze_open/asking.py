@@ -4,9 +4,11 @@ Pure.  Source: docs/protocol/openapi-v3.md §5, §5.2, §10.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
+
+import msgspec
+from msgspec.structs import replace
 
 from realcoze.dialects.coze_open import submission, workflow
 from realcoze.dialects.coze_open.chat import chat_target, encode_chat
@@ -39,8 +41,7 @@ class Decoder(Protocol):
     def finish(self) -> list[Event]: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class Asking(msgspec.Struct, frozen=True, kw_only=True):
     """A call that begins a turn, or goes on with one.  `target` is a path with its query."""
 
     target: str

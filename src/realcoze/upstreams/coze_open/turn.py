@@ -1,14 +1,14 @@
 """One attempt at a turn: the bytes of its answer in, events out, and how long it may still wait."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from realcoze.dialects.coze_open.envelope import logid_of, raise_refusal
 from realcoze.dialects.coze_open.objects import Chat, Message
 from realcoze.dialects.coze_open.stream import ChatStreamDecoder, Told
 from realcoze.domain.event import ENDS, Event, InputRequested, TextDelta, ToolCallsRequested, TurnFailed, TurnStarted
-from realcoze.domain.ids import ChatId, ConversationId, MessageId
+from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.domain.ports import Sink
 from realcoze.errors import RealcozeError, UpstreamFailed, UpstreamTimeout
 from realcoze.transports.pushed import Valve
@@ -25,6 +25,8 @@ DRAIN_S = 0.5
 
 READ_S = 0.001
 """Long enough for the loop to look at its sockets once, should the process have stood still."""
+
+_WAITS = (ToolCallsRequested, InputRequested)
 
 
 class Turn:
@@ -195,7 +197,7 @@ class Turn:
         return self._last_at + (self._idle_s if self._has_event else self._first_s)
 
     def _feed(self, events: list[Event]) -> None:
-        for event in events if len(events) < 2 else _together(events):
+        for event in events:
             if type(event) is TextDelta and self._has_event:  # nearly all of them
                 self._sink.feed(event)
                 continue
@@ -209,7 +211,7 @@ class Turn:
             if isinstance(event, TurnStarted):
                 self._on_started(event.conversation_id)
             self.is_over = isinstance(event, ENDS)
-            self._waits = isinstance(event, ToolCallsRequested | InputRequested)
+            self._waits = isinstance(event, _WAITS)
             self._sink.feed(event)
 
     def _turn(self) -> None:
@@ -236,26 +238,6 @@ class Turn:
     def _named(self, error: RealcozeError) -> RealcozeError:
         error.logid = error.logid or self._logid
         return error
-
-
-def _together(events: Iterable[Event]) -> Iterator[Event]:
-    """The same events; what has arrived together of one text goes on together."""
-    texts: list[str] = []
-    message_id = MessageId("")
-    for event in events:
-        if type(event) is TextDelta and event.message_id == message_id:
-            texts.append(event.text)
-            continue
-        if texts:
-            yield TextDelta(message_id=message_id, text="".join(texts))
-            texts.clear()
-        if type(event) is TextDelta:
-            message_id = event.message_id
-            texts.append(event.text)
-        else:
-            yield event
-    if texts:
-        yield TextDelta(message_id=message_id, text="".join(texts))
 
 
 def _nothing() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 
 from realcoze.domain.event import InputRequested, Step, TurnStarted
@@ -79,7 +80,7 @@ async def test_results_are_taken_once_and_of_all_tools_only() -> None:
         asked = await ask(upstream, asking("Weather and a reminder at 9 am, please", "secretary"))
         both = handing_in(asked, "set", "21 °C")
         with pytest.raises(BadRequest):
-            await upstream.converse(replace(both, tool_results=both.tool_results[:1]), Gathered())
+            await upstream.converse(msgspec.structs.replace(both, tool_results=both.tool_results[:1]), Gathered())
         assert (await ask(upstream, both)).text
         with pytest.raises(BadRequest):
             await upstream.converse(both, Gathered())
@@ -108,7 +109,7 @@ async def test_studio_has_no_call_for_results() -> None:
         results = (ToolResult(call_id="1", output="x"),)
         request = Request(messages=(), bot=BotName("echo"), tool_results=results)
         named: dict[str, Any] = {"conversation_id": ConversationId("1"), "chat_id": ChatId("2")}
-        found = await outcome(upstream, replace(request, **named))
+        found = await outcome(upstream, msgspec.structs.replace(request, **named))
         assert isinstance(found, NotFound)
 
 
@@ -283,7 +284,7 @@ async def test_tools_of_a_private_bot_cost_no_call() -> None:
     private = {BotName("secretary"): replace(TARGETS[BotName("secretary")], saves_history=False)}
     async with emulated() as coze, reached_openly(coze.base, bots=private) as upstream:
         asked = Reply(text="", conversation_id=ConversationId("1"))
-        request = replace(handing_in(asked), tool_results=(ToolResult(call_id="1", output="x"),))
+        request = msgspec.structs.replace(handing_in(asked), tool_results=(ToolResult(call_id="1", output="x"),))
         with pytest.raises(BadRequest, match="private"):
             await upstream.converse(request, Gathered())
         assert not coze.open_api.seen.calls
