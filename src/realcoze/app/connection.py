@@ -56,6 +56,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._unparsed_bytes = 0
         self._refusal = 400
+        self._awaited_s: float | None = None
+        self._is_limit_set = False
         self._limit: asyncio.TimerHandle | None = None
         self._answering: RequestResponseCycle | None = None
         self._outlet: ConnectionOutlet | None = None
@@ -64,7 +66,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
-        self._set_limit(self._limits.header_s)
+        self._awaited_s = self._limits.header_s
+        self._set_limit()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._clear_limit()
@@ -96,15 +99,17 @@ class LimitedProtocol(HttpToolsProtocol):
             if self._unparsed_bytes > self._limits.header_bytes:
                 self._refusal = 431
                 self.send_400_response("")
-            elif self._limit is None and not self._is_answering():
+            elif self._awaited_s is None and not self._is_answering():
                 # Line ends between two requests begin no message, and have stopped uvicorn's keep-alive timer.
-                self._set_limit(self._limits.header_s)
+                self._await(self._limits.header_s)
+        finally:
+            self._set_limit()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._is_in_head = True
         self._head_bytes = 0
-        self._set_limit(self._limits.header_s)
+        self._await(self._limits.header_s)
 
     def on_url(self, url: bytes) -> None:
         self._count(len(url), 414)
@@ -129,7 +134,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if len(self.pipeline) < PIPELINED:
             self.flow.resume_reading()  # else nobody would see the client leave the answer before
-        self._set_limit(self._limits.body_s)
+        self._await(self._limits.body_s)
         self.scope["extensions"] = {OUTLET: ConnectionOutlet(self, self.cycle)}  # type: ignore[dict-item]
 
     def on_body(self, body: bytes) -> None:
@@ -139,7 +144,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._unparsed_bytes = 0
         self._is_in_head = True
-        self._clear_limit()
+        self._await(None)
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
@@ -225,18 +230,27 @@ class LimitedProtocol(HttpToolsProtocol):
             return not self.pipeline and not self.cycle.response_started
         return self._is_in_head
 
-    def _set_limit(self, seconds: float) -> None:
-        self._clear_limit()
-        self._limit = self.loop.call_later(seconds, self._too_slow, seconds)
+    def _await(self, seconds: float | None) -> None:
+        """What is awaited now may take so long; set when all that has arrived was read, as most comes at once."""
+        self._awaited_s = seconds
+        self._is_limit_set = False
+
+    def _set_limit(self) -> None:
+        if not self._is_limit_set:
+            self._is_limit_set = True
+            self._clear_limit()
+            if self._awaited_s is not None:
+                self._limit = self.loop.call_later(self._awaited_s, self._too_slow)
 
     def _clear_limit(self) -> None:
         if self._limit is not None:
             self._limit.cancel()
             self._limit = None
 
-    def _too_slow(self, seconds: float) -> None:
+    def _too_slow(self) -> None:
         if self._is_behind_an_answer():  # which would be cut off, too
-            self._set_limit(seconds)
+            self._is_limit_set = False
+            self._set_limit()
         elif not self.transport.is_closing():
             self._refusal = 408
             self.send_400_response("")

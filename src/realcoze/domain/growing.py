@@ -20,6 +20,8 @@ from realcoze.domain.fold import BETWEEN_MESSAGES
 from realcoze.domain.ids import MessageId
 from realcoze.errors import UpstreamFailed
 
+_HEEDED = frozenset({TextDelta, TextReplaced, AnswerDone, TurnDone, ToolCallsRequested, InputRequested})
+
 
 @dataclass(slots=True)
 class _Message:
@@ -47,6 +49,8 @@ class GrowingText:
         """Some text was given."""
 
     def feed(self, event: Event) -> str:
+        if type(event) not in _HEEDED:
+            return ""
         level = self._level
         if level is not None and type(event) is TextDelta and event.message_id == level[0]:
             level[1].append(event.text)

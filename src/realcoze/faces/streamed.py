@@ -136,8 +136,8 @@ class StreamedAnswer(Generic[E_co]):
         self._is_over = False
         # A future: the queue in each asyncio.Event holds 700 bytes while nothing waits (2026-11-22).
         self._said: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._life_sign: asyncio.TimerHandle | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self._looks_at = 0.0
         self._written_at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -185,7 +185,7 @@ class StreamedAnswer(Generic[E_co]):
         """Run the turn, until everything is said."""
         outlet.watch(self._pause, self._resume, leave, stall_s=self._stall_s)
         self._outlet = outlet
-        self._timer = self._loop.call_later(self._gate_s, self._begin)
+        self._look_at(self._loop.time() + self._gate_s)
         await self._relay(self)
         if self._refusal is None and not self._is_over:
             self._said = self._loop.create_future()
@@ -197,14 +197,13 @@ class StreamedAnswer(Generic[E_co]):
             return
         self._is_committed = True
         self._line = self._outlet
-        self._clear_timers()
         self._outlet.begin(self._headers)
         self._written_at = self._loop.time()
         before, self._before = self._before, []
         for piece in before:
             self._write(piece)
-        if self._encoder.keepalive:
-            self._life_sign = self._loop.call_later(self._keepalive_s, self._keep_alive, self._outlet)
+        if self._encoder.keepalive and self._written_at + self._keepalive_s < self._looks_at:
+            self._look_at(self._written_at + self._keepalive_s)
         self._settle()
 
     def _end(self, outlet: Outlet) -> None:
@@ -215,15 +214,27 @@ class StreamedAnswer(Generic[E_co]):
         if self._said is not None and not self._said.done():
             self._said.set_result(None)
 
-    def _keep_alive(self, outlet: Outlet) -> None:
-        """Say that the bot is still at it; to a client that has not even taken the last piece, nothing."""
-        now = self._loop.time()
-        if now - self._written_at >= self._keepalive_s:
-            if outlet.unsent():
-                self._written_at = now
-            else:
-                self._write(self._encoder.keepalive)
-        self._life_sign = self._loop.call_at(self._written_at + self._keepalive_s, self._keep_alive, outlet)
+    def _look_at(self, due: float) -> None:
+        """Look then what time has brought; what is due later than that is looked for when it comes."""
+        if self._watch is not None:
+            self._watch.cancel()
+        self._looks_at = due
+        self._watch = self._loop.call_at(due, self._look)
+
+    def _look(self) -> None:
+        """Begin, as nothing came for so long, or say that the bot is still at it."""
+        self._begin()
+        if self._line is not None and not self._is_over and self._encoder.keepalive:
+            if self._loop.time() - self._written_at >= self._keepalive_s:
+                self._keep_alive(self._line)
+            self._look_at(self._written_at + self._keepalive_s)
+
+    def _keep_alive(self, line: Outlet) -> None:
+        """To a client that has not even taken the last piece, nothing is said."""
+        if line.unsent():
+            self._written_at = self._loop.time()
+        else:
+            self._write(self._encoder.keepalive)
 
     def _settle(self) -> None:
         """End the response if everything was said."""
@@ -240,10 +251,9 @@ class StreamedAnswer(Generic[E_co]):
         self._line.write(data)
 
     def _clear_timers(self) -> None:
-        for timer in (self._timer, self._life_sign):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._life_sign = None
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
 
     def _pause(self) -> None:
         self._is_paused = True
@@ -259,6 +269,8 @@ class StreamedAnswer(Generic[E_co]):
 class HeldAnswer(StreamedAnswer[HoldingEncoder]):
     """An answer of which the encoder holds back what its client could not yet take."""
 
+    _timer: asyncio.TimerHandle | None = None
+
     def feed(self, event: Event) -> None:
         super().feed(event)
         self._settle()
@@ -271,6 +283,12 @@ class HeldAnswer(StreamedAnswer[HoldingEncoder]):
         due = self._encoder.deadline()
         if due is not None:
             self._timer = self._loop.call_at(due, self._tick)
+
+    def _clear_timers(self) -> None:
+        super()._clear_timers()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _tick(self) -> None:
         self._timer = None

@@ -26,6 +26,8 @@ DELTA_CHARACTERS = 2_400
 """In one delta at most: with six bytes for each, and for each of a model's name, a line stays below 16 KiB, which
 every client's reader takes.  `x_coze` alone is not split: who asks for it reads longer lines."""
 
+_TEXTS = frozenset({ev.TextDelta, ev.TextReplaced, ev.AnswerDone})
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -98,7 +100,7 @@ class ChunkEncoder:
         except UpstreamFailed as error:
             return self._fail(error)
         said = self._said(self._text_before, text) if text else b""
-        return said if type(event) is ev.TextDelta else said + self._beside_text(event)
+        return said if type(event) in _TEXTS else said + self._beside_text(event)
 
     def _beside_text(self, event: Event) -> bytes:
         match event:

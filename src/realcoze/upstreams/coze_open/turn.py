@@ -61,6 +61,7 @@ class Turn:
         self._waits = False
         self._is_ending = False
         self._timer: asyncio.Handle | None = None
+        self._looks_at = 0.0
         self._give_up: Callable[[], None] = _nothing
         self.has_ended_at_coze = False
         """Coze has said that the chat has ended, or is not there: there is nothing to stop."""
@@ -216,16 +217,18 @@ class Turn:
 
     def _turn(self) -> None:
         """Another deadline counts from now on, which may be sooner than the one before."""
-        if self._timer is not None:
+        if self._timer is not None and self._due_at() < self._looks_at:
             self._timer.cancel()
-            self._timer = self._loop.call_at(self._due_at(), self._look)
+            self._look()
 
     def _look(self) -> None:
         """Look again when it is due; if that is now, when what has arrived meanwhile was read."""
-        due = self._due_at()
-        if due <= self._now():
-            self._timer = self._loop.call_later(READ_S, self._decide)
+        due, now = self._due_at(), self._now()
+        if due <= now:
+            self._looks_at = now + READ_S
+            self._timer = self._loop.call_at(self._looks_at, self._decide)
         else:
+            self._looks_at = due
             self._timer = self._loop.call_at(due, self._look)
 
     def _decide(self) -> None:
