@@ -4,8 +4,8 @@
 
 A client, the server of `realcoze serve` and a stand-in for Coze share one process and one connection each; the
 answer's tokens come at once.  The pause before an answer is spent in a loop of two calls, so that the core
-neither sleeps nor needs its caches for it: what an answer takes more than without a pause is what others on the
-machine have taken from the caches meanwhile, and no fault of the code.  Times are of the clock, from the first
+neither sleeps nor needs its caches for it: what an answer takes more than without a pause tells, as it looks, what
+others on the machine have taken from the caches meanwhile.  Times are of the clock, from the first
 byte of the request to the last of the response; the stand-in's and the client's own few calls are in them.
 """
 

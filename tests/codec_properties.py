@@ -80,7 +80,7 @@ def by_characters(items: Iterable[Item]) -> list[Item]:
 def _characters(item: Item) -> list[Item]:
     if not isinstance(item, TextDelta | ReasoningDelta):
         return [item]
-    return [msgspec.structs.replace(item, text=character) for character in item.text]
+    return [msgspec.structs.replace(item, text=character) for character in item.text or ("",)]
 
 
 def assert_carried(decoder: Decoder[Piece, Item], encoded: Iterable[Piece], items: Sequence[Item]) -> None:

@@ -1,5 +1,6 @@
 import asyncio
 import tempfile
+import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import anyio.lowlevel
 import pytest
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message
 
 from native_server import HELLO, Bot, Relay, Served, Turn, connected, exchange, parsed, post, request, saying, serving
 from realcoze.app.v1 import refuse_at_door
@@ -21,6 +23,7 @@ from realcoze.faces.http import (
     declared_bytes,
     new_request_id,
     presented_keys,
+    read_body,
     read_file,
     thread_of,
     unless_left,
@@ -482,3 +485,20 @@ async def test_a_form_is_read_in_memory_and_lets_others_work_meanwhile(
 def test_a_body_takes_the_room_it_asks_for_within_the_limit(declared: str, size: int) -> None:
     request = Request({"type": "http", "headers": [(b"content-length", declared.encode())]})
     assert declared_bytes(request, most=10) == size
+
+
+async def test_a_body_in_many_pieces_takes_no_more_room_than_its_bytes() -> None:
+    size = 1 << 20
+    left = iter(range(size))
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"x", "more_body": next(left) < size - 1}
+
+    tracemalloc.start()
+    try:
+        body = await read_body(Request({"type": "http", "headers": []}, receive))
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert body == b"x" * size
+    assert most < 4 * size

@@ -56,8 +56,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._unparsed_bytes = 0
         self._refusal = 400
-        self._awaited_s: float | None = None
-        self._is_limit_set = False
+        self._limit_s: float | None = None
+        self._is_limit_current = False
         self._limit: asyncio.TimerHandle | None = None
         self._answering: RequestResponseCycle | None = None
         self._outlet: ConnectionOutlet | None = None
@@ -66,7 +66,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
-        self._awaited_s = self._limits.header_s
+        self._limit_s = self._limits.header_s
         self._set_limit()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -99,7 +99,7 @@ class LimitedProtocol(HttpToolsProtocol):
             if self._unparsed_bytes > self._limits.header_bytes:
                 self._refusal = 431
                 self.send_400_response("")
-            elif self._awaited_s is None and not self._is_answering():
+            elif self._limit_s is None and not self._is_answering():
                 # Line ends between two requests begin no message, and have stopped uvicorn's keep-alive timer.
                 self._await(self._limits.header_s)
         finally:
@@ -232,15 +232,15 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _await(self, seconds: float | None) -> None:
         """What is awaited now may take so long; set when all that has arrived was read, as most comes at once."""
-        self._awaited_s = seconds
-        self._is_limit_set = False
+        self._limit_s = seconds
+        self._is_limit_current = False
 
     def _set_limit(self) -> None:
-        if not self._is_limit_set:
-            self._is_limit_set = True
+        if not self._is_limit_current:
+            self._is_limit_current = True
             self._clear_limit()
-            if self._awaited_s is not None:
-                self._limit = self.loop.call_later(self._awaited_s, self._too_slow)
+            if self._limit_s is not None:
+                self._limit = self.loop.call_later(self._limit_s, self._too_slow)
 
     def _clear_limit(self) -> None:
         if self._limit is not None:
@@ -249,7 +249,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         if self._is_behind_an_answer():  # which would be cut off, too
-            self._is_limit_set = False
+            self._is_limit_current = False
             self._set_limit()
         elif not self.transport.is_closing():
             self._refusal = 408

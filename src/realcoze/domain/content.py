@@ -40,7 +40,10 @@ MediaPart = Image | File | Audio
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inline:
-    """A file that came with a question: the gateway uploads it before the question is asked."""
+    """A file that came with a question: the gateway uploads it before the question is asked.
+
+    A dataclass, as its bytes are to stand in no message, and a struct shows all that it has.
+    """
 
     data: bytes = field(repr=False)
     name: str = ""

@@ -52,6 +52,9 @@ THREAD_HEADERS = {"x-conversation-id": False, "x-openwebui-chat-id": True}
 
 THREAD_CHARACTERS = 200
 
+LENGTH_DIGITS = 19
+"""More has no Content-Length that is one; Python takes long to read a number of many."""
+
 EXPOSED = "x-request-id, request-id, retry-after, x-should-retry, x-realcoze-estimate, x-realcoze-ignored"
 """The headers of an answer that such a page may read beside the usual ones."""
 
@@ -92,6 +95,12 @@ def fields(headers: Headers, name: bytes) -> list[str]:
     return [value.decode("latin-1") for each, value in headers.raw if each == name]
 
 
+def first(headers: Headers, name: bytes) -> str:
+    """The first of them; empty where there is none."""
+    values = fields(headers, name)
+    return values[0] if values else ""
+
+
 def presented_keys(headers: Headers) -> list[str]:
     """Every key that a request carries, whichever way."""
     keys = fields(headers, b"x-api-key")
@@ -104,9 +113,10 @@ def presented_keys(headers: Headers) -> list[str]:
 def thread_of(headers: Headers) -> Thread | None:
     """The conversation that a request belongs to by its client's name for it.  Raises `BadRequest`."""
     for name, is_whole in THREAD_HEADERS.items():
-        for thread_id in filter(None, fields(headers, name.encode())):
-            if len(thread_id) > THREAD_CHARACTERS:
-                raise BadRequest(f"The header {name} has more than {THREAD_CHARACTERS} characters.")
+        thread_id = first(headers, name.encode())
+        if len(thread_id) > THREAD_CHARACTERS:
+            raise BadRequest(f"The header {name} has more than {THREAD_CHARACTERS} characters.")
+        if thread_id:
             return Thread(id=thread_id, is_whole=is_whole)
     return None
 
@@ -114,27 +124,35 @@ def thread_of(headers: Headers) -> Thread | None:
 def declared_bytes(request: HttpRequest, *, most: int) -> int:
     """How long a body says it is; `most` where it does not say, or says more."""
     declared = request.headers.get("content-length", "")
-    return min(int(declared), most) if declared.isdecimal() and len(declared) < 20 else most
+    return min(int(declared), most) if declared.isdecimal() and len(declared) <= LENGTH_DIGITS else most
 
 
 async def read_body(request: HttpRequest, *, max_bytes: int = CHAT_BODY_BYTES) -> bytes:
-    """The whole body; refused as it comes, not after it was buffered.  Raises `TooLarge`."""
+    """The whole body; refused as it comes, not after it was buffered.
+
+    Raises `TooLarge`, and `ClientDisconnect` when the client leaves before its end.
+    """
     for declared in fields(request.headers, b"content-length"):
-        if not declared.isdigit() or int(declared) > max_bytes:
+        if not declared.isdecimal() or len(declared) > LENGTH_DIGITS or int(declared) > max_bytes:
             raise _body_too_large(max_bytes)
-    pieces: list[bytes] = []
-    size, is_over = 0, False
-    while not is_over:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        piece = message.get("body", b"")
-        size += len(piece)
-        if size > max_bytes:
-            raise _body_too_large(max_bytes)
-        pieces.append(piece)
-        is_over = not message.get("more_body", False)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    message = await _next_of_body(request)
+    first: bytes = message.get("body", b"")
+    gathered = bytearray()
+    if message.get("more_body", False):
+        gathered += first
+    while message.get("more_body", False) and len(gathered) <= max_bytes:
+        message = await _next_of_body(request)
+        gathered += message.get("body", b"")
+    if max(len(first), len(gathered)) > max_bytes:
+        raise _body_too_large(max_bytes)
+    return bytes(gathered) if gathered else first
+
+
+async def _next_of_body(request: HttpRequest) -> Message:
+    message = await request.receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return message
 
 
 def _body_too_large(max_bytes: int) -> TooLarge:
@@ -239,7 +257,7 @@ class Guard:
         """Not a coroutine itself: each that waits for a stream costs half a KiB (2026-11-22)."""
         if scope["type"] not in ("http", "websocket"):
             return self._app(scope, receive, send)
-        headers = Headers(raw=scope["headers"])
+        headers = Headers(scope=scope)
         origins = fields(headers, b"origin")
         is_open_to_all = _is_below(self._open_to_all, scope)
         try:

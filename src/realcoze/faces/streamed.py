@@ -270,6 +270,7 @@ class HeldAnswer(StreamedAnswer[HoldingEncoder]):
     """An answer of which the encoder holds back what its client could not yet take."""
 
     _timer: asyncio.TimerHandle | None = None
+    """For what is held back."""
 
     def feed(self, event: Event) -> None:
         super().feed(event)

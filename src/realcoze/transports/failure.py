@@ -9,10 +9,11 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError
-from yarl import URL
 
 from realcoze.errors import UpstreamFailed, UpstreamTimeout
 
@@ -20,10 +21,11 @@ _PROXY_HINT = "Check the `proxy` setting: its address, its port, its user name a
 _TLS_HINT = "The certificate was refused and nothing was sent. Check the clock, the host name and any proxy in between."
 
 
+@lru_cache(maxsize=128)
 def host_of(url: str) -> str:
     """The part of an address that may stand in a message: no path, no query, no user."""
     try:
-        return URL(url).host or "(no host)"
+        return urlsplit(url).hostname or "(no host)"
     except ValueError:
         return "(no host)"
 

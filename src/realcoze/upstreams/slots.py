@@ -23,14 +23,14 @@ class Slots:
         return _Place(self)
 
     async def take(self, holder: object) -> None:
-        """See `place`."""
+        """Take a place for `holder`, or wait for one.  Raises `Overloaded`."""
         try:
             self._limiter.acquire_on_behalf_of_nowait(holder)
         except anyio.WouldBlock:
             await self._wait(holder)
 
     def give_back(self, holder: object) -> None:
-        """See `place`."""
+        """Let the next one in."""
         self._limiter.release_on_behalf_of(holder)
 
     async def _wait(self, holder: object) -> None:

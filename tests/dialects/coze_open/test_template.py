@@ -67,6 +67,7 @@ def test_what_comes_with_a_delta_before_it_goes_on_in_its_event() -> None:
         wire("a").replace(b'"a"', b"null"),
         wire("a").replace(b'"a"', b'"a'),
         wire('a","content":"b'),
+        *(wire("a").replace(b'"a"', b'%b"a"' % space) for space in (b" ", b"\n", b"\n\n", b"\r\n", b"\r", b"\n \t")),
     ],
 )
 def test_what_is_not_alike_is_left_to_others(unlike: bytes) -> None:
@@ -199,3 +200,9 @@ def test_what_it_cannot_read_comes_in_its_place_among_the_others() -> None:
     events = made.feed(b"".join(map(wire, said)))
     said[70] = "\ufffd"
     assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "".join(said)
+
+
+def test_deltas_that_differ_beside_their_text_are_one_event_too_when_they_come_at_once() -> None:
+    each = [wire(f'{number}","created_at":"{number}') for number in range(50)]
+    [event] = ChatStreamDecoder().feed(b"".join(each))
+    assert event == TextDelta(message_id=M, text="".join(map(str, range(50))))

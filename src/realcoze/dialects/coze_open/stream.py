@@ -35,7 +35,7 @@ from realcoze.dialects.coze_open.ending import (
 from realcoze.dialects.coze_open.objects import Chat, Delta, Message, text_of
 from realcoze.dialects.coze_open.payload import read_payload
 from realcoze.dialects.coze_open.steps import STEPS, StepReader
-from realcoze.dialects.coze_open.template import DeltaTemplate, Piece, template_of
+from realcoze.dialects.coze_open.template import DeltaTemplate, Piece, join, template_of
 from realcoze.dialects.json_text import NotJson, read_json
 from realcoze.domain.event import (
     AnswerDone,
@@ -293,7 +293,8 @@ class ChatStreamDecoder:
             pieces.append(TextDelta(message_id=message_id, text=message.content))
         if len(pieces) == 1:
             self._expect_more(pieces[0], event.data)
-        events += pieces
+        for piece in pieces:
+            join(events, piece)
 
     def _expect_more(self, sample: Piece, data: bytes) -> None:
         """Most of those that follow will be like it."""

@@ -22,8 +22,8 @@ _STRING = re.compile(rb'"[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+"')
 
 _TEXT = msgspec.json.Decoder(str)
 
-ENOUGH = 8
-"""Bytes after a text by which its end is looked for, before all of them are compared."""
+_END_BYTES = 8
+"""How much of what follows a text its end is looked for by, before all of it is compared."""
 
 
 Piece = TextDelta | ReasoningDelta
@@ -36,9 +36,9 @@ class DeltaTemplate:
         self._kind = type(sample)
         self._message_id = sample.message_id
         self._pieces = pieces
-        self._before = before
+        self._before = before + b'"'
         self._after = after
-        self._end = b'"' + after[:ENOUGH]
+        self._end = b'"' + after[:_END_BYTES]
         self.has_fitted = False
         """At least one delta was like it."""
 
@@ -47,25 +47,31 @@ class DeltaTemplate:
         before, after = self._before, self._after
         texts: list[str] = []
         while chunk.startswith(before, start):
-            text_at = start + len(before)
-            end = chunk.find(self._end, text_at) + 1
-            if not chunk.startswith(after, end):
+            opens = start + len(before) - 1
+            closes = chunk.find(self._end, opens + 1)
+            if closes < 0 or not chunk.startswith(after, closes + 1):
                 break
             try:
-                texts.append(_TEXT.decode(chunk[text_at:end]))  # which is one whole string, or raises
+                # From quote to quote: one whole string, or none.
+                texts.append(_TEXT.decode(chunk[opens : closes + 1]))
             except (msgspec.DecodeError, UnicodeDecodeError):
                 break
-            start = end + len(after)
+            start = closes + 1 + len(after)
         if texts:
             self.has_fitted = True
             if text := texts[0] if len(texts) == 1 else "".join(texts):
                 self._pieces.append(text)
-                last = events[-1] if events else None
-                if isinstance(last, self._kind) and last.message_id == self._message_id:
-                    events.pop()
-                    text = last.text + text
-                events.append(self._kind(message_id=self._message_id, text=text))
+                join(events, self._kind(message_id=self._message_id, text=text))
         return start
+
+
+def join(events: list[Event], piece: Piece) -> None:
+    """Add a piece of text to the events that come at once; one that goes on from the last becomes one with it."""
+    last = events[-1] if events else None
+    if type(last) is type(piece) and last.message_id == piece.message_id:
+        piece = msgspec.structs.replace(piece, text=last.text + piece.text)
+        events.pop()
+    events.append(piece)
 
 
 def template_of(sample: Piece, pieces: list[str], data: bytes, *, head: bytes) -> DeltaTemplate | None:

@@ -14,7 +14,7 @@ from realcoze.dialects.openai_chat.request import decode_request, with_extras
 from realcoze.dialects.openai_chat.stream import ChunkEncoder
 from realcoze.errors import RealcozeError
 from realcoze.faces.http import (
-    fields,
+    first,
     ignoring,
     new_request_id,
     nobody,
@@ -48,7 +48,7 @@ class ChatFace:
             caller, thread = self._access.authenticate(presented_keys(request.headers)), thread_of(request.headers)
             decode = partial(decode_request, caller=caller, thread=thread)
             asked = await aside(decode, await read_body(request))
-            if any(value.lower() in ("1", "true") for value in fields(request.headers, EXTRAS)):
+            if first(request.headers, EXTRAS).lower() in ("1", "true"):
                 asked = with_extras(asked)
             headers = {"x-request-id": request_id, **ignoring(asked.ignored)}
             if not asked.is_streamed:

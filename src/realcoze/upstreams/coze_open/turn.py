@@ -180,6 +180,7 @@ class Turn:
             self._give_up = _nothing
             if self._timer is not None:
                 self._timer.cancel()
+                self._timer = None
 
     def too_late(self) -> UpstreamTimeout:
         """The error of a turn that `watch` gave up."""
