@@ -1,8 +1,9 @@
 """All of realcoze in the test's own process: from settings to a server on a free port."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from commands import settle
@@ -58,13 +59,19 @@ async def served(coze: Coze, folder: Path, **server: Any) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def served_openly(
-    coze: Coze, folder: Path, *, voice_id: str = "", recovery_calls: int = 8, **server: Any
+    coze: Coze,
+    folder: Path,
+    *,
+    voice_id: str = "",
+    voices: Mapping[str, str] = MappingProxyType({}),
+    recovery_calls: int = 8,
+    **server: Any,
 ) -> AsyncIterator[str]:
     """All of it over the open API, with a voice; its address."""
     settings = open_settings_for(coze, folder, **server)
     account = settings.upstreams[OPEN_UPSTREAM]
     assert isinstance(account, OpenUpstream)
-    account.voice_id, account.recovery_calls = voice_id, recovery_calls
+    account.voice_id, account.voices, account.recovery_calls = voice_id, dict(voices), recovery_calls
     async with (
         open_house(settings) as house,
         listening(build_app(house, settings), host="127.0.0.1", port=0, grace_s=1) as port,

@@ -45,13 +45,13 @@ def require_page() -> None:
         missing("The environment of tests/judges/page")
 
 
-async def driven(judge: str, *order: str, home: Path, **variables: str) -> dict[str, Any]:
-    """What the judge's `drive.py` printed, run with its own Python; `order` are its arguments."""
+async def driven(judge: str, *order: str, home: Path, script: str = "drive.py", **variables: str) -> dict[str, Any]:
+    """What a script of the judge's printed, run with its own Python; `order` are its arguments."""
     folder = JUDGES / judge
     python = folder / ".venv" / "bin" / "python"
     if not python.exists():
         missing(f"The environment of tests/judges/{judge}")
-    finished = await anyio.to_thread.run_sync(_run, [str(python), str(folder / "drive.py"), *order], home, variables)
+    finished = await anyio.to_thread.run_sync(_run, [str(python), str(folder / script), *order], home, variables)
     assert finished.returncode == 0, finished.stderr[-2000:]
     told: dict[str, Any] = msgspec.json.decode(finished.stdout)
     return told

@@ -23,9 +23,13 @@ from realcoze.domain.request import Wants
 from realcoze.emulator import fault
 from realcoze.faces.anthropic import AnthropicFace
 from realcoze.faces.native import NativeFace, refuse_error
-from realcoze.faces.openai.chat import ChatFace
+from realcoze.faces.openai.answering import AnsweringFace
+from realcoze.faces.openai.audio import AudioFace
+from realcoze.faces.openai.chat import CHAT
 from realcoze.faces.openai.models import ModelsFace
+from realcoze.faces.openai.responses import RESPONSES
 from realcoze.faces.page import FILES, page_routes
+from realcoze.faces.room import Room
 from realcoze.faces.socket import TURNS, SocketFace
 from realcoze.faces.streamed import StreamTimes
 from realcoze.faces.terminal import exits
@@ -74,7 +78,7 @@ def test_every_code_of_an_error_is_described() -> None:
 
 def test_every_route_is_described() -> None:
     gateway, access = Gateway(Routes({})), Access()
-    native = NativeFace(gateway, access, health=dict, times=StreamTimes(), upload_bytes=1)
+    native = NativeFace(gateway, access, health=dict, times=StreamTimes(), room=Room(1), upload_bytes=1)
     socket = SocketFace(gateway, access, refuse=refuse_error, stall_s=1)
     told = doc("native-api.md")
     for route in [*native.routes(), *page_routes(), *socket.routes()]:
@@ -93,8 +97,13 @@ def test_every_snippet_is_described(name: str) -> None:
 
 def test_every_route_of_other_apis_is_described() -> None:
     gateway, access = Gateway(Routes({})), Access()
-    openai = ChatFace(gateway, access, times=StreamTimes()).routes()
-    anthropic = AnthropicFace(gateway, access, times=StreamTimes())
+    times = StreamTimes()
+    openai = [
+        *AnsweringFace(gateway, access, CHAT, times=times).routes(),
+        *AnsweringFace(gateway, access, RESPONSES, times=times).routes(),
+        *AudioFace(gateway, access, room=Room(1), upload_bytes=1).routes(),
+    ]
+    anthropic = AnthropicFace(gateway, access, times=times)
     both = models_routes(ModelsFace(gateway, access), anthropic)
     for page, routes in (("openai-api.md", [*openai, *both]), ("anthropic-api.md", [*anthropic.routes(), *both])):
         for route in routes:

@@ -13,7 +13,14 @@ ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
 PAGES = (*READMES, "docs/native-api.md", "docs/openai-api.md", "docs/anthropic-api.md", "docs/python.md")
 WITHIN_S = 60
-WHOLE = ('"continue":false', '"type":"done"', '"contentType":6', '"finish_reason":"stop"', '"stop_reason":"end_turn"')
+WHOLE = (
+    '"continue":false',
+    '"type":"done"',
+    '"contentType":6',
+    '"finish_reason":"stop"',
+    '"stop_reason":"end_turn"',
+    '"status":"completed"',
+)
 """What a call prints that went well."""
 
 KNOWN = {

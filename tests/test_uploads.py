@@ -15,10 +15,10 @@ import pytest
 from houses import served
 from native_server import connected, request, saying, serving
 from pictures import PDF, gif, jpeg, png
+from realcoze.app import wiring
 from realcoze.domain.content import File, Image
 from realcoze.domain.ids import BotName
 from realcoze.errors import UpstreamDenied, UpstreamFailed
-from realcoze.faces import native
 from servers import PATIENCE_S, Coze, Watched, emulated
 
 KEY = "a-key-of-32-characters-and-more-"
@@ -359,7 +359,7 @@ async def test_a_client_that_leaves_stops_what_is_sent_to_coze(nothing_left: Non
 
 
 async def test_files_on_their_way_at_once_are_limited(nothing_left: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "UPLOADING_BYTES", 2500)
+    monkeypatch.setattr(wiring, "UPLOADING_BYTES", 2500)
     bot = Storing()
     async with serving(bot, upload_bytes=2000) as running, _client(running.url) as client:
         async with connected(running.port) as first, connected(running.port) as second:

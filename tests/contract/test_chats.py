@@ -20,6 +20,7 @@ from realcoze.domain.turn import TurnLife
 from realcoze.emulator.account import BOTS
 from realcoze.errors import RealcozeError
 from realcoze.faces.native import NativeFace
+from realcoze.faces.room import Room
 from realcoze.faces.streamed import StreamTimes
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
@@ -54,7 +55,9 @@ async def _native(coze: Coze, folder: Path) -> AsyncIterator[Chats]:
     """Through a server of ours, whose upstream is the playground."""
     async with reached(coze, folder) as playground:
         gateway = Gateway(Routes({BotName(bot.name): playground for bot in BOTS}))
-        face = NativeFace(gateway, Access([KEY]), health=dict, times=StreamTimes(), upload_bytes=1 << 20)
+        face = NativeFace(
+            gateway, Access([KEY]), health=dict, times=StreamTimes(), room=Room(1 << 20), upload_bytes=1 << 20
+        )
         async with (
             listening(Starlette(routes=face.routes()), host="127.0.0.1", port=0, grace_s=1) as port,
             open_native(f"http://127.0.0.1:{port}", key=Secret(KEY)) as native,

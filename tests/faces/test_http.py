@@ -473,7 +473,8 @@ async def test_a_form_is_read_in_memory_and_lets_others_work_meanwhile(
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(work)
-        assert await read_file(form_request(head + data + b"\r\n--x--\r\n"), max_bytes=8 << 20) == (data, "a.bin")
+        file = await read_file(form_request(head + data + b"\r\n--x--\r\n"), max_bytes=8 << 20)
+        assert (file.data, file.name) == (data, "a.bin")
         tasks.cancel_scope.cancel()
     assert rounds > 50
 

@@ -75,6 +75,7 @@ class OpenUpstream(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, tag
     any_bot: bool = True
     discover: bool = False
     voice_id: str = ""
+    voices: dict[str, str] = {}
     private: bool = False
     recovery_calls: Count = 8
     upload_bytes: Bytes = 20 << 20

@@ -20,16 +20,21 @@ from realcoze.app.server import is_loopback
 from realcoze.app.store import open_continuity
 from realcoze.app.treatment import aliases_of, check_background, policy_for_bot, policy_for_draft
 from realcoze.dialects.coze_playground.execute import BotConfig, decode_config
+from realcoze.dialects.openai_audio import VOICES as OPENAI_VOICES
 from realcoze.domain.ids import BotName
 from realcoze.domain.ports import Chats
 from realcoze.errors import BadRequest, Internal, Misconfigured
 from realcoze.faces.anthropic import AnthropicFace
 from realcoze.faces.http import LOOPBACK_HOSTS, Guard, Refused
 from realcoze.faces.native import NativeFace, refuse_error
-from realcoze.faces.openai.chat import ChatFace
+from realcoze.faces.openai.answering import AnsweringFace
+from realcoze.faces.openai.audio import AudioFace
+from realcoze.faces.openai.chat import CHAT
 from realcoze.faces.openai.models import ModelsFace
+from realcoze.faces.openai.responses import RESPONSES
 from realcoze.faces.page import page_routes
 from realcoze.faces.paths import VERSIONED, TolerantPaths
+from realcoze.faces.room import Room
 from realcoze.faces.socket import SocketFace
 from realcoze.faces.streamed import StreamTimes
 from realcoze.gateway.access import Access
@@ -47,8 +52,11 @@ from realcoze.upstreams.credentials import Secret
 
 THERE_IS = (
     "GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health and the websocket /ws, and under /v1 "
-    "chat/completions, messages, messages/count_tokens and models"
+    "chat/completions, responses, audio/speech, audio/transcriptions, messages, messages/count_tokens and models"
 )
+
+UPLOADING_BYTES = 128 << 20
+"""Files on their way at once, by their declared size; in memory each is there up to three times."""
 
 Health = Callable[[], Mapping[str, object]]
 
@@ -146,11 +154,14 @@ def build_app(house: House, settings: Settings) -> ASGIApp:
             hint="Set REALCOZE_KEY to 16 characters at least, or listen on 127.0.0.1.",
         )
     times = StreamTimes(gate=server.gate_s, keepalive=server.keepalive_s, stall=server.stall_s)
-    native = NativeFace(house.gateway, access, health=house.health, times=times, upload_bytes=server.upload_bytes)
+    room, upload_bytes = Room(UPLOADING_BYTES), server.upload_bytes
+    native = NativeFace(house.gateway, access, health=house.health, times=times, room=room, upload_bytes=upload_bytes)
     anthropic = AnthropicFace(house.gateway, access, times=times)
     socket = SocketFace(house.gateway, access, refuse=refuse_error, stall_s=server.stall_s)
     others = [
-        *ChatFace(house.gateway, access, times=times).routes(),
+        *AnsweringFace(house.gateway, access, CHAT, times=times).routes(),
+        *AnsweringFace(house.gateway, access, RESPONSES, times=times).routes(),
+        *AudioFace(house.gateway, access, room=room, upload_bytes=upload_bytes).routes(),
         *anthropic.routes(),
         *v1.models_routes(ModelsFace(house.gateway, access), anthropic),
     ]
@@ -217,6 +228,7 @@ def open_settings(upstream: OpenUpstream, bots: Mapping[BotName, config.Bot]) ->
     return OpenSettings(
         token=credentials_of(upstream),
         voice_id=upstream.voice_id,
+        voices={**dict.fromkeys(OPENAI_VOICES, ""), **upstream.voices},
         bots={name: _target(bot, upstream) for name, bot in bots.items()},
         base=upstream.base,
         proxy=upstream.proxy or None,

@@ -5,6 +5,7 @@ Source: peers-openai §4 and OpenAI's published API; a data URL is RFC 2397.
 
 import binascii
 import re
+from typing import Any
 
 import msgspec
 
@@ -63,6 +64,20 @@ class ContentPart(msgspec.Struct):
 
 
 Content = str | list[ContentPart] | None
+
+
+class CozeMember(msgspec.Struct):
+    """The member `coze` of a request: what only Coze has."""
+
+    custom_variables: dict[str, str] = {}
+    parameters: dict[str, Any] = {}
+    meta_data: dict[str, str] = {}
+    extra_params: dict[str, str] = {}
+    shortcut_command: dict[str, Any] = {}
+    conversation_id: str = ""
+    steps: bool = False
+    suggestions: bool = False
+    extras: bool = False
 
 
 class UsageBody(msgspec.Struct):
@@ -155,29 +170,32 @@ def _part(part: ContentPart, place: int) -> Part:
         case kind if kind in _TEXTS and part.text is not None:
             return Text(text=part.text)
         case "image_url" if part.image_url is not None:
-            return _image(part.image_url if isinstance(part.image_url, str) else part.image_url.url, place)
+            return decode_image(part.image_url if isinstance(part.image_url, str) else part.image_url.url, place)
         case "input_audio" if part.input_audio is not None:
             extension = re.sub(r"\W", "", part.input_audio.format or "")[:8] or "wav"
-            return Inline(data=_decoded(part.input_audio.data, place), name=f"audio.{extension}")
+            return Inline(data=decode_data(part.input_audio.data, place), name=f"audio.{extension}")
         case "file" if part.file is not None and part.file.file_data:
-            return Inline(data=_decoded(part.file.file_data, place), name=part.file.filename or "")
+            return Inline(data=decode_data(part.file.file_data, place), name=part.file.filename or "")
         case "file" if part.file is not None and part.file.file_id:
             return File(key=part.file.file_id)
     known = "text, image_url, input_audio and file"
     raise BadRequest(f"Message {place} has a part of type {part.type[:40]!r} that cannot be read; {known} are known.")
 
 
-def _image(url: str, place: int) -> Part:
-    """Coze fetches what stands at an address; what stands in the request is uploaded."""
+def decode_image(url: str, place: int) -> Part:
+    """A picture in message `place`: Coze fetches what stands at an address; what stands in the request is uploaded.
+
+    Raises `BadRequest`.
+    """
     if url.startswith(_WEB):
         return Image(url=url)
     if not _DATA_URL.match(url):
         raise BadRequest(f"The image_url of message {place} is neither an address on the web nor a data URL in base64.")
-    return Inline(data=_decoded(url, place))
+    return Inline(data=decode_data(url, place))
 
 
-def _decoded(text: str, place: int) -> bytes:
-    """The bytes of a data URL, or of bare base64."""
+def decode_data(text: str, place: int) -> bytes:
+    """The bytes of a data URL, or of bare base64, in message `place`.  Raises `BadRequest`."""
     start = _DATA_URL.match(text)
     encoded = (text[start.end() :] if start else text).strip()
     if _BREAK.search(encoded, 0, LINE_CHARACTERS):

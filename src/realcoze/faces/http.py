@@ -5,10 +5,10 @@ Pure ASGI.  Answers that are streamed: `streamed.py`.
 
 import random
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -24,10 +24,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from realcoze.domain.ids import RequestId
 from realcoze.domain.media import size_in_words
 from realcoze.domain.request import Thread
-from realcoze.errors import BadRequest, TooLarge
+from realcoze.errors import BadRequest, RealcozeError, TooLarge
+from realcoze.gateway.access import Access
 from realcoze.tasks import background_tasks
 
 T = TypeVar("T")
+
+Work = Callable[[HttpRequest], Awaitable[Response]]
 
 CHAT_BODY_BYTES = 20 << 20
 """The largest body of a request for an answer."""
@@ -88,6 +91,25 @@ def ignoring(names: Iterable[str]) -> dict[str, str]:
 def nobody() -> Response:
     """For a client that has left; it is never sent, and stands in no table but nginx's."""
     return Response(status_code=499)
+
+
+async def answered(
+    request: HttpRequest,
+    access: Access,
+    work: Work,
+    refuse: Callable[[RequestId, RealcozeError], Response],
+) -> Response:
+    """What `work` comes to for a caller who may ask; the response says by which name the log has it."""
+    request_id = new_request_id()
+    try:
+        access.authenticate(presented_keys(request.headers))
+        response = await work(request)
+    except ClientDisconnect:
+        return nobody()
+    except RealcozeError as error:
+        return refuse(request_id, error)
+    response.headers["x-request-id"] = request_id
+    return response
 
 
 def fields(headers: Headers, name: bytes) -> list[str]:
@@ -159,8 +181,16 @@ def _body_too_large(max_bytes: int) -> TooLarge:
     return TooLarge(f"The body is larger than {size_in_words(max_bytes)}.")
 
 
-async def read_file(request: HttpRequest, *, max_bytes: int) -> tuple[bytes, str]:
-    """A file and the name it came with: the body itself, or the field `file` of a form.
+class ReceivedFile(NamedTuple):
+    """A file, the name it came with, and the other fields of its form."""
+
+    data: bytes
+    name: str
+    fields: Mapping[str, str]
+
+
+async def read_file(request: HttpRequest, *, max_bytes: int) -> ReceivedFile:
+    """The body itself, or the field `file` of a form.
 
     Raises `TooLarge`, and `BadRequest` for a form without such a field.
     """
@@ -171,10 +201,13 @@ async def read_file(request: HttpRequest, *, max_bytes: int) -> tuple[bytes, str
     except TooLarge as error:
         raise too_large from error
     if not is_form:
-        return body, ""
-    if not _is_whole(request.headers["content-type"], body):
+        return ReceivedFile(body, "", {})
+    boundary = parse_options_header(request.headers["content-type"])[1].get(b"boundary", b"")
+    if not _is_whole(boundary, body):
         raise BadRequest("The form ends in the middle.")
-    parser = MultiPartParser(request.headers, _in_pieces(body), max_files=1, max_fields=16, max_part_size=FORM_BYTES)
+    # Of its own charset a form may say what Python decodes slowly, or not at all; all of them write UTF-8.
+    said = Headers(raw=[(b"content-type", b'multipart/form-data; boundary="%b"' % boundary)])
+    parser = MultiPartParser(said, _in_pieces(body), max_files=1, max_fields=16, max_part_size=FORM_BYTES)
     parser.spool_max_size = len(body) + 1  # in memory: Starlette (1.10) would write above 1 MiB to a file
     try:
         form = await parser.parse()
@@ -187,17 +220,17 @@ async def read_file(request: HttpRequest, *, max_bytes: int) -> tuple[bytes, str
         data = await file.read()
         if len(data) > max_bytes:
             raise too_large
-        return data, file.filename or ""
+        others = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+        return ReceivedFile(data, file.filename or "", others)
     finally:
         await form.close()
 
 
-def _is_whole(content_type: str, body: bytes) -> bool:
+def _is_whole(boundary: bytes, body: bytes) -> bool:
     """The last delimiter is there, near the end.
 
     Starlette (1.10) passes over a part without an end, and leaves its file open.
     """
-    boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
     return not boundary or body.find(b"--%b--" % boundary, max(0, len(body) - FORM_BYTES)) >= 0
 
 

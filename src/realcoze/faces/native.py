@@ -24,6 +24,8 @@ from realcoze.domain.ids import BotName, RequestId
 from realcoze.errors import RealcozeError
 from realcoze.faces.http import (
     Refused,
+    Work,
+    answered,
     declared_bytes,
     new_request_id,
     nobody,
@@ -40,9 +42,6 @@ from realcoze.gateway.chat import Gateway
 
 JSON = "application/json; charset=utf-8"
 
-UPLOADING_BYTES = 128 << 20
-"""Files on their way at once, by their declared size; in memory each is there up to three times."""
-
 Health = Callable[[], Mapping[str, object]]
 
 
@@ -57,24 +56,24 @@ class WithFile(Protocol[T_co]):
 
 
 class NativeFace:
-    """`health` gives what /health tells of each upstream."""
+    """`health` gives what /health tells of each upstream; `room` is for files that are on their way."""
 
     def __init__(
-        self, gateway: Gateway, access: Access, *, health: Health, times: StreamTimes, upload_bytes: int
+        self, gateway: Gateway, access: Access, *, health: Health, times: StreamTimes, room: Room, upload_bytes: int
     ) -> None:
         self._gateway = gateway
         self._access = access
         self._health = health
         self._times = times
         self._upload_bytes = upload_bytes
-        self._room = Room(UPLOADING_BYTES)
+        self._room = room
 
     def routes(self) -> list[BaseRoute]:
         return [
             Route("/", self._post, methods=["POST"]),
-            Route("/upload", self._upload, methods=["POST"]),
-            Route("/speech", self._speech, methods=["POST"]),
-            Route("/transcription", self._transcription, methods=["POST"]),
+            Route("/upload", self._answering(self._upload), methods=["POST"]),
+            Route("/speech", self._answering(self._speech), methods=["POST"]),
+            Route("/transcription", self._answering(self._transcription), methods=["POST"]),
             Route("/health", self._get_health, methods=["GET"]),
         ]
 
@@ -112,50 +111,31 @@ class NativeFace:
 
     async def _upload(self, request: HttpRequest) -> Response:
         """A file in the body, or as the field `file` of a form; its key for a history entry."""
-
-        async def work(request_id: RequestId) -> Response:
-            part = await self._with_file(request, self._gateway.upload)
-            return Response(encode_uploaded(part), media_type=JSON, headers={"x-request-id": request_id})
-
-        return await self._answered(request, work)
+        part = await self._with_file(request, self._gateway.upload)
+        return Response(encode_uploaded(part), media_type=JSON)
 
     async def _speech(self, request: HttpRequest) -> Response:
         """A text, spoken."""
-
-        async def work(request_id: RequestId) -> Response:
-            speech, bot = decode_speech(await read_body(request))
-            sound = await unless_left(request.receive, self._gateway.speak(speech, bot=bot))
-            return Response(sound.data, media_type=sound.content_type, headers={"x-request-id": request_id})
-
-        return await self._answered(request, work)
+        speech, bot = decode_speech(await read_body(request))
+        sound = await unless_left(request.receive, self._gateway.speak(speech, bot=bot))
+        return Response(sound.data, media_type=sound.content_type)
 
     async def _transcription(self, request: HttpRequest) -> Response:
         """What a recording says, which comes as a file does."""
+        text = await self._with_file(request, self._gateway.transcribe)
+        return Response(encode_text(text), media_type=JSON)
 
-        async def work(request_id: RequestId) -> Response:
-            text = await self._with_file(request, self._gateway.transcribe)
-            return Response(encode_text(text), media_type=JSON, headers={"x-request-id": request_id})
-
-        return await self._answered(request, work)
-
-    async def _answered(self, request: HttpRequest, work: Callable[[RequestId], Awaitable[Response]]) -> Response:
-        """What `work` comes to for a caller who may ask."""
-        request_id = new_request_id()
-        try:
-            self._access.authenticate(presented_keys(request.headers))
-            return await work(request_id)
-        except ClientDisconnect:
-            return nobody()
-        except RealcozeError as error:
-            return refuse_error(request_id, error)
+    def _answering(self, work: Work) -> Work:
+        """The same for callers who may ask."""
+        return partial(answered, access=self._access, work=work, refuse=refuse_error)
 
     async def _with_file(self, request: HttpRequest, work: WithFile[T]) -> T:
         """Read the file of a request, with its name and the bot that it is for, and do something with it."""
         with self._room.place(declared_bytes(request, most=self._upload_bytes)):
-            data, name = await read_file(request, max_bytes=self._upload_bytes)
+            file = await read_file(request, max_bytes=self._upload_bytes)
             bot = BotName(request.query_params.get("bot", ""))
-            name = request.query_params.get("name", name)
-            return await unless_left(request.receive, work(data, name, bot=bot))
+            name = request.query_params.get("name", file.name)
+            return await unless_left(request.receive, work(file.data, name, bot=bot))
 
     async def _get_health(self, request: HttpRequest) -> Response:
         """How it stands; with `?bots=all` the bots that are discovered as well, for who may ask them."""

@@ -13,26 +13,14 @@ from functools import partial
 from typing import Any
 
 import openai  # type: ignore[import-not-found, unused-ignore]  # it has an environment of its own
+from outcomes import told, tried  # type: ignore[import-not-found, unused-ignore]  # beside it
 
 BASE, KEY, PICTURE, SOUND = sys.argv[1:5]
 ORDERS: dict[str, list[str]] = json.loads(sys.argv[5])
 TOOL = {"type": "function", "function": {"name": "add_reminder", "parameters": {"type": "object"}}}
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
 
-told: dict[str, Any] = {}
 client = openai.OpenAI(base_url=BASE, api_key=KEY, max_retries=0)
-
-
-def tried(name: str, call: Callable[[], Any]) -> Any:
-    """Note what a call gives; what fails is noted by its class, status, type and code."""
-    try:
-        told[name] = call()
-    except openai.APIError as error:
-        facts = {"status": getattr(error, "status_code", None), "code": error.code, "type": error.type}
-        told[name] = {"raised": type(error).__name__, **facts, "said": str(error)}
-    except Exception as error:  # noqa: BLE001 - each failure is an outcome
-        told[name] = {"raised": type(error).__name__, "said": str(error)}
-    return told[name]
 
 
 def asking(asked: Any, model: str = "echo", **more: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from realcoze.dialects.json_text import NotJson, read_json
-from realcoze.dialects.openai_wire import Content, decode_parts, decode_said, decode_text
+from realcoze.dialects.openai_wire import Content, CozeMember, decode_parts, decode_said, decode_text
 from realcoze.domain.ids import BotName, CallerId, ConversationId, UserId
 from realcoze.domain.message import Message
 from realcoze.domain.request import Request, Thread, ToolResult, Wants
@@ -51,20 +51,6 @@ class _Format(msgspec.Struct):
     type: str = "text"
 
 
-class _Coze(msgspec.Struct):
-    """The member `coze`."""
-
-    custom_variables: dict[str, str] = {}
-    parameters: dict[str, Any] = {}
-    meta_data: dict[str, str] = {}
-    extra_params: dict[str, str] = {}
-    shortcut_command: dict[str, Any] = {}
-    conversation_id: str = ""
-    steps: bool = False
-    suggestions: bool = False
-    extras: bool = False
-
-
 class _Body(msgspec.Struct):
     """Members that are not named here are passed over."""
 
@@ -76,7 +62,7 @@ class _Body(msgspec.Struct):
     user: str | None = None
     metadata: Any = None
     conversation_id: str | None = None
-    coze: _Coze | None = None
+    coze: CozeMember | None = None
     response_format: _Format | None = None
     tools: list[Any] | None = None
     tool_choice: Any = None
@@ -115,7 +101,7 @@ def decode_request(body: bytes, *, caller: CallerId, thread: Thread | None) -> A
     except NotJson as error:
         raise BadRequest(f"The body cannot be read: {error}.", hint=_HINT) from error
     _refuse_demands(read)
-    coze = read.coze or _Coze()
+    coze = read.coze or CozeMember()
     has_follow_ups, has_steps = coze.extras or coze.suggestions, coze.extras or coze.steps
     is_streamed = bool(read.stream)
     has_usage = not is_streamed or bool(read.stream_options and read.stream_options.include_usage)
@@ -168,7 +154,7 @@ def _refuse_demands(body: _Body) -> None:
         raise BadRequest(f"`response_format` demands {kind!r}, which nobody can promise.", hint=_FORMAT_HINT)
 
 
-def _request(body: _Body, coze: _Coze, wants: Wants, *, caller: CallerId, thread: Thread | None) -> Request:
+def _request(body: _Body, coze: CozeMember, wants: Wants, *, caller: CallerId, thread: Thread | None) -> Request:
     conversation_id = coze.conversation_id or body.conversation_id or _named_conversation(body)
     instructions = (
         decode_text(message.content, place)

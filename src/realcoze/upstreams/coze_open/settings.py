@@ -98,6 +98,8 @@ class OpenSettings:
     upload_bytes: int = MOST_UPLOAD_BYTES
     voice_id: str = ""
     """Who speaks, where a caller does not say."""
+    voices: Mapping[str, str] = field(default_factory=dict)
+    """Other names of voices → their ids; an empty one means `voice_id`."""
     max_turns: int = 4000
     max_queue: int = 100
     deadlines: Deadlines = field(default_factory=Deadlines)

@@ -61,7 +61,7 @@ class CozeOpen:
         self.calls = calls
         self.lists = Lists(calls, base=settings.base)
         self._uploader = Uploader(calls, max_bytes=settings.upload_bytes)
-        self._voices = Voices(calls, default=settings.voice_id)
+        self._voices = Voices(calls, default=settings.voice_id, names=settings.voices)
         self._standing = Standing(can_end=isinstance(settings.token, Secret))
         self._budget = RetryBudget()
         self._slots = Slots(limit=settings.max_turns, queue=settings.max_queue, queue_s=settings.deadlines.queue)

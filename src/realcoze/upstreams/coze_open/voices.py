@@ -4,6 +4,7 @@ Source: docs/protocol/openapi-v3.md §11.
 """
 
 import secrets
+from collections.abc import Mapping
 
 from realcoze.dialects.coze_open.audio import encode_speech, encode_transcription
 from realcoze.domain.media import media_of
@@ -21,15 +22,19 @@ VOICE_HINT = (
 
 
 class Voices:
-    """`default` is the id of the voice that speaks where none is asked for; empty for none."""
+    """`default` is the id of the voice that speaks where none is asked for; empty for none.
 
-    def __init__(self, calls: Calls, *, default: str) -> None:
+    `names` has other names of voices, each with its id, or with none for the default.
+    """
+
+    def __init__(self, calls: Calls, *, default: str, names: Mapping[str, str]) -> None:
         self._calls = calls
         self._default = default
+        self._names = names
 
     async def speak(self, speech: Speech) -> Sound:
         """See `Speaks`."""
-        voice = speech.voice or self._default
+        voice = self._names.get(speech.voice, speech.voice) or self._default
         if not voice:
             raise BadRequest("Which voice is to speak is not said.", code="no_voice", hint=VOICE_HINT)
         body = encode_speech(speech.text, voice=voice, format=speech.format, speed=speech.speed)

@@ -1,0 +1,277 @@
+"""What a client of OpenAI's Responses asks for.
+
+`input` is a text, or the history as items: messages, and what a model has done beside them.  Of the latter a
+bot can be given nothing but the results of tools that its turn waits for: the items at the end of the input,
+whatever instructs after them.  Its function calls and reasoning of rounds that are over are passed over.
+
+Source: docs/openai-api.md; openai 3, types/responses/response_create_params.py.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from realcoze.dialects.json_text import NotJson, read_json
+from realcoze.dialects.openai_wire import CozeMember, ImageUrl, decode_data, decode_image
+from realcoze.domain.content import File, Image, Inline, Part, Text
+from realcoze.domain.ids import BotName, CallerId, ConversationId, UserId
+from realcoze.domain.message import Message
+from realcoze.domain.request import Request, Thread, ToolResult, Wants
+from realcoze.errors import BadRequest
+
+MODEL_CHARACTERS = 200
+
+IGNORED = ("tools", "prompt", "max_tool_calls", "top_logprobs", "context_management")
+"""What changes an answer and is ignored here: the header `x-realcoze-ignored` names what a request has of it."""
+
+_INSTRUCTING = frozenset({"system", "developer"})
+_RESULT = "function_call_output"
+_TEXTS = frozenset({"input_text", "output_text", "text"})
+_SPOKEN = "message"
+_NOTHING = msgspec.Raw(b"null")
+_HINT = 'Send {"model": "NAME", "input": "Hello"}.'
+_TOOLS_HINT = (
+    "A Coze bot has the tools that it was built with, and a request cannot bring others; leave it out, or use auto."
+)
+_FORMAT_HINT = "Say in the question which form the answer shall have, or in the bot's prompt."
+_HISTORY_HINT = "Send the history in `input`."
+
+
+class _Part(msgspec.Struct):
+    """A part of a message or of a result; which member is filled in says its type."""
+
+    type: str
+    text: str | None = None
+    image_url: ImageUrl | str | None = None
+    file_id: str | None = None
+    file_data: str | None = None
+    file_url: str | None = None
+    filename: str | None = None
+
+
+Content = str | list[_Part] | None
+
+
+class _Item(msgspec.Struct):
+    """`content` and `output` are read of messages and results alone: other items have theirs of other shapes."""
+
+    type: str | None = None
+    role: str | None = None
+    content: msgspec.Raw = _NOTHING
+    call_id: str | None = None
+    output: msgspec.Raw = _NOTHING
+
+    @property
+    def speaker(self) -> str | None:
+        """Whose message it is; None where it is none."""
+        return self.role if self.type in (None, _SPOKEN) else None
+
+
+class _Choice(msgspec.Struct):
+    type: str = ""
+    mode: str = ""
+
+
+class _Named(msgspec.Struct):
+    id: str
+
+
+class _Kind(msgspec.Struct):
+    type: str = "text"
+
+
+class _TextConfig(msgspec.Struct):
+    format: _Kind | None = None
+
+
+class _Body(msgspec.Struct):
+    """Members that are not named here are passed over."""
+
+    input: str | list[_Item]
+    model: str | None = None
+    instructions: str | None = None
+    stream: bool | None = None
+    previous_response_id: str | None = None
+    background: bool | None = None
+    conversation: str | _Named | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
+    metadata: Any = None
+    text: _TextConfig | None = None
+    coze: CozeMember | None = None
+    tools: list[Any] | None = None
+    tool_choice: str | _Choice | None = None
+    prompt: Any = None
+    max_tool_calls: Any = None
+    top_logprobs: Any = None
+    context_management: Any = None
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A request and how its client wants to be answered.
+
+    `instructions`, `metadata` and `user` are to be repeated in the answer; `ignored` are the members that were
+    passed over and would have changed it.
+    """
+
+    request: Request
+    model: str
+    instructions: str | None = None
+    metadata: dict[str, Any] = {}
+    user: str | None = None
+    is_streamed: bool = False
+    ignored: tuple[str, ...] = ()
+
+
+_DECODER = msgspec.json.Decoder(_Body)
+_CONTENT: msgspec.json.Decoder[Content] = msgspec.json.Decoder(Content)
+
+
+def decode_request(body: bytes, *, caller: CallerId, thread: Thread | None) -> Asked:
+    """Read the body of a request of `caller`'s, whatever its content type says.  Raises `BadRequest`."""
+    try:
+        read = read_json(body.removeprefix(b"\xef\xbb\xbf"), _DECODER)
+    except NotJson as error:
+        raise BadRequest(f"The body cannot be read: {error}.", hint=_HINT) from error
+    _refuse_demands(read)
+    return Asked(
+        request=_request(read, caller=caller, thread=thread),
+        model=read.model or "",
+        instructions=read.instructions,
+        metadata=read.metadata if isinstance(read.metadata, dict) else {},
+        user=read.user,
+        is_streamed=bool(read.stream),
+        ignored=tuple(name for name in IGNORED if getattr(read, name) not in (None, [])),
+    )
+
+
+def _refuse_demands(body: _Body) -> None:
+    """What cannot be passed over: an answer without it would not be what was asked for."""
+    if len(body.model or "") > MODEL_CHARACTERS:
+        raise BadRequest(f"`model` has more than {MODEL_CHARACTERS} characters.")
+    choice = body.tool_choice.mode if isinstance(body.tool_choice, _Choice) else body.tool_choice
+    if choice not in ("auto", "none", None):
+        raise BadRequest("`tool_choice` demands a tool, which nobody can promise.", hint=_TOOLS_HINT)
+    if body.text is not None and body.text.format is not None and body.text.format.type != "text":
+        kind = body.text.format.type[:40]
+        raise BadRequest(f"`text.format` demands {kind!r}, which nobody can promise.", hint=_FORMAT_HINT)
+    if body.previous_response_id:
+        raise BadRequest("No response is kept, so that none can be gone on with.", hint=_HISTORY_HINT)
+    if body.background:
+        raise BadRequest("`background` asks for an answer to be fetched later, and none is kept.")
+
+
+def _request(body: _Body, *, caller: CallerId, thread: Thread | None) -> Request:
+    question = _Item(role="user", content=msgspec.Raw(msgspec.json.encode(body.input)))
+    items = [question] if isinstance(body.input, str) else body.input
+    coze = body.coze or CozeMember()
+    named = body.conversation.id if isinstance(body.conversation, _Named) else body.conversation
+    conversation_id = coze.conversation_id or named
+    user_id = body.user or body.safety_identifier
+    said = (_text(item.content, place) for place, item in enumerate(items) if item.speaker in _INSTRUCTING)
+    return Request(
+        messages=tuple(_said(items)),
+        bot=BotName(body.model or ""),
+        instructions="\n\n".join(filter(None, (body.instructions, *said))),
+        conversation_id=ConversationId(conversation_id) if conversation_id else None,
+        user_id=UserId(user_id) if user_id else None,
+        custom_variables=coze.custom_variables,
+        parameters=coze.parameters,
+        meta_data=coze.meta_data,
+        extra_params=coze.extra_params,
+        shortcut_command=coze.shortcut_command,
+        tool_results=_results(items),
+        thread=thread,
+        caller=caller,
+        wants=Wants(reasoning=True, usage=True),
+    )
+
+
+def _said(items: list[_Item]) -> Iterator[Message]:
+    """The history that a bot can be given."""
+    for place, item in enumerate(items):
+        if item.type == "item_reference":
+            raise BadRequest(f"Item {place} is a reference to one that is not kept.", hint=_HISTORY_HINT)
+        if item.type not in (None, _SPOKEN) or item.speaker in _INSTRUCTING:
+            continue
+        if item.speaker == "user":
+            parts = tuple(_users_parts(item.content, place))
+            if not parts:
+                raise BadRequest(f"Item {place} is a message of the user and holds nothing.")
+            yield Message(role="user", parts=parts)
+        elif item.speaker == "assistant":
+            if texts := tuple(_bots_texts(item.content, place)):
+                yield Message(role="assistant", parts=texts)
+        else:
+            raise BadRequest(f"Item {place} is a message of nobody: its role is user, assistant, system or developer.")
+
+
+def _results(items: list[_Item]) -> tuple[ToolResult, ...]:
+    """What the tools gave back that a turn waits for: the results at the end; none after a question."""
+    results: list[ToolResult] = []
+    for place, item in reversed(list(enumerate(items))):
+        if item.type == _RESULT:
+            if not item.call_id:
+                raise BadRequest(f"Item {place} is a result that does not say of which call.")
+            results.insert(0, ToolResult(call_id=item.call_id, output=_text(item.output, place)))
+        elif item.speaker in ("user", "assistant") or (results and item.type not in (None, _SPOKEN)):
+            if not results and item.speaker != "user":
+                break
+            return tuple(results)
+    if results:
+        return tuple(results)
+    raise BadRequest("The last item must be a message of the user's, or a tool's result.", hint=_HINT)
+
+
+def _read(content: msgspec.Raw, place: int) -> Content:
+    try:
+        return read_json(bytes(content), _CONTENT)
+    except NotJson as error:
+        raise BadRequest(f"Item {place} cannot be read: {error}.") from error
+
+
+def _text(content: msgspec.Raw, place: int) -> str:
+    """The text of item `place`, where nothing but text can stand.  Raises `BadRequest`."""
+    parts = list(_users_parts(content, place))
+    if not all(isinstance(part, Text) for part in parts):
+        raise BadRequest(f"Item {place} may hold only text.", hint="Pictures and files go into messages of the user.")
+    return "\n".join(part.text for part in parts if isinstance(part, Text))
+
+
+def _bots_texts(content: msgspec.Raw, place: int) -> Iterator[Text]:
+    """What the bot itself said: nothing but text can be given back to it."""
+    said = _read(content, place)
+    if isinstance(said, str):
+        said = [_Part("text", text=said)]
+    for part in said or ():
+        if part.type in _TEXTS and part.text:
+            yield Text(text=part.text)
+
+
+def _users_parts(content: msgspec.Raw, place: int) -> Iterator[Part]:
+    said = _read(content, place)
+    if isinstance(said, str):
+        said = [_Part("text", text=said)]
+    for part in said or ():
+        if part.type in _TEXTS and part.text is not None:
+            yield Text(text=part.text)
+        else:
+            yield _media(part, place)
+
+
+def _media(part: _Part, place: int) -> Part:
+    url = part.image_url.url if isinstance(part.image_url, ImageUrl) else part.image_url
+    match part.type:
+        case "input_image" | "image_url" if url:
+            return decode_image(url, place)
+        case "input_image" if part.file_id:
+            return Image(key=part.file_id)
+        case "input_file" if part.file_data:
+            return Inline(data=decode_data(part.file_data, place), name=part.filename or "")
+        case "input_file" if part.file_id:
+            return File(key=part.file_id)
+        case "input_file" if part.file_url:
+            return File(url=part.file_url)
+    known = "input_text, input_image and input_file"
+    raise BadRequest(f"Item {place} has a part of type {part.type[:40]!r} that cannot be read; {known} are known.")

@@ -1,0 +1,328 @@
+"""A streamed response: server-sent events, numbered from 0.
+
+    response.created response.in_progress item* (response.completed | response.incomplete | response.failed)
+
+    item = output_item.added, what it holds, output_item.done, where a message holds
+           content_part.added output_text.delta* output_text.done content_part.done, reasoning
+           reasoning_summary_part.added reasoning_summary_text.delta* …_text.done …_part.done, and a call
+           function_call_arguments.delta* function_call_arguments.done
+
+A turn that fails ends within the item that it had come to: no part of it is said to be done.  Lines are as long
+as a response is, as OpenAI's own are: what is done is told whole.
+
+Source: openai 3, types/responses/*_event.py; CLIENTS §4.4.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from realcoze.dialects.json_text import on_one_line
+from realcoze.dialects.openai_responses.reply import (
+    CallItem,
+    Incomplete,
+    Item,
+    ItemIds,
+    ItemStatus,
+    MessageItem,
+    ReasoningItem,
+    ResponseBody,
+    Status,
+    SummaryPart,
+    TextPart,
+    call_item,
+    conversation_body,
+    failure_body,
+    response_body,
+    usage_body,
+)
+from realcoze.dialects.openai_responses.request import Asked
+from realcoze.dialects.openai_wire import STREAM
+from realcoze.domain import event as ev
+from realcoze.domain.event import Event, ToolCall
+from realcoze.domain.growing import GrowingText
+from realcoze.domain.ids import ConversationId, RequestId
+from realcoze.errors import ContentRefused, RealcozeError, UpstreamFailed
+from realcoze.framing.sse import KEEPALIVE
+
+DELTA_CHARACTERS = 2_400
+"""In one delta at most, as in a chat completion's."""
+
+_encode = msgspec.json.Encoder().encode
+
+_SUMMARY, _ARGUMENTS = "response.reasoning_summary", "response.function_call_arguments"
+
+
+class _Whole(msgspec.Struct):
+    type: str
+    sequence_number: int
+    response: ResponseBody
+
+
+class _OfItem(msgspec.Struct):
+    type: str
+    sequence_number: int
+    output_index: int
+    item: Item
+
+
+class _Within(msgspec.Struct):
+    """Something that happens within an item."""
+
+    type: str
+    sequence_number: int
+    output_index: int
+    item_id: str
+
+
+class _TextPart(_Within):
+    part: TextPart
+    content_index: int = 0
+
+
+class _TextDelta(_Within):
+    delta: str
+    content_index: int = 0
+    logprobs: tuple[()] = ()
+
+
+class _TextDone(_Within):
+    text: str
+    content_index: int = 0
+    logprobs: tuple[()] = ()
+
+
+class _SummaryPart(_Within):
+    part: SummaryPart
+    summary_index: int = 0
+
+
+class _SummaryDelta(_Within):
+    delta: str
+    summary_index: int = 0
+
+
+class _SummaryDone(_Within):
+    text: str
+    summary_index: int = 0
+
+
+class _ArgumentsDelta(_Within):
+    delta: str
+
+
+class _ArgumentsDone(_Within):
+    arguments: str
+
+
+class _Message:
+    """The message that is being said."""
+
+    def __init__(self, item_id: str) -> None:
+        self.id = item_id
+        self.pieces: list[str] = []
+
+    def item(self, status: ItemStatus) -> Item:
+        """The item as far as it goes; one that has just begun has no part yet."""
+        parts = [] if status == "in_progress" else [TextPart("".join(self.pieces))]
+        return MessageItem(self.id, parts, status)
+
+    def part_added(self, number: int, index: int) -> _Within:
+        return _TextPart("response.content_part.added", number, index, self.id, TextPart(""))
+
+    def delta(self, number: int, index: int, text: str) -> _Within:
+        self.pieces.append(text)
+        return _TextDelta("response.output_text.delta", number, index, self.id, text)
+
+    def text_done(self, number: int, index: int) -> _Within:
+        return _TextDone("response.output_text.done", number, index, self.id, "".join(self.pieces))
+
+    def part_done(self, number: int, index: int) -> _Within:
+        return _TextPart("response.content_part.done", number, index, self.id, TextPart("".join(self.pieces)))
+
+
+class _Reasoning:
+    """What is being thought: the same, with a summary for a content."""
+
+    def __init__(self, item_id: str) -> None:
+        self.id = item_id
+        self.pieces: list[str] = []
+
+    def item(self, status: ItemStatus) -> Item:
+        parts = [] if status == "in_progress" else [SummaryPart("".join(self.pieces))]
+        return ReasoningItem(self.id, parts, status)
+
+    def part_added(self, number: int, index: int) -> _Within:
+        return _SummaryPart(f"{_SUMMARY}_part.added", number, index, self.id, SummaryPart(""))
+
+    def delta(self, number: int, index: int, text: str) -> _Within:
+        self.pieces.append(text)
+        return _SummaryDelta(f"{_SUMMARY}_text.delta", number, index, self.id, text)
+
+    def text_done(self, number: int, index: int) -> _Within:
+        return _SummaryDone(f"{_SUMMARY}_text.done", number, index, self.id, "".join(self.pieces))
+
+    def part_done(self, number: int, index: int) -> _Within:
+        return _SummaryPart(f"{_SUMMARY}_part.done", number, index, self.id, SummaryPart("".join(self.pieces)))
+
+
+class ResponseEncoder:
+    """Events → the events of a response.  `created` in seconds since 1970."""
+
+    content_type = STREAM
+    keepalive = KEEPALIVE
+
+    def __init__(self, asked: Asked, request_id: RequestId, *, created: int) -> None:
+        self._asked = asked
+        self._request_id = request_id
+        self._created = created
+        self._ids = ItemIds(request_id)
+        self._number = 0
+        self._output: list[Item] = []
+        self._open: _Message | _Reasoning | None = None
+        self._afterthoughts: list[str] = []
+        """What was thought after the message had begun: it waits until that is done, so that it stays one."""
+        self._conversation_id = ConversationId("")
+        self._text = GrowingText()
+        self._usage: ev.Usage | None = None
+        self._has_begun = False
+        self.is_closed = False
+        """What ends the stream was written."""
+        self.has_failed = False
+        """That is an error: the stream must not look complete."""
+
+    def feed(self, event: Event) -> bytes:
+        """The events that one of ours makes, which may be none; nothing after the end."""
+        if self.is_closed:
+            return b""
+        try:
+            text = self._text.feed(event)
+        except UpstreamFailed as error:
+            return self._fail(error)
+        return b"".join([*self._message(text), *self._beside_text(event)])
+
+    def _beside_text(self, event: Event) -> Iterator[bytes]:
+        match event:
+            case ev.TurnStarted():
+                self._conversation_id = event.conversation_id
+                yield from self._begun()
+            case ev.ReasoningDelta():
+                yield from self._reasoning(event.text)
+            case ev.Usage():
+                self._usage = event
+            case ev.ToolCallsRequested():
+                yield from self._all_done()
+                for call in event.calls:
+                    yield from self._called(call)
+                yield from self._completed()
+            case ev.TurnDone() | ev.InputRequested():
+                yield from self._completed()
+            case ev.TurnFailed():
+                was_cut = isinstance(event.error, ContentRefused) and self._text.has_begun
+                yield from self._cut_off() if was_cut else [self._fail(event.error)]
+
+    def _begun(self) -> Iterator[bytes]:
+        """The response as it is asked for, once."""
+        if not self._has_begun:
+            self._has_begun = True
+            yield self._whole("response.created", self._response("in_progress"))
+            yield self._whole("response.in_progress", self._response("in_progress"))
+
+    def _message(self, text: str) -> Iterator[bytes]:
+        """More of the answer."""
+        if text:
+            if not isinstance(self._open, _Message):
+                yield from self._opened(_Message(self._ids.new("msg")))
+            yield from self._deltas(text)
+
+    def _reasoning(self, text: str) -> Iterator[bytes]:
+        """More of what is thought."""
+        if isinstance(self._open, _Message):
+            self._afterthoughts.append(text)
+        elif text:
+            if self._open is None:
+                yield from self._opened(_Reasoning(self._ids.new("rs")))
+            yield from self._deltas(text)
+
+    def _opened(self, said: _Message | _Reasoning) -> Iterator[bytes]:
+        yield from self._begun()
+        yield from self._done()
+        self._open = said
+        yield self._of_item("response.output_item.added", said.item("in_progress"))
+        yield self._event(said.part_added(self._number, len(self._output)))
+
+    def _deltas(self, text: str) -> Iterator[bytes]:
+        if self._open is not None:
+            for start in range(0, len(text), DELTA_CHARACTERS):
+                piece = text[start : start + DELTA_CHARACTERS]
+                yield self._event(self._open.delta(self._number, len(self._output), piece))
+
+    def _all_done(self) -> Iterator[bytes]:
+        """The end of what is being said, and what was thought meanwhile."""
+        yield from self._done()
+        late, self._afterthoughts = "".join(self._afterthoughts), []
+        yield from self._reasoning(late)
+        yield from self._done()
+
+    def _done(self) -> Iterator[bytes]:
+        """The end of the item that is being said, if there is one."""
+        if self._open is not None:
+            said, self._open = self._open, None
+            yield self._event(said.text_done(self._number, len(self._output)))
+            yield self._event(said.part_done(self._number, len(self._output)))
+            yield from self._item_done(said.item("completed"))
+
+    def _item_done(self, item: Item) -> Iterator[bytes]:
+        yield self._of_item("response.output_item.done", item)
+        self._output.append(item)
+
+    def _called(self, call: ToolCall) -> Iterator[bytes]:
+        yield from self._begun()
+        whole, index = call_item(call, self._ids.new("fc")), len(self._output)
+        begun = CallItem(whole.id, call.call_id, call.name, "", "in_progress")
+        yield self._of_item("response.output_item.added", begun)
+        for start in range(0, len(call.arguments), DELTA_CHARACTERS):
+            piece = call.arguments[start : start + DELTA_CHARACTERS]
+            yield self._event(_ArgumentsDelta(f"{_ARGUMENTS}.delta", self._number, index, whole.id, piece))
+        yield self._event(_ArgumentsDone(f"{_ARGUMENTS}.done", self._number, index, whole.id, call.arguments))
+        yield from self._item_done(whole)
+
+    def _completed(self) -> Iterator[bytes]:
+        yield from self._begun()
+        yield from self._all_done()
+        self.is_closed = True
+        yield self._whole("response.completed", self._response("completed"))
+
+    def _cut_off(self) -> Iterator[bytes]:
+        """By Coze's content rules, after some text."""
+        self.is_closed = True
+        body = self._response("incomplete")
+        body.incomplete_details = Incomplete("content_filter")
+        yield self._whole("response.incomplete", body)
+
+    def _fail(self, error: RealcozeError) -> bytes:
+        self.is_closed = self.has_failed = True
+        before = b"".join(self._begun())
+        body = self._response("failed")
+        body.error = failure_body(error)
+        return before + self._whole("response.failed", body)
+
+    def _response(self, status: Status) -> ResponseBody:
+        """The response as it stands, with what was said of an item that is not done."""
+        output = list(self._output)
+        if self._open is not None:
+            output.append(self._open.item("incomplete"))
+        body = response_body(self._asked, self._request_id, created=self._created, status=status, output=output)
+        body.conversation = conversation_body(self._conversation_id)
+        body.usage = usage_body(self._usage)
+        return body
+
+    def _whole(self, name: str, body: ResponseBody) -> bytes:
+        return self._event(_Whole(name, self._number, body))
+
+    def _of_item(self, name: str, item: Item) -> bytes:
+        return self._event(_OfItem(name, self._number, len(self._output), item))
+
+    def _event(self, body: _Whole | _OfItem | _Within) -> bytes:
+        self._number += 1
+        return b"event: %b\ndata: %b\n\n" % (body.type.encode(), on_one_line(_encode(body)))
