@@ -1,5 +1,6 @@
 import json
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,14 @@ def test_names_are_quoted_for_the_language_that_they_stand_in() -> None:
         compile(snippet(name, ODD), name, "exec")
         assert r"model=" + json.dumps(ODD.models[0]) in snippet(name, ODD)
     assert shlex.split(snippet("llm", ODD).splitlines()[-1]) == ["llm", "-m", ODD.models[0], "Hello"]
+
+
+@pytest.mark.parametrize("here", [HERE, LOCKED, ODD])
+def test_the_settings_of_codex_are_toml(here: Here) -> None:
+    settings = tomllib.loads(snippet("codex", here))
+    provider = settings["model_providers"][settings["model_provider"]]
+    assert (settings["model"], provider["base_url"]) == (here.models[0], f"{here.base}/v1")
+    assert ("env_key" in provider) == here.has_key
 
 
 def test_the_models_of_llm_are_a_list() -> None:

@@ -115,6 +115,24 @@ export ANTHROPIC_DEFAULT_HAIKU_MODEL=@model:sh@
 claude
 """
 
+_CODEX = """\
+# ~/.codex/config.toml.  A bot of Coze only talks here: the tools of Codex are not run.
+model = @model@
+model_provider = "realcoze"
+
+[model_providers.realcoze]
+name = "realcoze"
+base_url = @v1@
+wire_api = "responses"
+@codex key@"""
+
+_N8N = """\
+Credentials, OpenAI
+API Key:  @key:line@
+Base URL: @v1:line@
+Node OpenAI, Message a Model: Model, By ID: @model:line@
+"""
+
 _OPEN_WEBUI = """\
 # Environment of Open WebUI, or Admin Settings, Connections, OpenAI API.
 # In a container 127.0.0.1 is the container: see docs/clients.md.
@@ -160,6 +178,8 @@ CLIENTS: Mapping[str, Client] = MappingProxyType({
     "langchain": Client(about="LangChain for Python", text=_LANGCHAIN, comment="#"),
     "llm": Client(about="the command llm", text=_LLM, comment="#"),
     "claude-code": Client(about="Claude Code on the terminal", text=_CLAUDE_CODE, comment="#"),
+    "codex": Client(about="Codex on the terminal", text=_CODEX, comment="#"),
+    "n8n": Client(about="n8n", text=_N8N),
     "open-webui": Client(about="Open WebUI", text=_OPEN_WEBUI),
     "lobechat": Client(about="LobeChat", text=_LOBECHAT),
     "nextchat": Client(about="NextChat", text=_NEXTCHAT),
@@ -224,6 +244,7 @@ def _words(here: Here) -> dict[str, str]:
         "key:line": "PASTE-THE-VALUE-OF-REALCOZE_KEY" if here.has_key else "none",
         "bearer": ' -H "Authorization: Bearer $REALCOZE_KEY"' if here.has_key else "",
         "body:sh": shlex.quote(_literal(question)),
+        "codex key": 'env_key = "REALCOZE_KEY"\n' if here.has_key else "",
         "llm models": "\n".join(_llm_model(each, v1, has_key=here.has_key) for each in here.models),
         "llm key": 'llm keys set realcoze --value "$REALCOZE_KEY"\n' if here.has_key else "",
     }
