@@ -138,11 +138,11 @@ def test_what_nobody_can_promise_is_refused(members: dict[str, Any], said: str) 
 @pytest.mark.parametrize(
     ("items", "said"),
     [
-        ([HELLO, {"role": "assistant", "content": "Hi"}, {"type": "reasoning", "role": "user"}], "The last item"),
+        ([HELLO, {"role": "assistant", "content": "Hi"}, {"type": "reasoning", "role": "user"}], "The last message"),
         ([{"type": "reasoning", "role": "user"}], "The last item"),
         ([{"role": "user", "content": {"text": "Hi"}}], "Item 0 cannot be read"),
         ([], "The last item"),
-        ([{"role": "assistant", "content": "Hi"}], "The last item"),
+        ([{"role": "assistant", "content": "Hi"}], "The last message"),
         ([{"role": "user", "content": []}], "holds nothing"),
         ([{"role": "tool", "content": "Hi"}], "a message of nobody"),
         ([{"content": "Hi"}], "a message of nobody"),

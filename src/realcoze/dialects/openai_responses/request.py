@@ -215,13 +215,15 @@ def _results(items: list[_Item]) -> tuple[ToolResult, ...]:
             if not item.call_id:
                 raise BadRequest(f"Item {place} is a result that does not say of which call.")
             results.insert(0, ToolResult(call_id=item.call_id, output=_text(item.output, place)))
-        elif item.speaker in ("user", "assistant") or (results and item.type not in (None, _SPOKEN)):
-            if not results and item.speaker != "user":
-                break
-            return tuple(results)
-    if results:
-        return tuple(results)
-    raise BadRequest("The last item must be a message of the user's, or a tool's result.", hint=_HINT)
+        elif results and item.speaker not in _INSTRUCTING:
+            break
+        elif item.speaker == "user":
+            return ()
+        elif item.speaker == "assistant":
+            raise BadRequest("The last message is the bot's own.", hint=_HINT)
+    if not results:
+        raise BadRequest("The last item must be a message of the user's, or a tool's result.", hint=_HINT)
+    return tuple(results)
 
 
 def _read(content: msgspec.Raw, place: int) -> Content:
