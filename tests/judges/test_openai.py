@@ -74,6 +74,7 @@ def assert_talks(told: dict[str, Any]) -> None:
     assert told["raw"]["usage"] == []
     assert told["whole"]["more"] == told["raw"]["more"] == {}
     assert told["ignored"] == {"ignored": "tools, seed", "text": "hello"}
+    assert (told["completion"], told["completion_streamed"]) == ("hello there", ["hello there", ["stop"]])
     assert told["at_once"] == [f"number {number}" for number in range(8)]
     assert told["models"] == [bot.name for bot in BOTS]
     assert told["model"] == "coze"

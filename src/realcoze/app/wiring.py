@@ -30,6 +30,7 @@ from realcoze.faces.native import NativeFace, refuse_error
 from realcoze.faces.openai.answering import AnsweringFace
 from realcoze.faces.openai.audio import AudioFace
 from realcoze.faces.openai.chat import CHAT
+from realcoze.faces.openai.completions import COMPLETIONS
 from realcoze.faces.openai.models import ModelsFace
 from realcoze.faces.openai.responses import RESPONSES
 from realcoze.faces.page import page_routes
@@ -52,7 +53,8 @@ from realcoze.upstreams.credentials import Secret
 
 THERE_IS = (
     "GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health and the websocket /ws, and under /v1 "
-    "chat/completions, responses, audio/speech, audio/transcriptions, messages, messages/count_tokens and models"
+    "chat/completions, completions, responses, audio/speech, audio/transcriptions, messages, messages/count_tokens "
+    "and models"
 )
 
 UPLOADING_BYTES = 128 << 20
@@ -160,6 +162,7 @@ def build_app(house: House, settings: Settings) -> ASGIApp:
     socket = SocketFace(house.gateway, access, refuse=refuse_error, stall_s=server.stall_s)
     others = [
         *AnsweringFace(house.gateway, access, CHAT, times=times).routes(),
+        *AnsweringFace(house.gateway, access, COMPLETIONS, times=times).routes(),
         *AnsweringFace(house.gateway, access, RESPONSES, times=times).routes(),
         *AudioFace(house.gateway, access, room=room, upload_bytes=upload_bytes).routes(),
         *anthropic.routes(),

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from codec_properties import PROPERTIES, texts
 from realcoze.dialects.openai_chat.request import MODEL_CHARACTERS, Asked
-from realcoze.dialects.openai_chat.stream import DELTA_CHARACTERS, ChunkEncoder
+from realcoze.dialects.openai_chat.stream import ChunkEncoder
+from realcoze.dialects.openai_wire import DELTA_CHARACTERS
 from realcoze.domain.event import (
     AnswerDone,
     AudioDelta,

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from codec_properties import PROPERTIES, texts
 from realcoze.dialects.openai_responses.reply import encode_reply
 from realcoze.dialects.openai_responses.request import Asked, decode_request
-from realcoze.dialects.openai_responses.stream import DELTA_CHARACTERS, ResponseEncoder
+from realcoze.dialects.openai_responses.stream import ResponseEncoder
+from realcoze.dialects.openai_wire import DELTA_CHARACTERS
 from realcoze.domain.event import (
     AnswerDone,
     AudioDelta,

@@ -161,6 +161,13 @@ def ignored() -> dict[str, str | None]:
     return {"ignored": response.headers.get("x-realcoze-ignored"), "text": response.parse().choices[0].message.content}
 
 
+def completed_in_pieces() -> list[Any]:
+    """The text of a stream of the old kind, and how it ended."""
+    chunks = list(client.completions.create(model="echo", prompt=["hello there"], stream=True))
+    choices = [choice for chunk in chunks for choice in chunk.choices]
+    return ["".join(choice.text for choice in choices), [each.finish_reason for each in choices if each.finish_reason]]
+
+
 tried("whole", lambda: whole("hello there"))
 tried("raw", lambda: raw("hello there"))
 tried("usage", lambda: raw("hello there", stream_options={"include_usage": True}))
@@ -168,6 +175,8 @@ tried("helper", lambda: streamed("hello there"))
 tried("extras", lambda: whole("hello there", "memory", extra_body={"coze": {"extras": True}})["more"])
 tried("extras_streamed", lambda: raw("hello there", "memory", extra_body={"coze": {"extras": True}})["more"])
 tried("ignored", ignored)
+tried("completion", lambda: client.completions.create(model="echo", prompt="hello there").choices[0].text)
+tried("completion_streamed", completed_in_pieces)
 tried("at_once", lambda: asyncio.run(at_once(f"number {number}" for number in range(8))))
 tried("tools", lambda: tools(choice_of_whole))
 tried("tools_streamed", lambda: tools(choice_of_stream))

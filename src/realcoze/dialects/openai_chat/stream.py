@@ -14,17 +14,22 @@ import msgspec
 from realcoze.dialects.json_text import on_one_line
 from realcoze.dialects.openai_chat.reply import CozeBody, FinishReason, ToolCallBody, step_body, tool_call_body
 from realcoze.dialects.openai_chat.request import Asked
-from realcoze.dialects.openai_wire import DONE, STREAM, UsageBody, answer_id, data_line, encode_error, usage_body
+from realcoze.dialects.openai_wire import (
+    DELTA_CHARACTERS,
+    DONE,
+    STREAM,
+    UsageBody,
+    answer_id,
+    data_line,
+    encode_error,
+    usage_body,
+)
 from realcoze.domain import event as ev
 from realcoze.domain.event import Event, ToolCall
 from realcoze.domain.growing import GrowingText
 from realcoze.domain.ids import RequestId
 from realcoze.errors import ContentRefused, RealcozeError, UpstreamFailed
 from realcoze.framing.sse import KEEPALIVE
-
-DELTA_CHARACTERS = 2_400
-"""In one delta at most: with six bytes for each, and for each of a model's name, a line stays below 16 KiB, which
-every client's reader takes.  `x_coze` alone is not split: who asks for it reads longer lines."""
 
 _TEXTS = frozenset({ev.TextDelta, ev.TextReplaced, ev.AnswerDone})
 

@@ -37,16 +37,13 @@ from realcoze.dialects.openai_responses.reply import (
     usage_body,
 )
 from realcoze.dialects.openai_responses.request import Asked
-from realcoze.dialects.openai_wire import STREAM
+from realcoze.dialects.openai_wire import DELTA_CHARACTERS, STREAM
 from realcoze.domain import event as ev
 from realcoze.domain.event import Event, ToolCall
 from realcoze.domain.growing import GrowingText
 from realcoze.domain.ids import ConversationId, RequestId
 from realcoze.errors import ContentRefused, RealcozeError, UpstreamFailed
 from realcoze.framing.sse import KEEPALIVE
-
-DELTA_CHARACTERS = 2_400
-"""In one delta at most, as in a chat completion's."""
 
 _encode = msgspec.json.Encoder().encode
 
