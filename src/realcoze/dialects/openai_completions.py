@@ -96,9 +96,9 @@ def decode_request(body: bytes, *, caller: CallerId, thread: Thread | None) -> A
     except NotJson as error:
         raise BadRequest(f"The body cannot be read: {error}.", hint=_HINT) from error
     if max(read.n or 1, read.best_of or 1) > 1:
-        raise BadRequest("More than one answer is asked for, and each would be a call of its own.")
+        raise BadRequest("`n` or `best_of` is more than 1: a call for each answer.", hint="Ask several times.")
     if read.suffix:
-        raise BadRequest("`suffix` asks for a text in the middle of another, which nobody can promise.")
+        raise BadRequest("`suffix` asks for a text before another, which nobody can promise.", hint="Leave it out.")
     is_streamed = bool(read.stream)
     has_usage = not is_streamed or bool(read.stream_options and read.stream_options.include_usage)
     return Asked(

@@ -34,6 +34,7 @@ async def test_what_is_wrong_is_told_in_openai_s_shape(tmp_path: Path) -> None:
             (request(spoken, path="/v1/audio/speech"), 401, "invalid_api_key"),
             (request(spoken, path="/v1/audio/speech", x_api_key=KEY), 404, "model_not_found"),
             (request(b"{}", path="/audio/speech", x_api_key=KEY), 400, "bad_request"),
+            (request(b'{"model":"echo"}', path="/v1/audio/transcriptions", x_api_key=KEY), 400, "bad_request"),
             *(
                 (
                     request(form(**fields), path="/v1/audio/transcriptions", x_api_key=KEY, content_type=FORM),

@@ -40,6 +40,14 @@ async def test_the_longest_text_at_the_slowest_is_not_too_much(coze: Coze) -> No
     assert heard.seconds == pytest.approx(300)
 
 
+async def test_other_names_of_voices_are_those_of_the_settings(coze: Coze) -> None:
+    names = {"mine": VOICE, "alloy": ""}
+    async with reached_openly(coze.base, voices=names) as upstream:
+        assert (await upstream.speak(Speech(text="hello", voice="mine", format="wav"), BOT)).data
+        with pytest.raises(BadRequest, match="'alloy' means the account's own voice"):
+            await upstream.speak(Speech(text="hello", voice="alloy", format="wav"), BOT)
+
+
 async def test_without_a_voice_it_says_where_they_are_listed(coze: Coze) -> None:
     async with reached_openly(coze.base) as upstream:
         with pytest.raises(BadRequest) as caught:

@@ -159,7 +159,7 @@ def _refuse_demands(body: _Body) -> None:
     if body.previous_response_id:
         raise BadRequest("No response is kept, so that none can be gone on with.", hint=_HISTORY_HINT)
     if body.background:
-        raise BadRequest("`background` asks for an answer to be fetched later, and none is kept.")
+        raise BadRequest("`background` asks for an answer to be fetched later, and none is kept.", hint="Leave it out.")
 
 
 def _request(body: _Body, *, caller: CallerId, thread: Thread | None) -> Request:
@@ -220,7 +220,7 @@ def _results(items: list[_Item]) -> tuple[ToolResult, ...]:
         elif item.speaker == "user":
             return ()
         elif item.speaker == "assistant":
-            raise BadRequest("The last message is the bot's own.", hint=_HINT)
+            raise BadRequest("The last message is the bot's own.", hint="End with one of the user's.")
     if not results:
         raise BadRequest("The last item must be a message of the user's, or a tool's result.", hint=_HINT)
     return tuple(results)

@@ -36,7 +36,9 @@ class Voices:
         """See `Speaks`."""
         voice = self._names.get(speech.voice, speech.voice) or self._default
         if not voice:
-            raise BadRequest("Which voice is to speak is not said.", code="no_voice", hint=VOICE_HINT)
+            name = speech.voice[:40]
+            said = f"{name!r} means the account's own voice, and none is set." if name else "No voice is named."
+            raise BadRequest(said, code="no_voice", hint=VOICE_HINT)
         body = encode_speech(speech.text, voice=voice, format=speech.format, speed=speech.speed)
         return await self._calls.speech(body)
 
