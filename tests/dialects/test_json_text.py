@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec_properties import PROPERTIES, bytes_near, texts
-from realcoze.dialects.json_text import NotJson, read_if_json, read_json
+from realcoze.dialects.json_text import NotJson, read_if_json, read_json, read_request
+from realcoze.errors import BadRequest
 
 ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 NUMBERS = msgspec.json.Decoder(dict[str, int])
@@ -82,3 +83,11 @@ def test_what_is_encoded_is_decoded(value: object) -> None:
 def test_any_bytes_give_a_value_or_the_documented_error(text: bytes) -> None:
     with suppress(NotJson):
         json.dumps(read_json(text, ANY), ensure_ascii=False).encode()
+
+
+def test_a_request_may_begin_with_a_byte_order_mark_and_is_refused_with_what_to_send() -> None:
+    decoder = msgspec.json.Decoder(list[int])
+    assert read_request(b"\xef\xbb\xbf[1]", decoder, hint="Send [1].") == read_request(b"[1]", decoder, hint="") == [1]
+    with pytest.raises(BadRequest, match="The body cannot be read") as caught:
+        read_request(b"{}", decoder, hint="Send [1].")
+    assert caught.value.hint == "Send [1]."

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import msgspec
 
+from realcoze.errors import BadRequest
+
 T = TypeVar("T")
 
 
@@ -36,6 +38,14 @@ def read_json(data: bytes | str, decoder: msgspec.json.Decoder[T]) -> T:
     except UnicodeDecodeError as error:
         raise NotJson("the text is not UTF-8") from error
     return read_json(healed, decoder)
+
+
+def read_request(body: bytes, decoder: msgspec.json.Decoder[T], *, hint: str) -> T:
+    """The body of a request, with or without a byte order mark.  Raises `BadRequest`, which says what to send."""
+    try:
+        return read_json(body.removeprefix(b"\xef\xbb\xbf"), decoder)
+    except NotJson as error:
+        raise BadRequest(f"The body cannot be read: {error}.", hint=hint) from error
 
 
 def read_if_json(text: str, decoder: msgspec.json.Decoder[T]) -> T | None:

@@ -9,16 +9,18 @@ from typing import Any, Literal
 
 import msgspec
 
-from realcoze.dialects.json_text import NotJson, on_one_line, read_json
+from realcoze.dialects.json_text import on_one_line, read_request
 from realcoze.dialects.openai_wire import (
     DELTA_CHARACTERS,
     DONE,
     STREAM,
     CozeMember,
+    StreamOptions,
     UsageBody,
     data_line,
     encode_error,
     usage_body,
+    wants_usage,
 )
 from realcoze.domain import event as ev
 from realcoze.domain.event import Event
@@ -38,17 +40,13 @@ _HINT = 'Send {"model": "NAME", "prompt": "Hello"}.'
 FinishReason = Literal["stop", "content_filter"]
 
 
-class _StreamOptions(msgspec.Struct):
-    include_usage: bool | None = None
-
-
 class _Body(msgspec.Struct):
     """Members that are not named here are passed over."""
 
     prompt: str | list[Any]
     model: str | None = None
     stream: bool | None = None
-    stream_options: _StreamOptions | None = None
+    stream_options: StreamOptions | None = None
     n: float | None = None
     best_of: float | None = None
     suffix: str | None = None
@@ -91,16 +89,13 @@ _DECODER = msgspec.json.Decoder(_Body)
 
 def decode_request(body: bytes, *, caller: CallerId, thread: Thread | None) -> Asked:
     """Read the body of a request of `caller`'s.  Raises `BadRequest`."""
-    try:
-        read = read_json(body.removeprefix(b"\xef\xbb\xbf"), _DECODER)
-    except NotJson as error:
-        raise BadRequest(f"The body cannot be read: {error}.", hint=_HINT) from error
+    read = read_request(body, _DECODER, hint=_HINT)
     if max(read.n or 1, read.best_of or 1) > 1:
         raise BadRequest("`n` or `best_of` is more than 1: a call for each answer.", hint="Ask several times.")
     if read.suffix:
         raise BadRequest("`suffix` asks for a text before another, which nobody can promise.", hint="Leave it out.")
     is_streamed = bool(read.stream)
-    has_usage = not is_streamed or bool(read.stream_options and read.stream_options.include_usage)
+    has_usage = wants_usage(read.stream_options, is_streamed=is_streamed)
     return Asked(
         request=_request(read, Wants(usage=has_usage), caller=caller, thread=thread),
         model=read.model or "",

@@ -84,6 +84,15 @@ class CozeMember(msgspec.Struct):
     extras: bool = False
 
 
+class StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+def wants_usage(options: StreamOptions | None, *, is_streamed: bool) -> bool:
+    """A whole answer has its usage; a stream where that is asked for."""
+    return not is_streamed or bool(options and options.include_usage)
+
+
 class UsageBody(msgspec.Struct):
     prompt_tokens: int
     completion_tokens: int

@@ -181,6 +181,11 @@ def _body_too_large(max_bytes: int) -> TooLarge:
     return TooLarge(f"The body is larger than {size_in_words(max_bytes)}.")
 
 
+def is_a_form(request: HttpRequest) -> bool:
+    """A file in it has fields beside it."""
+    return first(request.headers, b"content-type").lower().startswith("multipart/form-data")
+
+
 class ReceivedFile(NamedTuple):
     """A file, the name it came with, and the other fields of its form."""
 
@@ -195,7 +200,7 @@ async def read_file(request: HttpRequest, *, max_bytes: int) -> ReceivedFile:
     Raises `TooLarge`, and `BadRequest` for a form without such a field.
     """
     too_large = TooLarge(f"The file is larger than {size_in_words(max_bytes)}.", hint=UPLOAD_HINT)
-    is_form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+    is_form = is_a_form(request)
     try:
         body = await read_body(request, max_bytes=max_bytes + FORM_BYTES if is_form else max_bytes)
     except TooLarge as error:

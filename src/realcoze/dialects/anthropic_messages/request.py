@@ -19,7 +19,7 @@ from realcoze.dialects.anthropic_messages.content import (
     decode_results,
     decode_text,
 )
-from realcoze.dialects.json_text import NotJson, read_json
+from realcoze.dialects.json_text import read_request
 from realcoze.domain.ids import BotName, CallerId, UserId
 from realcoze.domain.message import Message, Role
 from realcoze.domain.request import Request, Thread, Wants
@@ -102,10 +102,7 @@ def decode_history(body: bytes) -> Request:
 
 
 def _read(body: bytes) -> _Body:
-    try:
-        return read_json(body.removeprefix(b"\xef\xbb\xbf"), _BODY)
-    except NotJson as error:
-        raise BadRequest(f"The body cannot be read: {error}.", hint=_HINT) from error
+    return read_request(body, _BODY, hint=_HINT)
 
 
 def _request(read: _Body, said: "_Said", *, caller: CallerId = CallerId(""), thread: Thread | None = None) -> Request:

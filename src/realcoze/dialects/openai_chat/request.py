@@ -14,8 +14,16 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from realcoze.dialects.json_text import NotJson, read_json
-from realcoze.dialects.openai_wire import Content, CozeMember, decode_parts, decode_said, decode_text
+from realcoze.dialects.json_text import read_request
+from realcoze.dialects.openai_wire import (
+    Content,
+    CozeMember,
+    StreamOptions,
+    decode_parts,
+    decode_said,
+    decode_text,
+    wants_usage,
+)
 from realcoze.domain.ids import BotName, CallerId, ConversationId, UserId
 from realcoze.domain.message import Message
 from realcoze.domain.request import Request, Thread, ToolResult, Wants
@@ -43,10 +51,6 @@ class _Message(msgspec.Struct):
     tool_call_id: str | None = None
 
 
-class _StreamOptions(msgspec.Struct):
-    include_usage: bool | None = None
-
-
 class _Format(msgspec.Struct):
     type: str = "text"
 
@@ -57,7 +61,7 @@ class _Body(msgspec.Struct):
     messages: list[_Message]
     model: str | None = None
     stream: bool | None = None
-    stream_options: _StreamOptions | None = None
+    stream_options: StreamOptions | None = None
     n: float | None = None
     user: str | None = None
     metadata: Any = None
@@ -96,15 +100,12 @@ _DECODER = msgspec.json.Decoder(_Body)
 
 def decode_request(body: bytes, *, caller: CallerId, thread: Thread | None) -> Asked:
     """Read the body of a request of `caller`'s, whatever its content type says.  Raises `BadRequest`."""
-    try:
-        read = read_json(body.removeprefix(b"\xef\xbb\xbf"), _DECODER)
-    except NotJson as error:
-        raise BadRequest(f"The body cannot be read: {error}.", hint=_HINT) from error
+    read = read_request(body, _DECODER, hint=_HINT)
     _refuse_demands(read)
     coze = read.coze or CozeMember()
     has_follow_ups, has_steps = coze.extras or coze.suggestions, coze.extras or coze.steps
     is_streamed = bool(read.stream)
-    has_usage = not is_streamed or bool(read.stream_options and read.stream_options.include_usage)
+    has_usage = wants_usage(read.stream_options, is_streamed=is_streamed)
     wants = Wants(reasoning=True, usage=has_usage, suggestions=has_follow_ups, steps=has_steps)
     return Asked(
         request=_request(read, coze, wants, caller=caller, thread=thread),

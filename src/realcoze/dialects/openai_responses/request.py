@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from realcoze.dialects.json_text import NotJson, read_json
+from realcoze.dialects.json_text import NotJson, read_json, read_request
 from realcoze.dialects.openai_wire import CozeMember, ImageUrl, decode_data, decode_image
 from realcoze.domain.content import File, Image, Inline, Part, Text
 from realcoze.domain.ids import BotName, CallerId, ConversationId, UserId
@@ -130,10 +130,7 @@ _CONTENT: msgspec.json.Decoder[Content] = msgspec.json.Decoder(Content)
 
 def decode_request(body: bytes, *, caller: CallerId, thread: Thread | None) -> Asked:
     """Read the body of a request of `caller`'s, whatever its content type says.  Raises `BadRequest`."""
-    try:
-        read = read_json(body.removeprefix(b"\xef\xbb\xbf"), _DECODER)
-    except NotJson as error:
-        raise BadRequest(f"The body cannot be read: {error}.", hint=_HINT) from error
+    read = read_request(body, _DECODER, hint=_HINT)
     _refuse_demands(read)
     return Asked(
         request=_request(read, caller=caller, thread=thread),

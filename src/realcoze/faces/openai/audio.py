@@ -9,7 +9,7 @@ from starlette.routing import Route
 from realcoze.dialects.openai_audio import decode_speech, encode_text, written_as
 from realcoze.domain.ids import BotName
 from realcoze.errors import BadRequest
-from realcoze.faces.http import Work, answered, declared_bytes, first, ignoring, read_body, read_file, unless_left
+from realcoze.faces.http import Work, answered, declared_bytes, ignoring, is_a_form, read_body, read_file, unless_left
 from realcoze.faces.openai.refusal import refuse_error
 from realcoze.faces.room import Room
 from realcoze.gateway.access import Access
@@ -41,7 +41,7 @@ class AudioFace:
         return Response(sound.data, headers=ignoring(asked.ignored), media_type=sound.content_type)
 
     async def _transcribe(self, request: HttpRequest) -> Response:
-        if not first(request.headers, b"content-type").lower().startswith("multipart/form-data"):
+        if not is_a_form(request):
             raise BadRequest("A recording comes in a form.", hint="With curl: -F file=@hello.wav -F model=NAME.")
         with self._room.place(declared_bytes(request, most=self._upload_bytes)):
             file = await read_file(request, max_bytes=self._upload_bytes)

@@ -5,8 +5,7 @@ from starlette.responses import Response
 
 from realcoze.dialects.openai_chat.models import encode_model, encode_models
 from realcoze.domain.ids import BotName
-from realcoze.errors import RealcozeError
-from realcoze.faces.http import new_request_id, presented_keys
+from realcoze.faces.http import answered
 from realcoze.faces.openai.refusal import JSON, refuse_error
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
@@ -20,20 +19,16 @@ class ModelsFace:
         self._access = access
 
     async def get_all(self, request: HttpRequest) -> Response:
-        request_id = new_request_id()
-        try:
-            self._access.authenticate(presented_keys(request.headers))
-            return Response(encode_models(await self._gateway.names()), 200, {"x-request-id": request_id}, JSON)
-        except RealcozeError as error:
-            return refuse_error(request_id, error)
+        return await answered(request, self._access, self._all, refuse=refuse_error)
 
     async def get_one(self, request: HttpRequest) -> Response:
         """A name that reaches a bot is a model; another is a 404 that lists those there are."""
-        request_id = new_request_id()
-        try:
-            self._access.authenticate(presented_keys(request.headers))
-            name = BotName(request.path_params["name"])
-            await self._gateway.find(name)
-            return Response(encode_model(name), 200, {"x-request-id": request_id}, JSON)
-        except RealcozeError as error:
-            return refuse_error(request_id, error)
+        return await answered(request, self._access, self._one, refuse=refuse_error)
+
+    async def _all(self, _request: HttpRequest) -> Response:
+        return Response(encode_models(await self._gateway.names()), media_type=JSON)
+
+    async def _one(self, request: HttpRequest) -> Response:
+        name = BotName(request.path_params["name"])
+        await self._gateway.find(name)
+        return Response(encode_model(name), media_type=JSON)
