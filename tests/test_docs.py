@@ -28,7 +28,7 @@ from realcoze.faces.openai.audio import AudioFace
 from realcoze.faces.openai.chat import CHAT
 from realcoze.faces.openai.completions import COMPLETIONS
 from realcoze.faces.openai.models import ModelsFace
-from realcoze.faces.openai.responses import RESPONSES
+from realcoze.faces.openai.responses import ResponsesFace
 from realcoze.faces.page import FILES, page_routes
 from realcoze.faces.room import Room
 from realcoze.faces.socket import TURNS, SocketFace
@@ -102,7 +102,7 @@ def test_every_route_of_other_apis_is_described() -> None:
     openai = [
         *AnsweringFace(gateway, access, CHAT, times=times).routes(),
         *AnsweringFace(gateway, access, COMPLETIONS, times=times).routes(),
-        *AnsweringFace(gateway, access, RESPONSES, times=times).routes(),
+        *ResponsesFace(gateway, access, times=times, keeping=None).routes(),
         *AudioFace(gateway, access, room=Room(1), upload_bytes=1).routes(),
     ]
     anthropic = AnthropicFace(gateway, access, times=times)

@@ -17,7 +17,7 @@ from realcoze.app.accounts import OpenUpstream, PlaygroundUpstream, Upstream, cr
 from realcoze.app.config import Settings
 from realcoze.app.direct import Direct
 from realcoze.app.server import is_loopback
-from realcoze.app.store import open_continuity
+from realcoze.app.store import open_memory
 from realcoze.app.treatment import aliases_of, check_background, policy_for_bot, policy_for_draft
 from realcoze.dialects.coze_playground.execute import BotConfig, decode_config
 from realcoze.dialects.openai_audio import VOICES as OPENAI_VOICES
@@ -32,7 +32,7 @@ from realcoze.faces.openai.audio import AudioFace
 from realcoze.faces.openai.chat import CHAT
 from realcoze.faces.openai.completions import COMPLETIONS
 from realcoze.faces.openai.models import ModelsFace
-from realcoze.faces.openai.responses import RESPONSES
+from realcoze.faces.openai.responses import ResponsesFace
 from realcoze.faces.page import page_routes
 from realcoze.faces.paths import VERSIONED, TolerantPaths
 from realcoze.faces.room import Room
@@ -43,6 +43,7 @@ from realcoze.gateway.catalog import Discovery, Shelf
 from realcoze.gateway.chat import Gateway
 from realcoze.gateway.instructions import Policy
 from realcoze.gateway.route import Routes
+from realcoze.gateway.unattended import Keeping, Unattended
 from realcoze.tasks import background_tasks
 from realcoze.upstreams.coze_open.settings import Deadlines as OpenDeadlines
 from realcoze.upstreams.coze_open.settings import OpenSettings, Target
@@ -69,6 +70,8 @@ class House:
 
     gateway: Gateway
     health: Health
+    keeping: Keeping | None = None
+    """None where no response is kept."""
 
 
 @asynccontextmanager
@@ -90,7 +93,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         chats: dict[BotName, Chats] = {bot: upstreams[b.upstream] for bot, b in settings.bots.items()}
         any_bot = next((upstream for upstream in upstreams.values() if _takes_any_bot(upstream)), None)
         histories = {bot: b.history for bot, b in settings.bots.items()}
-        continuity = await stack.enter_async_context(open_continuity(settings.store, histories, settings.state_dir))
+        memory = await stack.enter_async_context(open_memory(settings.store, histories, settings.state_dir))
         gateway = Gateway(
             # Where other names mean bots too, one that means none is a mistake.
             Routes(
@@ -99,12 +102,16 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
                 any_bot=any_bot,
                 aliases=aliases,
             ),
-            continuity=continuity,
+            continuity=memory.continuity,
             backgrounds=backgrounds,
             policies=policies,
             discovery=await _discovery(settings, upstreams, {*chats, *aliases}, stack),
         )
-        yield House(gateway, lambda: {name: upstream.health() for name, upstream in upstreams.items()})
+        keeping = None
+        if memory.kept is not None:
+            # Entered last: what is made in the background ends before all that it needs is closed.
+            keeping = Keeping(memory.kept, Unattended(await stack.enter_async_context(background_tasks())))
+        yield House(gateway, lambda: {name: upstream.health() for name, upstream in upstreams.items()}, keeping)
 
 
 async def _discovery(
@@ -163,7 +170,7 @@ def build_app(house: House, settings: Settings) -> ASGIApp:
     others = [
         *AnsweringFace(house.gateway, access, CHAT, times=times).routes(),
         *AnsweringFace(house.gateway, access, COMPLETIONS, times=times).routes(),
-        *AnsweringFace(house.gateway, access, RESPONSES, times=times).routes(),
+        *ResponsesFace(house.gateway, access, times=times, keeping=house.keeping).routes(),
         *AudioFace(house.gateway, access, room=room, upload_bytes=upload_bytes).routes(),
         *anthropic.routes(),
         *v1.models_routes(ModelsFace(house.gateway, access), anthropic),

@@ -36,11 +36,15 @@ class Kept:
         self._is_failing = False
 
     def announce(self, key: str, record: bytes) -> None:
-        """From now on it can be found, in the stead of what was there; `keep` or `forget` is to follow.
+        """From now on it can be found, in the stead of what was there; `keep`, `withdraw` or `forget` is to follow.
 
         Its caller may go on with an answer as soon as the last of it is out, before anything can be stored.
         """
         self._arriving[key] = record
+
+    def withdraw(self, key: str) -> None:
+        """What was announced is not to be found any more."""
+        self._arriving.pop(key, None)
 
     async def keep(self, key: str) -> None:
         """Store what was announced, if anything was.  Finishes though its caller is cancelled.

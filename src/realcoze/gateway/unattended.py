@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import anyio
 from anyio.abc import TaskGroup
 
 from realcoze.errors import Overloaded
+from realcoze.gateway.kept import Kept
 
 log = logging.getLogger(__name__)
 
@@ -65,3 +67,10 @@ class Unattended:
         finally:
             del self._running[key]
             turn.is_over.set()
+
+
+class Keeping(NamedTuple):
+    """Where answers are kept, and where those are made that nobody waits for."""
+
+    kept: Kept
+    unattended: Unattended

@@ -7,7 +7,7 @@ whatever instructs after them.  Its function calls and reasoning of rounds that 
 Source: docs/openai-api.md; openai 3, types/responses/response_create_params.py.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -94,6 +94,7 @@ class _Body(msgspec.Struct):
     stream: bool | None = None
     previous_response_id: str | None = None
     background: bool | None = None
+    store: bool | None = None
     conversation: str | _Named | None = None
     user: str | None = None
     safety_identifier: str | None = None
@@ -111,8 +112,9 @@ class _Body(msgspec.Struct):
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """A request and how its client wants to be answered.
 
-    `instructions`, `metadata` and `user` are to be repeated in the answer; `ignored` are the members that were
-    passed over and would have changed it.
+    `instructions`, `metadata`, `user` and `previous_response_id` are to be repeated in the answer; `ignored` are
+    the members that were passed over and would have changed it.  `is_kept` says that it can be asked for again,
+    and `is_background` that it is made while nobody waits.
     """
 
     request: Request
@@ -120,24 +122,38 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     instructions: str | None = None
     metadata: dict[str, Any] = {}
     user: str | None = None
+    previous_response_id: str | None = None
     is_streamed: bool = False
+    is_kept: bool = False
+    is_background: bool = False
     ignored: tuple[str, ...] = ()
 
 
 _DECODER = msgspec.json.Decoder(_Body)
+_ITEM = msgspec.json.Decoder(_Item)
 _CONTENT: msgspec.json.Decoder[Content] = msgspec.json.Decoder(Content)
 
 
-def decode_request(body: bytes, *, caller: CallerId, thread: Thread | None) -> Asked:
-    """Read the body of a request of `caller`'s, whatever its content type says.  Raises `BadRequest`."""
+def decode_request(
+    body: bytes, *, caller: CallerId, thread: Thread | None, items: Sequence[msgspec.Raw] | None = None
+) -> Asked:
+    """Read the body of a request of `caller`'s, whatever its content type says.  Raises `BadRequest`.
+
+    `items` stand in the place of its own where it builds on what is kept (`kept.py`).
+    """
     read = read_request(body, _DECODER, hint=_HINT)
     _refuse_demands(read)
+    if items is not None:
+        read.input = [_read_item(item, place) for place, item in enumerate(items)]
     return Asked(
         request=_request(read, caller=caller, thread=thread),
         model=read.model or "",
         instructions=read.instructions,
         metadata=read.metadata if isinstance(read.metadata, dict) else {},
         user=read.user,
+        previous_response_id=read.previous_response_id or None,
+        is_kept=read.store is not False,
+        is_background=bool(read.background),
         is_streamed=bool(read.stream),
         ignored=tuple(name for name in IGNORED if getattr(read, name) not in (None, [])),
     )
@@ -153,10 +169,10 @@ def _refuse_demands(body: _Body) -> None:
     if body.text is not None and body.text.format is not None and body.text.format.type != "text":
         kind = body.text.format.type[:40]
         raise BadRequest(f"`text.format` demands {kind!r}, which nobody can promise.", hint=_FORMAT_HINT)
-    if body.previous_response_id:
-        raise BadRequest("No response is kept, so that none can be gone on with.", hint=_HISTORY_HINT)
-    if body.background:
-        raise BadRequest("`background` asks for an answer to be fetched later, and none is kept.", hint="Leave it out.")
+    if body.previous_response_id and body.conversation:
+        raise BadRequest("`previous_response_id` and `conversation` exclude each other.", hint="Leave one of them out.")
+    if body.background and body.store is False:
+        raise BadRequest("`background` asks for an answer to be fetched later, and `store: false` to keep none.")
 
 
 def _request(body: _Body, *, caller: CallerId, thread: Thread | None) -> Request:
@@ -221,6 +237,13 @@ def _results(items: list[_Item]) -> tuple[ToolResult, ...]:
     if not results:
         raise BadRequest("The last item must be a message of the user's, or a tool's result.", hint=_HINT)
     return tuple(results)
+
+
+def _read_item(item: msgspec.Raw, place: int) -> _Item:
+    try:
+        return read_json(bytes(item), _ITEM)
+    except NotJson as error:
+        raise BadRequest(f"Item {place} cannot be read: {error}.") from error
 
 
 def _read(content: msgspec.Raw, place: int) -> Content:
