@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import anyio
 from msgspec.structs import replace
 
-from realcoze.domain.content import Inline, MediaPart, Part
+from realcoze.domain.content import Inline, MediaPart, Part, Text
 from realcoze.domain.ids import BotName
 from realcoze.domain.message import Message, split_at_answer
 from realcoze.domain.ports import Chats, Sink, Uploads
@@ -35,7 +35,7 @@ class Uploading:
 
     async def converse(self, request: Request, sink: Sink) -> None:
         """See `Chats`.  Raises what an upload raises before anything is asked; cancelling stops the uploads."""
-        request = _without_history(request)
+        request = _with_notes(_without_history(request))
         inlines = list(_inlines(request.messages))
         if inlines:
             if not isinstance(self._chats, Uploads):
@@ -67,6 +67,18 @@ def _without_history(request: Request) -> Request:
         raise BadRequest("The answer to a question is words, in the last message.")
     before, new = split_at_answer(request.messages)
     return replace(request, messages=(*_without_files(before), *new))
+
+
+def _with_notes(request: Request) -> Request:
+    """The request, which says of files that were not kept that they were there."""
+    if not any(inline.note for inline in _inlines(request.messages)):
+        return request
+    return replace(request, messages=tuple(_noted(message) for message in request.messages))
+
+
+def _noted(message: Message) -> Message:
+    parts = (Text(text=part.note) if isinstance(part, Inline) and part.note else part for part in message.parts)
+    return replace(message, parts=tuple(parts))
 
 
 def _without_files(messages: Iterable[Message]) -> tuple[Message, ...]:

@@ -27,6 +27,7 @@ from realcoze.dialects.openai_responses.kept import (
 )
 from realcoze.dialects.openai_responses.reply import Status, failed, replied
 from realcoze.dialects.openai_responses.request import Asked, decode_request
+from realcoze.domain.content import Inline, Text
 from realcoze.domain.event import ToolCall
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import CallerId, RequestId
@@ -120,9 +121,26 @@ def test_of_files_within_a_request_a_note_is_kept_and_of_others_where_they_are()
     [message, result] = kept(
         {"role": "user", "content": parts}, {"type": "function_call_output", "call_id": "c", "output": parts[1:2]}
     )
-    notes = ["data: look", "[a picture]", "[a picture]", "[a file: a.pdf]", "[a file]"]
-    assert message["content"] == [*({"type": "input_text", "text": text} for text in notes), *elsewhere]
-    assert result["output"] == [{"type": "input_text", "text": "[a picture]"}]
+    texts = ["[a picture]", "[a picture]", "[a file: a.pdf]", "[a file]"]
+    notes = [{"type": "input_text", "text": text, "omitted": True} for text in texts]
+    assert message["content"] == [parts[0], *notes, *elsewhere]
+    assert result["output"] == notes[:1]
+
+
+def test_a_note_is_read_as_the_file_that_was_there() -> None:
+    """So that the history is known by its kinds, and a bot that has not seen the file is told of it."""
+    content = [{"type": "input_text", "text": "Look"}, {"type": "input_image", "image_url": PNG}]
+    first = record(body([{"role": "user", "content": content}]), Reply(text="I see."))
+    [look, *_] = asked(body("And?", previous_response_id="resp_aa"), {"resp_aa": first}).request.messages
+    assert look.parts == (Text(text="Look"), Inline(data=b"", note="[a picture]"))
+
+
+def test_what_a_tool_gave_back_is_words_though_there_was_a_picture() -> None:
+    first = record(body("Look"), Reply(text="", tool_calls=(CALL,)))
+    output = [{"type": "input_text", "text": "Seen:"}, {"type": "input_text", "text": "[a picture]", "omitted": True}]
+    results = [{"type": "function_call_output", "call_id": "c", "output": output}]
+    request = asked(body(results, previous_response_id="resp_aa"), {"resp_aa": first}).request
+    assert request.tool_results[0].output == "Seen:\n[a picture]"
 
 
 def test_half_an_emoji_is_kept_as_a_sign_for_it() -> None:

@@ -249,7 +249,7 @@ def _without_data(value: Any) -> Any:
 
 
 def _note(text: str) -> dict[str, Any]:
-    return {"type": "input_text", "text": text}
+    return {"type": "input_text", "text": text, "omitted": True}
 
 
 def _is_data(value: object) -> bool:

@@ -48,6 +48,8 @@ class _Part(msgspec.Struct):
     file_data: str | None = None
     file_url: str | None = None
     filename: str | None = None
+    omitted: bool = False
+    """The text is a note in the stead of a file that was not kept (`kept.py`)."""
 
 
 Content = str | list[_Part] | None
@@ -256,9 +258,20 @@ def _read(content: msgspec.Raw, place: int) -> Content:
 def _text(content: msgspec.Raw, place: int) -> str:
     """The text of item `place`, where nothing but text can stand.  Raises `BadRequest`."""
     parts = list(_users_parts(content, place))
-    if not all(isinstance(part, Text) for part in parts):
+    texts = [_words(part) for part in parts]
+    if None in texts:
         raise BadRequest(f"Item {place} may hold only text.", hint="Pictures and files go into messages of the user.")
-    return "\n".join(part.text for part in parts if isinstance(part, Text))
+    return "\n".join(text for text in texts if text is not None)
+
+
+def _words(part: Part) -> str | None:
+    """Its text, or the note in the stead of a file; None where it is neither."""
+    match part:
+        case Text():
+            return part.text
+        case Inline(note=note) if note:
+            return note
+    return None
 
 
 def _bots_texts(content: msgspec.Raw, place: int) -> Iterator[Text]:
@@ -277,7 +290,7 @@ def _users_parts(content: msgspec.Raw, place: int) -> Iterator[Part]:
         said = [_Part("text", text=said)]
     for part in said or ():
         if part.type in _TEXTS and part.text is not None:
-            yield Text(text=part.text)
+            yield Inline(data=b"", note=part.text) if part.omitted else Text(text=part.text)
         else:
             yield _media(part, place)
 
