@@ -1,6 +1,7 @@
 """Responses that are gone on with: through the server to an emulated Coze, judged by what that received."""
 
 import base64
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -25,6 +26,7 @@ from servers import PATIENCE_S, Coze, emulated
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 HISTORIES: tuple[History, ...] = ("continue", "replay")
+ENDLESS = "one two three [[fault stuck after=1]]"
 QUESTIONS = ["My name is Ada", "I like tea", "Who am I?"]
 
 
@@ -60,6 +62,19 @@ class Client:
         for question in questions:
             told = await self.ask(question, previous_response_id=told["id"])
         return told
+
+    async def begin(self, asked: str) -> str:
+        """Have a response made in the background, and leave with its first word; its id."""
+        body = {"model": "echo", "input": asked, "background": True, "stream": True}
+        async with self._http.post(self._url, json=body) as stream:
+            first = await stream.content.readuntil(b"event: response.output_text.delta")
+        response_id: str = json.loads(first.splitlines()[1].removeprefix(b"data: "))["response"]["id"]
+        return response_id
+
+    async def cancel(self, response_id: str) -> dict[str, Any]:
+        async with self._http.post(f"{self._url}/{response_id}/cancel") as response:
+            cancelled: dict[str, Any] = await response.json()
+        return cancelled
 
 
 @asynccontextmanager
@@ -145,3 +160,19 @@ async def test_a_conversation_with_a_picture_is_gone_on_with(coze: Coze, tmp_pat
         first = await client.ask([{"role": "user", "content": content}])
         await client.say("And now?", after=first["id"])
     assert _received(coze)[1] == ["And now?"]
+
+
+async def test_a_response_that_is_cancelled_is_stopped_at_coze(coze: Coze, tmp_path: Path) -> None:
+    async with _served(_settings(coze, tmp_path, "replay")) as client:
+        response_id = await client.begin(ENDLESS)
+        assert not coze.open_api.seen.cancelled
+        cancelled = await client.cancel(response_id)
+        assert len(coze.open_api.seen.cancelled) == 1
+    assert (cancelled["status"], cancelled["output"][0]["status"]) == ("cancelled", "incomplete")
+
+
+async def test_a_server_that_stops_stops_what_is_made_in_the_background_at_coze(coze: Coze, tmp_path: Path) -> None:
+    async with _served(_settings(coze, tmp_path, "replay")) as client:
+        await client.begin(ENDLESS)
+        assert not coze.open_api.seen.cancelled
+    assert len(coze.open_api.seen.cancelled) == 1
