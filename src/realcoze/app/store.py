@@ -1,6 +1,6 @@
 """`[store]` and `history`: which bots go on with Coze's conversations, and where it is remembered how.
 
-Answers that can be asked for again are kept there too.
+Answers that can be asked for again are kept there too, and lists of files that were uploaded.
 
 Described for its users in docs/conversations.md and docs/settings.md.
 """
@@ -19,6 +19,7 @@ from realcoze.domain.ports import Store as Port
 from realcoze.errors import Misconfigured
 from realcoze.gateway.continued import Continuity
 from realcoze.gateway.continuity import History
+from realcoze.gateway.files import Files
 from realcoze.gateway.kept import KEEP_S as RESPONSES_S
 from realcoze.gateway.kept import Kept
 from realcoze.gateway.places import KEEP_S
@@ -49,6 +50,7 @@ class Memory:
 
     continuity: Continuity
     kept: Kept | None
+    files: Files
 
 
 def history_of(text: str) -> History:
@@ -76,15 +78,18 @@ async def open_memory(store: Store, histories: Mapping[BotName, History], state_
     """
     if store.kind == "memory" or not (store.path or "continue" in histories.values()):
         # Of their own, as long answers are not to drive out what a question waits for.
-        yield _remembering(store, histories, places=MemoryStore(), answers=MemoryStore())
+        yield _remembering(store, histories, places=MemoryStore(), answers=MemoryStore(), files=MemoryStore())
         return
     path = Path(store.path) if store.path else state_dir / FILE_NAME
     async with open_sqlite(path) as opened:
-        yield _remembering(store, histories, places=opened, answers=opened)
+        yield _remembering(store, histories, places=opened, answers=opened, files=opened)
 
 
-def _remembering(store: Store, histories: Mapping[BotName, History], *, places: Port, answers: Port) -> Memory:
+def _remembering(
+    store: Store, histories: Mapping[BotName, History], *, places: Port, answers: Port, files: Port
+) -> Memory:
     return Memory(
         continuity=Continuity(places, histories, keep_s=store.keep_s),
         kept=Kept(answers, keep_s=store.responses_s) if store.responses_s else None,
+        files=Files(files, keep_s=store.keep_s),
     )

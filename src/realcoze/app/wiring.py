@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -31,6 +31,7 @@ from realcoze.faces.openai.answering import AnsweringFace
 from realcoze.faces.openai.audio import AudioFace
 from realcoze.faces.openai.chat import CHAT
 from realcoze.faces.openai.completions import COMPLETIONS
+from realcoze.faces.openai.files import FilesFace
 from realcoze.faces.openai.models import ModelsFace
 from realcoze.faces.openai.responses import ResponsesFace
 from realcoze.faces.page import page_routes
@@ -41,9 +42,11 @@ from realcoze.faces.streamed import StreamTimes
 from realcoze.gateway.access import Access
 from realcoze.gateway.catalog import Discovery, Shelf
 from realcoze.gateway.chat import Gateway
+from realcoze.gateway.files import Files
 from realcoze.gateway.instructions import Policy
 from realcoze.gateway.route import Routes
 from realcoze.gateway.unattended import Keeping, Unattended
+from realcoze.stores.memory import MemoryStore
 from realcoze.tasks import background_tasks
 from realcoze.upstreams.coze_open.settings import Deadlines as OpenDeadlines
 from realcoze.upstreams.coze_open.settings import OpenSettings, Target
@@ -54,8 +57,8 @@ from realcoze.upstreams.credentials import Secret
 
 THERE_IS = (
     "GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health and the websocket /ws, and under /v1 "
-    "chat/completions, completions, responses, audio/speech, audio/transcriptions, messages, messages/count_tokens "
-    "and models"
+    "chat/completions, completions, responses, files, audio/speech, audio/transcriptions, messages, "
+    "messages/count_tokens and models"
 )
 
 UPLOADING_BYTES = 128 << 20
@@ -72,6 +75,7 @@ class House:
     health: Health
     keeping: Keeping | None = None
     """None where no response is kept."""
+    files: Files = field(default_factory=lambda: Files(MemoryStore()))
 
 
 @asynccontextmanager
@@ -111,7 +115,12 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         if memory.kept is not None:
             # Entered last: what is made in the background ends before all that it needs is closed.
             keeping = Keeping(memory.kept, Unattended(await stack.enter_async_context(background_tasks())))
-        yield House(gateway, lambda: {name: upstream.health() for name, upstream in upstreams.items()}, keeping)
+        yield House(
+            gateway,
+            lambda: {name: upstream.health() for name, upstream in upstreams.items()},
+            keeping=keeping,
+            files=memory.files,
+        )
 
 
 async def _discovery(
@@ -171,6 +180,7 @@ def build_app(house: House, settings: Settings) -> ASGIApp:
         *AnsweringFace(house.gateway, access, CHAT, times=times).routes(),
         *AnsweringFace(house.gateway, access, COMPLETIONS, times=times).routes(),
         *ResponsesFace(house.gateway, access, times=times, keeping=house.keeping).routes(),
+        *FilesFace(house.gateway, access, house.files, room=room, upload_bytes=upload_bytes).routes(),
         *AudioFace(house.gateway, access, room=room, upload_bytes=upload_bytes).routes(),
         *anthropic.routes(),
         *v1.models_routes(ModelsFace(house.gateway, access), anthropic),
