@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from msgspec.structs import replace as replace_in_struct
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
@@ -121,6 +122,11 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             keeping=keeping,
             files=memory.files,
         )
+
+
+def open_alone(settings: Settings) -> AbstractAsyncContextManager[House]:
+    """The same for who serves nobody: no response is kept, and nothing is made in the background."""
+    return open_house(replace(settings, store=replace_in_struct(settings.store, responses_s=0)))
 
 
 async def _discovery(

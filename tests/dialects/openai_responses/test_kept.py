@@ -10,6 +10,7 @@ from codec_properties import PROPERTIES, bytes_near
 from realcoze.dialects.openai_pages import Page
 from realcoze.dialects.openai_responses.kept import (
     BUILT_ON,
+    REFERENCE_BYTES,
     SENT_ITEMS,
     Record,
     Said,
@@ -275,3 +276,10 @@ WORDS = bytes_near(
 def test_any_bytes_are_read_or_refused(sent: bytes) -> None:
     with contextlib.suppress(BadRequest, NotFound):
         items_to_keep(said(sent), FIRST)
+
+
+def test_what_is_too_long_for_a_reference_is_none() -> None:
+    long = {"type": "item_reference", "id": "msg_aa0001", "more": "x" * REFERENCE_BYTES}
+    opening = read_opening(body([long]))
+    assert opening.response_ids == frozenset()
+    assert resolved(opening, {}).new == opening.input

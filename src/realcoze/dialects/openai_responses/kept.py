@@ -9,7 +9,7 @@ are its own, and its successors know nothing of them.
 Source: openai 3, types/responses/response_item.py and response_item_list.py.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -22,6 +22,9 @@ from realcoze.errors import BadRequest, NotFound
 
 SENT_ITEMS = 0x8000
 """From here on the items of a request are counted; below it those of its response."""
+
+REFERENCE_BYTES = 1000
+"""A longer item is none; it may hold a file, through which nobody need look twice."""
 
 BUILT_ON = 1000
 """Responses that one request may build on; each is looked up."""
@@ -72,17 +75,14 @@ class Opening(msgspec.Struct):
     @property
     def response_ids(self) -> frozenset[str]:
         """The responses that are to be looked up for it.  Raises `BadRequest` for more than anybody needs."""
-        items = (response_id_of(item) for item in self._references())
+        references = filter(None, map(_reference, _as_items(self.input)))
+        items = (response_id_of(each.id or "") for each in references)
         found = frozenset(each for each in (self.previous_response_id, *items) if each)
         if len(found) > BUILT_ON:
             raise BadRequest(
                 f"`input` names items of more than {BUILT_ON} responses.", hint="Send the items themselves."
             )
         return found
-
-    def _references(self) -> Iterator[str]:
-        named = (_name(item) for item in _as_items(self.input))
-        return (each.id or "" for each in named if each.type == "item_reference")
 
 
 class Said(msgspec.Struct):
@@ -203,8 +203,8 @@ def _with_answer(record: Record, response_id: str) -> list[msgspec.Raw]:
 
 
 def _dereferenced(item: msgspec.Raw, records: Mapping[str, Record]) -> msgspec.Raw:
-    named = _name(item)
-    if named.type != "item_reference":
+    named = _reference(item)
+    if named is None:
         return item
     record = records.get(response_id_of(named.id or ""))
     for each in [*record.items, *_told(record).output] if record is not None else ():
@@ -260,6 +260,14 @@ def _as_items(sent: str | list[msgspec.Raw]) -> list[msgspec.Raw]:
     if isinstance(sent, str):
         return [msgspec.Raw(msgspec.json.encode({"role": "user", "content": sent}))]
     return sent
+
+
+def _reference(item: msgspec.Raw) -> _Named | None:
+    """What it names; None where it is no reference."""
+    if memoryview(item).nbytes > REFERENCE_BYTES:
+        return None
+    named = _name(item)
+    return named if named.type == "item_reference" else None
 
 
 def _name(item: msgspec.Raw) -> _Named:

@@ -109,7 +109,7 @@ class ResponsesFace:
         kept, kept_items = self._kept if asked.is_kept else None, []
         if kept is not None:
             kept_items = await aside(lambda _: items_to_keep(said, request_id), body)
-            if sum(len(bytes(item)) for item in kept_items) > RECORD_BYTES:
+            if sum(memoryview(item).nbytes for item in kept_items) > RECORD_BYTES:
                 kept = None
         return Draft(
             asked=replace(asked, is_kept=kept is not None),
