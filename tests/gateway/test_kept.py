@@ -104,6 +104,16 @@ async def test_what_was_not_announced_is_not_kept() -> None:
     assert len(store) == 0
 
 
+async def test_what_is_withdrawn_is_not_there_and_is_not_stored() -> None:
+    store = MemoryStore()
+    kept = Kept(store)
+    kept.announce(KEY, b"1")
+    for _ in range(2):
+        kept.withdraw(KEY)
+    await kept.keep(KEY)
+    assert (await kept.find(KEY), len(store)) == (None, 0)
+
+
 async def test_what_is_forgotten_is_gone_and_only_once() -> None:
     kept = Kept(MemoryStore())
     await put(kept, b"1")

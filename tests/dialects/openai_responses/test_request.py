@@ -180,6 +180,14 @@ def test_an_answer_is_kept_unless_it_is_not_to_be() -> None:
     assert (decoded().previous_response_id, decoded().is_background) == (None, False)
 
 
+def test_a_note_in_the_stead_of_a_file_is_read_as_that_file_and_of_a_tool_as_words() -> None:
+    note = {"type": "input_text", "text": "[a picture]", "omitted": True}
+    asked = decoded([user({"type": "input_text", "text": "Look"}, note)])
+    assert asked.request.messages[0].parts == (Text(text="Look"), Inline(data=b"", note="[a picture]"))
+    result = {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text", "text": "See"}, note]}
+    assert decoded([HELLO, result]).request.tool_results == (ToolResult(call_id="c", output="See\n[a picture]"),)
+
+
 def test_other_items_may_stand_in_the_place_of_those_of_the_request() -> None:
     items = [msgspec.Raw(msgspec.json.encode({"role": "user", "content": text})) for text in ("One", "Two")]
     asked = decode_request(b'{"input":"Two"}', caller=CALLER, thread=THREAD, items=items)

@@ -19,12 +19,18 @@ from native_server import (
     saying,
     serving,
 )
-from realcoze.domain.ids import CallerId
+from realcoze.dialects.openai_responses.request import Asked
+from realcoze.dialects.openai_responses.stream import ResponseEncoder
+from realcoze.domain.event import TurnDone
+from realcoze.domain.ids import CallerId, RequestId
+from realcoze.domain.message import say
+from realcoze.domain.request import Request
 from realcoze.errors import RateLimited, Truncated
+from realcoze.faces.openai.background import Listening
 from realcoze.faces.openai.responses import PATH
 from realcoze.gateway.kept import key_of
 from realcoze.gateway.unattended import MOST
-from servers import PATIENCE_S
+from servers import PATIENCE_S, Gathered, NoFlow
 
 pytestmark = pytest.mark.anyio
 
@@ -186,6 +192,16 @@ async def test_a_stream_that_fails_before_its_first_word_is_a_status_and_nothing
         answer = parsed(await exchange(served.port, asked(stream=True)))
         response_id = f"resp_{answer.headers['x-request-id'].removeprefix('req_')}"
         assert (answer.status, await where.kept.find(key_of(CallerId(""), response_id))) == (502, None)
+
+
+def test_who_leaves_before_the_turn_begins_holds_nothing_up_and_the_response_is_made() -> None:
+    asked = Asked(request=Request(messages=(say("user", "Hi"),)), model="bot", is_background=True)
+    encoder, sink, flow = ResponseEncoder(asked, RequestId("req_1"), created=7), Gathered(), NoFlow()
+    listening = Listening(sink, encoder)
+    listening.leave()
+    listening.open(flow)
+    listening.feed(TurnDone())
+    assert (sink.flows, sink.events, encoder.is_closed) == ([], [], True)
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -280,6 +280,21 @@ async def test_a_client_that_leaves_in_the_middle_leaves_nothing(nothing_left: N
     assert (bot.turns[0].is_cancelled, len(store)) == (True, 0)
 
 
+async def test_a_client_that_does_not_wait_for_a_whole_response_leaves_nothing(nothing_left: None) -> None:
+    async def script(turn: Turn) -> None:
+        turn.start()
+        await turn.go.wait()
+
+    store, bot = MemoryStore(), Bot(script)
+    async with keeping(bot, store) as served:
+        async with connected(served.port) as client:
+            await client.send(request(body(), path=PATH))
+            turn = await bot.turn()
+            client.leave()
+        await turn.until(lambda: turn.is_over)
+    assert (turn.is_cancelled, len(store)) == (True, 0)
+
+
 class Broken(MemoryStore):
     """A store that always fails."""
 

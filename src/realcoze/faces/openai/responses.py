@@ -106,17 +106,17 @@ class ResponsesFace:
         said = resolved(opening, await self._find_all(caller, opening.response_ids))
         items = said.items if opening.response_ids else None
         asked = await aside(partial(decode_request, caller=caller, thread=thread, items=items), body)
-        kept, kept_items = self._kept if asked.is_kept else None, []
+        kept, to_keep = self._kept if asked.is_kept else None, []
         if kept is not None:
-            kept_items = await aside(lambda _: items_to_keep(said, request_id), body)
-            if sum(memoryview(item).nbytes for item in kept_items) > RECORD_BYTES:
-                kept = None
+            to_keep = await aside(lambda _: items_to_keep(said, request_id), body)
+            if sum(memoryview(item).nbytes for item in to_keep) > RECORD_BYTES:
+                kept, to_keep = None, []
         return Draft(
             asked=replace(asked, is_kept=kept is not None),
             request_id=request_id,
             created=int(time.time()),
             key=key_of(caller, response_id(request_id)),
-            items=kept_items,
+            items=to_keep,
             kept=kept,
         )
 
