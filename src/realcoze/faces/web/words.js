@@ -51,6 +51,7 @@ const WORDS = {
     codes: {
       bad_request: "请求有误。", request_too_large: "内容太大。", context_length_exceeded: "对话太长，请开始新对话。",
       content_filter: "Coze 拒绝了这个内容。", invalid_api_key: "密钥缺失或不正确。", not_found: "找不到。",
+      previous_response_not_found: "找不到上一个 response。",
       model_not_found: "没有这个机器人，或它还没有发布到 API。", conversation_busy: "上一个回答还没有结束。", overloaded: "服务器忙，请稍后重试。",
       internal_error: "服务器出错了，详情在它的日志里。", rate_limited: "请求太频繁，请稍后重试。",
       insufficient_quota: "这个账号的额度用完了。", upstream_auth: "Coze 不认识这个令牌，或登录会话已失效，需要换新的。",
