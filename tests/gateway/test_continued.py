@@ -18,7 +18,6 @@ from realcoze.domain.event import (
     Suggestion,
     TextDelta,
     TextReplaced,
-    ToolCall,
     ToolCallsRequested,
     TurnDone,
     TurnFailed,
@@ -28,7 +27,8 @@ from realcoze.domain.event import (
 from realcoze.domain.ids import BotName, CallerId, ChatId, ConversationId, MessageId
 from realcoze.domain.message import Message, say
 from realcoze.domain.ports import Sink
-from realcoze.domain.request import Request, Resume, Thread, ToolResult
+from realcoze.domain.request import Request, Resume, Thread
+from realcoze.domain.tool import ToolCall, ToolResult
 from realcoze.errors import Internal, NotFound, RateLimited, RealcozeError, Truncated, UpstreamFailed, UpstreamTimeout
 from realcoze.gateway.chat import Gateway
 from realcoze.gateway.continued import Continuity

@@ -11,7 +11,8 @@ from realcoze.domain.event import TurnDone
 from realcoze.domain.ids import BotName
 from realcoze.domain.message import Message, say
 from realcoze.domain.ports import Sink
-from realcoze.domain.request import Request, Resume, ToolResult
+from realcoze.domain.request import Request, Resume
+from realcoze.domain.tool import ToolResult
 from realcoze.errors import BadRequest, TooLarge, UpstreamFailed
 from realcoze.gateway.uploads import AT_ONCE, Uploading
 from servers import PATIENCE_S, Gathered, NoFlow, soon

@@ -18,7 +18,7 @@ from realcoze.app.config import Settings
 from realcoze.app.direct import Direct
 from realcoze.app.server import is_loopback
 from realcoze.app.store import open_continuity
-from realcoze.app.treatment import aliases_of, check_background, policy_for_bot, policy_for_draft
+from realcoze.app.treatment import aliases_of, check_background, check_tools, policy_for_bot, policy_for_draft
 from realcoze.dialects.coze_playground.execute import BotConfig, decode_config
 from realcoze.dialects.openai_audio import VOICES as OPENAI_VOICES
 from realcoze.domain.ids import BotName
@@ -80,6 +80,8 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     config.require_bots(settings)
     aliases = aliases_of({bot: b.aliases for bot, b in settings.bots.items()})
     backgrounds = _backgrounds(settings, aliases)
+    for bot, each in settings.bots.items():
+        check_tools(bot, each.tools, each.kind)
     policies = {bot: _policy(bot, b, settings.upstreams[b.upstream]) for bot, b in settings.bots.items()}
     async with AsyncExitStack() as stack:
         upstreams: dict[str, Playground | CozeOpen] = {}
@@ -102,6 +104,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             continuity=continuity,
             backgrounds=backgrounds,
             policies=policies,
+            emulating=[bot for bot, b in settings.bots.items() if b.tools == "emulate"],
             discovery=await _discovery(settings, upstreams, {*chats, *aliases}, stack),
         )
         yield House(gateway, lambda: {name: upstream.health() for name, upstream in upstreams.items()})

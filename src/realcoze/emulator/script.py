@@ -22,6 +22,7 @@ from realcoze.domain.ids import ChatId, ConversationId, MessageId
 from realcoze.domain.media import media_of
 from realcoze.domain.message import Message
 from realcoze.emulator.fault import Fault, without_mark
+from realcoze.emulator.reckoner import reckon
 
 MOST_PIECES = 400
 """An answer comes in this many pieces at most: Coze too sends long ones in bigger bites."""
@@ -222,6 +223,10 @@ def _secretary(scene: Scene) -> Said:
     return [], "I can set reminders. Say: “Remind me at 18:00 to water the flowers”.", ["Remind me at 18:00 to eat"]
 
 
+def _reckoner(scene: Scene) -> Said:
+    return [], reckon(scene.history), []
+
+
 def _seen(part: MediaPart, find_file: FindFile) -> str:
     if part.url:
         return f"I see that there is something at <{part.url}>, and do not open links."
@@ -256,6 +261,7 @@ _SAY: dict[str, Callable[[Scene], Said]] = {
     "pictures": _pictures,
     "echo": _echo,
     "secretary": _secretary,
+    "reckoner": _reckoner,
 }
 
 _ARTICLE = """\

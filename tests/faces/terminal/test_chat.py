@@ -15,8 +15,9 @@ from pictures import PDF, jpeg, png
 from pty_terminal import ALT_ENTER, CTRL_C, CTRL_D, ENTER, UP, in_terminal
 from realcoze.dialects.coze_playground.upload import crc32_hex
 from realcoze.domain.content import File, Image
-from realcoze.domain.event import AudioDelta, InputRequested, Interrupt, ToolCall, ToolCallsRequested
-from realcoze.domain.request import Resume, ToolResult
+from realcoze.domain.event import AudioDelta, InputRequested, Interrupt, ToolCallsRequested
+from realcoze.domain.request import Resume
+from realcoze.domain.tool import ToolCall, ToolResult
 from realcoze.emulator.script import _ARTICLE
 from realcoze.errors import RateLimited
 from realcoze.faces.terminal.command import HELP
