@@ -84,6 +84,7 @@ class Server(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     stall_s: Seconds = 30.0
     grace_s: Seconds = 30.0
     upload_bytes: Bytes = 20 << 20
+    fetch_urls: bool = False
 
     def __repr__(self) -> str:
         return f"Server(host={self.host!r}, port={self.port})"

@@ -44,6 +44,7 @@ from realcoze.gateway.chat import Gateway
 from realcoze.gateway.instructions import Policy
 from realcoze.gateway.route import Routes
 from realcoze.tasks import background_tasks
+from realcoze.transports.fetch import open_fetcher
 from realcoze.upstreams.coze_open.settings import Deadlines as OpenDeadlines
 from realcoze.upstreams.coze_open.settings import OpenSettings, Target
 from realcoze.upstreams.coze_open.upstream import CozeOpen, open_coze
@@ -106,6 +107,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             policies=policies,
             emulating=[bot for bot, b in settings.bots.items() if b.tools == "emulate"],
             discovery=await _discovery(settings, upstreams, {*chats, *aliases}, stack),
+            fetches=await stack.enter_async_context(open_fetcher()) if settings.server.fetch_urls else None,
         )
         yield House(gateway, lambda: {name: upstream.health() for name, upstream in upstreams.items()})
 

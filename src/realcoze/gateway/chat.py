@@ -17,7 +17,7 @@ from realcoze.domain.content import MediaPart
 from realcoze.domain.event import ENDS, Event, TurnFailed
 from realcoze.domain.fold import Fold, Reply
 from realcoze.domain.ids import BotName, RequestId
-from realcoze.domain.ports import Chats, Flow, Sink, Sound, Speaks, Speech, Transcribes, Uploads
+from realcoze.domain.ports import Chats, Fetches, Flow, Sink, Sound, Speaks, Speech, Transcribes, Uploads
 from realcoze.domain.request import Request
 from realcoze.domain.turn import Phase, TurnLife
 from realcoze.errors import BadRequest, Internal, RealcozeError
@@ -49,7 +49,8 @@ class Gateway:
     Without `continuity` each turn stands for itself, and without `backgrounds` no background request is known
     as one: so for who hands on to another realcoze.  `backgrounds` and `policies` have the bots of the
     settings that do not go by the defaults (`background.py`, `instructions.py`), `emulating` those that are told
-    of tools in words (`tools.py`).  `discovery` has bots that do not stand there.
+    of tools in words (`tools.py`).  `discovery` has bots that do not stand there.  With `fetches` bots see what
+    stands at URLs that their upstream does not follow.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Gateway:
         policies: Mapping[BotName, Policy] | None = None,
         emulating: Collection[BotName] = (),
         discovery: Discovery | None = None,
+        fetches: Fetches | None = None,
     ) -> None:
         self._routes = routes
         self._continuity = continuity
@@ -68,6 +70,7 @@ class Gateway:
         self._policies = policies or {}
         self._emulating = frozenset(emulating)
         self._discovery = discovery
+        self._fetches = fetches
 
     @property
     def bots(self) -> tuple[BotName, ...]:
@@ -154,7 +157,7 @@ class Gateway:
 
     def _prepared(self, request: Request, chats: Chats) -> Chats:
         """The same upstream, which is shown no bytes of files, and told of tools in words where that is wanted."""
-        uploading = Uploading(chats)
+        uploading = Uploading(chats, self._fetches)
         if request.bot not in self._emulating:
             return uploading
         goes_on = self._continuity is not None and self._continuity.goes_on(request.bot)
