@@ -167,8 +167,8 @@ async def test_an_address_of_its_own_is_a_name_it_answers_to(coze: Coze, tmp_pat
 
 SENTENCE = (
     "There is no %s here, but GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health and the "
-    "websocket /ws, and under /v1 chat/completions, completions, responses, audio/speech, audio/transcriptions, "
-    "messages, messages/count_tokens and models."
+    "websocket /ws, and under /v1 chat/completions, completions, responses, images/generations, audio/speech, "
+    "audio/transcriptions, messages, messages/count_tokens and models."
 )
 
 

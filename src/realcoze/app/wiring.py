@@ -31,6 +31,7 @@ from realcoze.faces.openai.answering import AnsweringFace
 from realcoze.faces.openai.audio import AudioFace
 from realcoze.faces.openai.chat import CHAT
 from realcoze.faces.openai.completions import COMPLETIONS
+from realcoze.faces.openai.images import ImagesFace
 from realcoze.faces.openai.models import ModelsFace
 from realcoze.faces.openai.responses import RESPONSES
 from realcoze.faces.page import page_routes
@@ -54,8 +55,8 @@ from realcoze.upstreams.credentials import Secret
 
 THERE_IS = (
     "GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health and the websocket /ws, and under /v1 "
-    "chat/completions, completions, responses, audio/speech, audio/transcriptions, messages, messages/count_tokens "
-    "and models"
+    "chat/completions, completions, responses, images/generations, audio/speech, audio/transcriptions, messages, "
+    "messages/count_tokens and models"
 )
 
 UPLOADING_BYTES = 128 << 20
@@ -169,6 +170,7 @@ def build_app(house: House, settings: Settings) -> ASGIApp:
         *AnsweringFace(house.gateway, access, CHAT, times=times).routes(),
         *AnsweringFace(house.gateway, access, COMPLETIONS, times=times).routes(),
         *AnsweringFace(house.gateway, access, RESPONSES, times=times).routes(),
+        *ImagesFace(house.gateway, access).routes(),
         *AudioFace(house.gateway, access, room=room, upload_bytes=upload_bytes).routes(),
         *anthropic.routes(),
         *v1.models_routes(ModelsFace(house.gateway, access), anthropic),

@@ -192,6 +192,11 @@ class Gateway:
             raise takes_no_files()
         return await upstream.upload(data, name, bot)
 
+    @property
+    def fetches(self) -> Fetches | None:
+        """What stands at public URLs, where it may be fetched."""
+        return self._fetches
+
     async def speak(self, speech: Speech, *, bot: BotName = BotName("")) -> Sound:
         """A text, spoken by a voice of a bot's account.  Raises a `RealcozeError`."""
         bot, upstream = await self._route(bot)
