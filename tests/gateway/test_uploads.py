@@ -17,7 +17,7 @@ from realcoze.domain.ports import Fetched, Sink
 from realcoze.domain.request import Request, Resume
 from realcoze.domain.tool import ToolResult
 from realcoze.errors import BadRequest, TooLarge, UpstreamFailed
-from realcoze.gateway.uploads import AT_ONCE, Uploading
+from realcoze.gateway.uploads import AT_ONCE, URLS, Uploading
 from servers import PATIENCE_S, Gathered, NoFlow, soon
 
 BOT = BotName("bot")
@@ -326,6 +326,16 @@ async def test_what_cannot_be_fetched_is_not_asked_about() -> None:
         await _ask_blind(album, web, _shown(Image(url=f"{PLACE}a"), File(url=f"{PLACE}b")))
     assert refusal.value.code == "url_refused"
     assert (album.requests, web.held) == ([], 0)
+
+
+async def test_a_request_with_very_many_urls_is_refused() -> None:
+    album, web = _blind(), _web(**{str(number): _picture(str(number)) for number in range(URLS + 1)})
+    pictures = [Image(url=url) for url in web.pages]
+    await _ask_blind(album, web, _shown(*pictures[1:], pictures[1]))
+    assert len(web.asked) == URLS
+    with pytest.raises(BadRequest, match=f"More than {URLS} URLs"):
+        await _ask_blind(album, web, _shown(*pictures))
+    assert (len(web.asked), len(album.requests)) == (URLS, 1)
 
 
 async def test_a_few_are_fetched_at_once_and_held_until_they_are_uploaded() -> None:

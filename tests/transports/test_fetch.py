@@ -1,4 +1,4 @@
-"""Fetching from a site with a name and TLS, beside a canary that must never be connected to (RELIABILITY.md S9)."""
+"""Fetching from a site with a name and TLS, beside a canary that must never be connected to (RELIABILITY S9)."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -282,6 +282,15 @@ async def test_a_host_that_is_too_slow_is_left(here: Site, tmp_path: Path, said:
         await slow.until(lambda: slow.gone == 1)
 
 
+async def test_what_says_that_it_is_too_large_is_not_waited_for(here: Site, tmp_path: Path) -> None:
+    declared = b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n"
+    async with raw_server(declared, stays=True, ssl=self_signed(tmp_path, NAME)) as silent:
+        resolve = _answering([(PRIVATE, silent.port)])
+        async with here.fetching(resolve=resolve, is_allowed=PRIVATE.__eq__, limits=SMALL) as fetcher:
+            assert isinstance(await _refusal(fetcher, f"{HERE}/"), TooLarge)
+        await silent.until(lambda: silent.gone == 1)
+
+
 async def test_a_name_server_that_is_too_slow_is_left(here: Site) -> None:
     async def resolve(_host: str) -> Sequence[SocketAddress]:
         await anyio.sleep_forever()
@@ -291,7 +300,10 @@ async def test_a_name_server_that_is_too_slow_is_left(here: Site) -> None:
         assert "within 0.05 seconds" in (await _refusal(fetcher, f"{HERE}/")).message
 
 
-@pytest.mark.parametrize("said", [b"", BEGUN, b"no HTTP\r\n\r\n", b"HTTP/1.1 200 OK\r\nA: " + b"x" * 20_000])
+NO_CHUNK = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n"
+
+
+@pytest.mark.parametrize("said", [b"", BEGUN, NO_CHUNK, b"no HTTP\r\n\r\n", b"HTTP/1.1 200 OK\r\nA: " + b"x" * 20_000])
 async def test_a_host_that_breaks_off_has_given_nothing(here: Site, tmp_path: Path, said: bytes) -> None:
     async with raw_server(said, ssl=self_signed(tmp_path, NAME)) as broken:
         resolve = _answering(*[[(PRIVATE, broken.port)]] * 2)

@@ -25,6 +25,9 @@ AT_ONCE = 4
 """Uploads of one request; Coze allows ten a second."""
 
 
+URLS = 32
+"""What one request may have fetched; each is a call to somebody else."""
+
 Source = Inline | Image | File
 """What is to be uploaded; the latter two have a URL."""
 
@@ -54,6 +57,8 @@ class Uploading:
             # The same file in two messages is one upload.
             files = {keys[id(source)]: source for source in sources}
             missing = {key: source for key, source in files.items() if key not in self._uploaded}
+            if sum(not isinstance(source, Inline) for source in missing.values()) > URLS:
+                raise BadRequest(f"More than {URLS} URLs are to be fetched.", hint="Upload some of the files.")
             await self._upload(self._chats, missing, request.bot)
             request = _with_uploads(request, {place: self._uploaded[key] for place, key in keys.items()})
         await self._chats.converse(request, sink)
