@@ -43,7 +43,7 @@ class Uploading:
 
     def __init__(self, chats: Chats, fetches: Fetches | None = None) -> None:
         self._chats = chats
-        self._fetches = fetches if isinstance(chats, UploadsOnly) else None
+        self._fetches = fetches if fetches is not None and isinstance(chats, UploadsOnly) else None
         self._uploaded: dict[Key, MediaPart] = {}
 
     async def converse(self, request: Request, sink: Sink) -> None:
