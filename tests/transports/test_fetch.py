@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 from aiohttp import web
 
@@ -62,6 +63,21 @@ async def _packed(request: web.Request) -> web.Response:
     return web.Response(body=b"\x1f\x8b\x08\x00", headers={"Content-Encoding": request.query["as"]})
 
 
+async def _broken(request: web.Request) -> web.StreamResponse:
+    """A body that goes on with what is no chunk, once what was before it has been read."""
+    answer = web.StreamResponse()
+    answer.enable_chunked_encoding()
+    await answer.prepare(request)
+    await answer.write(b"half")
+    for _ in range(50):
+        await anyio.lowlevel.checkpoint()
+    assert request.transport is not None
+    request.transport.write(b"no chunk\r\n")
+    with contextlib.suppress(ConnectionError):
+        await anyio.sleep_forever()
+    return answer
+
+
 async def _told(request: web.Request) -> web.Response:
     return web.json_response(dict(request.headers))
 
@@ -76,6 +92,7 @@ async def here(tmp_path: Path) -> AsyncIterator[Site]:
         web.get("/sized/{size}", _sized),
         web.get("/status/{status}", _status),
         web.get("/packed", _packed),
+        web.get("/broken", _broken),
         web.get("/told", _told),
     ]
     async with site(tmp_path, *routes) as running:
@@ -309,6 +326,11 @@ async def test_a_host_that_breaks_off_has_given_nothing(here: Site, tmp_path: Pa
         resolve = _answering(*[[(PRIVATE, broken.port)]] * 2)
         async with here.fetching(resolve=resolve, is_allowed=PRIVATE.__eq__) as fetcher:
             assert (await _refusal(fetcher, f"{HERE}/")).code == "url_not_fetched"
+
+
+async def test_a_body_that_goes_on_with_nonsense_is_not_waited_for(here: Site) -> None:
+    async with here.fetching() as fetcher:
+        assert "was not answered (" in (await _refusal(fetcher, f"{HERE}/broken")).message
 
 
 async def test_a_second_attempt_goes_only_where_the_first_one_might(

@@ -22,6 +22,7 @@ from realcoze.domain.media import size_in_words
 from realcoze.domain.ports import Fetched
 from realcoze.domain.urls import PORT, Url, is_public, read_url, refused
 from realcoze.errors import BadRequest, TooLarge
+from realcoze.transports.http import ending_with_connection, more_of
 
 REDIRECTS = 3
 REDIRECTING = frozenset({301, 302, 303, 307, 308})
@@ -90,18 +91,15 @@ class Fetcher:
                 raise _failed("was answered with a compressed body, which was not asked for")
             if (response.content_length or 0) > self._limits.size_bytes:
                 raise self._too_large()
-            return await self._read(response.content)
+            with ending_with_connection(response):
+                return await self._read(response)
 
-    async def _read(self, content: aiohttp.StreamReader) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         body = bytearray()
-        try:
-            while chunk := await content.readany():
-                body += chunk
-                if len(body) > self._limits.size_bytes:
-                    raise self._too_large()
-        except RuntimeError as error:
-            # aiohttp (3.14) of a connection that is gone.
-            raise aiohttp.ClientPayloadError("The body cannot be read.") from error
+        while chunk := await more_of(response):
+            body += chunk
+            if len(body) > self._limits.size_bytes:
+                raise self._too_large()
         return bytes(body)
 
     def _too_large(self) -> TooLarge:
