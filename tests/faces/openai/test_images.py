@@ -122,6 +122,17 @@ async def test_pictures_that_are_too_large_together_are_left(here: Site, monkeyp
         assert (await draw(port, response_format="b64_json")).status == 200
 
 
+async def test_very_many_pictures_are_not_fetched(here: Site) -> None:
+    said = "\n".join(f"![]({A}?{number})" for number in range(images.MOST + 1))
+    async with here.fetching() as fetcher, fetching(saying(said), fetcher) as port:
+        assert (await draw(port, response_format="b64_json")).status == 413
+        assert here.looked_up == []
+        assert len((await draw(port)).json["data"]) == images.MOST + 1
+    said = said.partition("\n")[2]
+    async with here.fetching() as fetcher, fetching(saying(said), fetcher) as port:
+        assert len((await draw(port, response_format="b64_json")).json["data"]) == images.MOST
+
+
 async def test_an_answer_without_a_picture_is_told() -> None:
     async with serving(saying("I only talk.")) as running:
         answer = await draw(running.port)

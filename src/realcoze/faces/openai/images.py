@@ -1,7 +1,7 @@
 """`POST /v1/images/generations`: what a bot draws, in one call to it."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
@@ -21,8 +21,8 @@ from realcoze.tasks import aside
 
 PATH = "/v1/images/generations"
 
-WHOLE_BYTES = 40 << 20
-"""All pictures of one answer that is to hold them."""
+MOST, WHOLE_BYTES = 10, 40 << 20
+"""Pictures of one answer that is to hold them, and all of these together."""
 
 _BY_URL = "With `response_format` url the answer says where the pictures stand."
 
@@ -64,8 +64,10 @@ class ImagesFace:
         return encode_reply(pictures, reply.usage, created=int(time.time()))
 
 
-async def _held(urls: Iterable[str], fetches: Fetches) -> list[Picture]:
-    """The pictures themselves, got one after another."""
+async def _held(urls: Sequence[str], fetches: Fetches) -> list[Picture]:
+    """The pictures themselves, got one after another.  Raises `TooLarge`, and what `_fetch` raises."""
+    if len(urls) > MOST:
+        raise TooLarge(f"The bot drew {len(urls)} pictures; {MOST} are the most that are fetched.", hint=_BY_URL)
     pictures: list[Picture] = []
     left = WHOLE_BYTES
     for url in urls:
