@@ -56,7 +56,7 @@ async def site(folder: Path, *routes: web.RouteDef) -> AsyncIterator[Site]:
 
     app = web.Application(middlewares=[noting])
     app.add_routes(routes)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5, handler_cancellation=True)
     await runner.setup()
     try:
         await web.TCPSite(runner, PUBLIC, 0, ssl_context=context).start()

@@ -17,6 +17,8 @@ from realcoze.transports.fetch import AT_ONCE, REDIRECTS, Fetcher, Limits, Socke
 from servers import PATIENCE_S, RawServer, raw_server, soon
 from sites import NAME, PUBLIC, Site, site
 
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
 PICTURE = png(31, 17)
 HERE = f"https://{NAME}"
 SMALL = Limits(size_bytes=1000)
@@ -83,7 +85,7 @@ async def _told(request: web.Request) -> web.Response:
 
 
 @pytest.fixture
-async def here(tmp_path: Path) -> AsyncIterator[Site]:
+async def here(nothing_left: None, tmp_path: Path) -> AsyncIterator[Site]:
     routes = [
         web.get("/a.png", _picture),
         web.get("/hop/{left}", _hop),
@@ -100,7 +102,7 @@ async def here(tmp_path: Path) -> AsyncIterator[Site]:
 
 
 @pytest.fixture
-async def canary() -> AsyncIterator[RawServer]:
+async def canary(nothing_left: None) -> AsyncIterator[RawServer]:
     """On an address that is not public; every connection to it is a defect."""
     async with raw_server() as server:
         yield server
