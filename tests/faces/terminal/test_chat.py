@@ -341,7 +341,7 @@ async def test_what_can_be_typed_beside_questions(coze: Coze, tmp_path: Path) ->
 
 
 async def test_another_bot_answers_from_the_next_question_on(tmp_path: Path) -> None:
-    async with in_terminal("chat", "--demo", cwd=tmp_path, columns=140) as session:
+    async with in_terminal("chat", "--demo", cwd=tmp_path, columns=160) as session:
         terminal = session.terminal
         names = ", ".join(DEMO_NAMES)
         told = {
