@@ -82,7 +82,7 @@ def test_a_picture_stays_behind_the_description() -> None:
 
 def test_rounds_that_are_over_are_written_as_the_bot_writes_and_reads_them() -> None:
     second = Message(role="user", parts=(ToolResult(call_id="unknown", output="4"),))
-    asked = told(replace(PLAIN, messages=(*PLAIN.messages, CALLED, RESULT, second)))
+    asked = told(emulable(replace(PLAIN, messages=(*PLAIN.messages, CALLED, RESULT, second))))
     assert [message.role for message in asked.messages] == ["user", "assistant", "user"]
     assert asked.messages[1] == say("assistant", 'Wait.\n<tool_call>{"name": "add", "arguments": {"a": 1}}</tool_call>')
     results = '<tool_result name="add">3</tool_result>\n<tool_result name="tool">4</tool_result>'

@@ -20,10 +20,11 @@ EMULATED = "call_emulated_"
 
 
 class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What a tool of the caller gave back for one call of `ToolCallsRequested`."""
+    """What a tool of the caller gave back for one call of `ToolCallsRequested`; `name` is the tool's, where known."""
 
     call_id: str
     output: str
+    name: str = ""
 
 
 class Tool(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ Above: `emulating.py`, which runs a turn.  `call_reader.py` finds the calls in a
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -71,11 +71,15 @@ class Unfit(Exception):
 def emulable(request: Request) -> Request:
     """The request for a bot that emulates tools: results of calls in words are a message like any other.
 
+    They are given the name of their tool while the whole history is there to tell it.
+
     Raises `BadRequest` for a schema that is none, before anybody is asked.
     """
     schemas = [tool.parameters for tool in request.offer.tools if tool.is_strict] if request.offer else []
     for schema in (*schemas, request.form.schema if request.form else ""):
         _validator(schema)
+    if any(map(_has_rounds, request.messages)):
+        request = replace(request, messages=_named(request.messages))
     is_history = are_emulated(result.call_id for result in request.tool_results)
     return replace(request, tool_results=()) if is_history else request
 
@@ -166,11 +170,20 @@ def _spoken(messages: Iterable[Message]) -> Iterator[Message]:
             yield Message(role=message.role, parts=parts)
 
 
+def _named(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """With the name of its tool at each result."""
+    names = {part.call_id: part.name for each in messages for part in each.parts if isinstance(part, ToolCall)}
+
+    def named(part: Part) -> Part:
+        return replace(part, name=names.get(part.call_id, "")) if isinstance(part, ToolResult) else part
+
+    return tuple(replace(each, parts=tuple(map(named, each.parts))) for each in messages)
+
+
 def _written(messages: Iterable[Message]) -> Iterator[Message]:
     """In words; results that follow each other are one message."""
-    names: dict[str, str] = {}
     for is_result, run in groupby(messages, _is_result):
-        told = [Message(role=each.role, parts=tuple(_in_words(each.parts, names))) for each in run]
+        told = [Message(role=each.role, parts=tuple(map(_in_words, each.parts))) for each in run]
         if is_result:
             told = [Message(role="user", parts=tuple(part for each in told for part in each.parts))]
         yield from (replace(each, parts=_joined(each.parts)) for each in told)
@@ -180,17 +193,14 @@ def _is_result(message: Message) -> bool:
     return all(isinstance(part, ToolResult) for part in message.parts)
 
 
-def _in_words(parts: Iterable[Part], names: dict[str, str]) -> Iterator[Part]:
-    for part in parts:
-        match part:
-            case ToolCall():
-                names[part.call_id] = part.name
-                yield Text(text=f"\n{_call_in_words(part)}")
-            case ToolResult():
-                name = json.dumps(names.get(part.call_id, "tool"), ensure_ascii=False)
-                yield Text(text=f"<tool_result name={name}>{part.output}</tool_result>\n")
-            case _:
-                yield part
+def _in_words(part: Part) -> Part:
+    match part:
+        case ToolCall():
+            return Text(text=f"\n{_call_in_words(part)}")
+        case ToolResult():
+            name = json.dumps(part.name or "tool", ensure_ascii=False)
+            return Text(text=f"<tool_result name={name}>{part.output}</tool_result>\n")
+    return part
 
 
 def _joined(parts: Iterable[Part]) -> tuple[Part, ...]:
