@@ -28,6 +28,7 @@ from realcoze.faces.openai.audio import AudioFace
 from realcoze.faces.openai.chat import CHAT
 from realcoze.faces.openai.completions import COMPLETIONS
 from realcoze.faces.openai.files import FilesFace
+from realcoze.faces.openai.images import ImagesFace
 from realcoze.faces.openai.models import ModelsFace
 from realcoze.faces.openai.responses import ResponsesFace
 from realcoze.faces.page import FILES, page_routes
@@ -107,6 +108,7 @@ def test_every_route_of_other_apis_is_described() -> None:
         *AnsweringFace(gateway, access, COMPLETIONS, times=times).routes(),
         *ResponsesFace(gateway, access, times=times, keeping=None).routes(),
         *FilesFace(gateway, access, Files(MemoryStore()), room=Room(1), upload_bytes=1).routes(),
+        *ImagesFace(gateway, access).routes(),
         *AudioFace(gateway, access, room=Room(1), upload_bytes=1).routes(),
     ]
     anthropic = AnthropicFace(gateway, access, times=times)

@@ -174,7 +174,7 @@ async def test_who_serves_nobody_keeps_no_responses(coze: Coze, tmp_path: Path) 
 
 SENTENCE = (
     "There is no %s here, but GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health and the "
-    "websocket /ws, and under /v1 chat/completions, completions, responses, files, audio/speech, "
+    "websocket /ws, and under /v1 chat/completions, completions, responses, files, images/generations, audio/speech, "
     "audio/transcriptions, messages, messages/count_tokens and models."
 )
 

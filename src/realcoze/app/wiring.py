@@ -19,7 +19,7 @@ from realcoze.app.config import Settings
 from realcoze.app.direct import Direct
 from realcoze.app.server import is_loopback
 from realcoze.app.store import open_memory
-from realcoze.app.treatment import aliases_of, check_background, policy_for_bot, policy_for_draft
+from realcoze.app.treatment import aliases_of, check_background, check_tools, policy_for_bot, policy_for_draft
 from realcoze.dialects.coze_playground.execute import BotConfig, decode_config
 from realcoze.dialects.openai_audio import VOICES as OPENAI_VOICES
 from realcoze.domain.ids import BotName
@@ -33,6 +33,7 @@ from realcoze.faces.openai.audio import AudioFace
 from realcoze.faces.openai.chat import CHAT
 from realcoze.faces.openai.completions import COMPLETIONS
 from realcoze.faces.openai.files import FilesFace
+from realcoze.faces.openai.images import ImagesFace
 from realcoze.faces.openai.models import ModelsFace
 from realcoze.faces.openai.responses import ResponsesFace
 from realcoze.faces.page import page_routes
@@ -49,6 +50,7 @@ from realcoze.gateway.route import Routes
 from realcoze.gateway.unattended import Keeping, Unattended
 from realcoze.stores.memory import MemoryStore
 from realcoze.tasks import background_tasks
+from realcoze.transports.fetch import open_fetcher
 from realcoze.upstreams.coze_open.settings import Deadlines as OpenDeadlines
 from realcoze.upstreams.coze_open.settings import OpenSettings, Target
 from realcoze.upstreams.coze_open.upstream import CozeOpen, open_coze
@@ -58,8 +60,8 @@ from realcoze.upstreams.credentials import Secret
 
 THERE_IS = (
     "GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health and the websocket /ws, and under /v1 "
-    "chat/completions, completions, responses, files, audio/speech, audio/transcriptions, messages, "
-    "messages/count_tokens and models"
+    "chat/completions, completions, responses, files, images/generations, audio/speech, audio/transcriptions, "
+    "messages, messages/count_tokens and models"
 )
 
 UPLOADING_BYTES = 128 << 20
@@ -88,6 +90,8 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     config.require_bots(settings)
     aliases = aliases_of({bot: b.aliases for bot, b in settings.bots.items()})
     backgrounds = _backgrounds(settings, aliases)
+    for bot, each in settings.bots.items():
+        check_tools(bot, each.tools, each.kind)
     policies = {bot: _policy(bot, b, settings.upstreams[b.upstream]) for bot, b in settings.bots.items()}
     async with AsyncExitStack() as stack:
         upstreams: dict[str, Playground | CozeOpen] = {}
@@ -110,7 +114,9 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             continuity=memory.continuity,
             backgrounds=backgrounds,
             policies=policies,
+            emulating=[bot for bot, b in settings.bots.items() if b.tools == "emulate"],
             discovery=await _discovery(settings, upstreams, {*chats, *aliases}, stack),
+            fetches=await stack.enter_async_context(open_fetcher()) if settings.server.fetch_urls else None,
         )
         keeping = None
         if memory.kept is not None:
@@ -187,6 +193,7 @@ def build_app(house: House, settings: Settings) -> ASGIApp:
         *AnsweringFace(house.gateway, access, COMPLETIONS, times=times).routes(),
         *ResponsesFace(house.gateway, access, times=times, keeping=house.keeping).routes(),
         *FilesFace(house.gateway, access, house.files, room=room, upload_bytes=upload_bytes).routes(),
+        *ImagesFace(house.gateway, access).routes(),
         *AudioFace(house.gateway, access, room=room, upload_bytes=upload_bytes).routes(),
         *anthropic.routes(),
         *v1.models_routes(ModelsFace(house.gateway, access), anthropic),

@@ -48,10 +48,10 @@ def read_request(body: bytes, decoder: msgspec.json.Decoder[T], *, hint: str) ->
         raise BadRequest(f"The body cannot be read: {error}.", hint=hint) from error
 
 
-def read_if_json(text: str, decoder: msgspec.json.Decoder[T]) -> T | None:
+def read_if_json(text: str | bytes, decoder: msgspec.json.Decoder[T]) -> T | None:
     """What `text` holds, or None where it is no JSON of that shape."""
     try:
-        return read_json(text.encode(errors="replace"), decoder)
+        return read_json(text.encode(errors="replace") if isinstance(text, str) else text, decoder)
     except NotJson:
         return None
 

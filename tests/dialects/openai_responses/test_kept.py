@@ -29,11 +29,11 @@ from realcoze.dialects.openai_responses.kept import (
 from realcoze.dialects.openai_responses.reply import Status, failed, replied
 from realcoze.dialects.openai_responses.request import Asked, decode_request
 from realcoze.domain.content import Inline, Text
-from realcoze.domain.event import ToolCall
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import CallerId, RequestId
-from realcoze.domain.message import say
-from realcoze.domain.request import Request, ToolResult
+from realcoze.domain.message import Message, say
+from realcoze.domain.request import Request
+from realcoze.domain.tool import ToolCall, ToolResult
 from realcoze.errors import BadRequest, NotFound, Truncated
 
 FIRST, SECOND = RequestId("req_aa"), RequestId("req_bb")
@@ -173,9 +173,11 @@ def test_results_of_tools_go_on_with_the_calls_that_are_kept() -> None:
     results = [{"type": "function_call_output", "call_id": "c", "output": "seen"}]
     sent = body(results, previous_response_id="resp_aa")
     request = asked(sent, {"resp_aa": first}).request
-    assert (request.messages, request.tool_results) == (
-        (say("user", "Look"),), (ToolResult(call_id="c", output="seen"),),
+    seen = ToolResult(call_id="c", output="seen")
+    assert request.messages == (
+        say("user", "Look"), Message(role="assistant", parts=(CALL,)), Message(role="user", parts=(seen,)),
     )  # fmt: skip
+    assert request.tool_results == (seen,)
     listed = json.loads(encode_items(record(sent, Reply(text="I see."), SECOND, before={"resp_aa": first}), PAGE))
     assert [item["type"] for item in listed["data"]] == ["function_call_output", "function_call", "message"]
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import operator
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -26,6 +27,8 @@ from servers import PATIENCE_S, Coze, emulated
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 HISTORIES: tuple[History, ...] = ("continue", "replay")
+RECKONER = BotName("reckoner")
+SUMS = {"add": operator.add, "multiply": operator.mul, "subtract": operator.sub}
 ENDLESS = "one two three [[fault stuck after=1]]"
 QUESTIONS = ["My name is Ada", "I like tea", "Who am I?"]
 
@@ -139,6 +142,30 @@ async def test_tools_are_run_for_a_response_and_their_results_go_on_with_it(
         third = await client.ask("Thank you", model="secretary", previous_response_id=second["id"])
     assert _text(second) == "The tool says: done; done"
     assert third["status"] == "completed"
+
+
+@pytest.mark.parametrize("history", HISTORIES)
+async def test_a_bot_that_is_told_of_tools_in_words_works_a_sum_out_step_by_step(
+    coze: Coze, tmp_path: Path, history: History
+) -> None:
+    settings = _settings(coze, tmp_path, history)
+    settings.bots[RECKONER].tools = "emulate"
+    numbers = {"type": "object", "properties": {"a": {"type": "number"}, "b": {"type": "number"}}}
+    tools = [{"type": "function", "name": name, "parameters": numbers} for name in SUMS]
+    async with _served(settings) as client:
+        told = await client.ask("What is (2 + 3) * 4 - 1?", model=RECKONER, tools=tools)
+        called = []
+        while calls := [item for item in told["output"] if item["type"] == "function_call"]:
+            called += [call["name"] for call in calls]
+            worked_out = [SUMS[call["name"]](*json.loads(call["arguments"]).values()) for call in calls]
+            results = [
+                {"type": "function_call_output", "call_id": call["call_id"], "output": str(value)}
+                for call, value in zip(calls, worked_out, strict=True)
+            ]
+            told = await client.ask(results, model=RECKONER, tools=tools, previous_response_id=told["id"])
+    assert (called, _text(told)) == (["add", "multiply", "subtract"], "That makes 19.")
+    if history == "continue":
+        assert {len(messages) for messages in _received(coze)} == {1}
 
 
 @pytest.mark.parametrize("history", HISTORIES)

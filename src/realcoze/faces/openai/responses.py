@@ -90,7 +90,10 @@ class ResponsesFace:
         try:
             caller, thread = self._access.authenticate(presented_keys(request.headers)), thread_of(request.headers)
             draft = await self._draft(await read_body(request), caller, thread, request_id)
-            headers = {"x-request-id": request_id, **ignoring(draft.asked.ignored)}
+            headers = {
+                "x-request-id": request_id,
+                **ignoring(draft.asked.ignored, heeds_offer=self._gateway.heeds_offer(draft.asked.request)),
+            }
             if draft.asked.is_streamed:
                 return self._streamed(draft, headers)
             whole = await self._whole(request, draft)
