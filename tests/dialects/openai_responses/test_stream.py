@@ -59,7 +59,8 @@ ASKED = Asked(
 )
 
 ITEM_ADDED, ITEM_DONE = "response.output_item.added", "response.output_item.done"
-ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
+WELL = frozenset({"response.completed", "response.incomplete"})
+ENDS = WELL | {"response.failed"}
 MESSAGE = "response.content_part.added", "response.output_text", "response.content_part.done"
 THOUGHT = (
     "response.reasoning_summary_part.added",
@@ -76,7 +77,8 @@ FOLLOWS: dict[str, frozenset[str]] = {
     f"{ARGUMENTS}.delta": frozenset({f"{ARGUMENTS}.delta", f"{ARGUMENTS}.done"}),
     f"{ARGUMENTS}.done": frozenset({ITEM_DONE}),
     ITEM_DONE: ENDS | {ITEM_ADDED},
-    **{end: frozenset() for end in ENDS},
+    "response.failed": frozenset({"error"}),
+    **{end: frozenset() for end in WELL | {"error"}},
 }
 """What may follow what; the first comes after nothing."""
 
@@ -132,7 +134,7 @@ def assert_in_order(events: list[dict[str, Any]]) -> None:
             assert event.get("text", gathered) == event.get("arguments", gathered) == gathered
             part = event.get("part")
             assert part is None or part["text"] == gathered
-        else:
+        elif name != "error":
             response = event["response"]
             left = [{**response["output"][-1]}] if item and name in ENDS else []
             assert response["output"] == done + left
@@ -194,7 +196,7 @@ def test_a_response_is_kept_once_as_its_last_event_has_it_which_says_so(end: Eve
         asked = msgspec.structs.replace(ASKED, is_kept=True)
         encoder = ResponseEncoder(asked, REQUEST_ID, created=CREATED, keep=keep)
         events = read_all(encoder.feed(event) for event in (STARTED, delta("No"), end, TurnDone(), TurnDone()))
-        response = events[-1]["response"]
+        response = next(event["response"] for event in events if event["type"] in ENDS)
         assert kept == [{**response, "store": True}]
         assert (response["status"], response["store"]) == (status, is_kept)
         assert events[0]["response"]["store"]
@@ -254,16 +256,30 @@ def test_a_question_of_a_workflow_is_the_answer() -> None:
 def test_a_turn_that_fails_says_so_and_that_nothing_is_done(error: Any, code: str) -> None:
     events, encoder = encoded([STARTED, TurnFailed(error=error)])
     assert_in_order(events)
-    assert (events[-1]["type"], events[-1]["response"]["error"]["code"]) == ("response.failed", code)
-    assert encoder.has_failed
+    assert (events[-2]["type"], events[-2]["response"]["error"]["code"]) == ("response.failed", code)
+    assert not encoder.has_failed
+
+
+def test_what_a_turn_failed_of_is_told_where_packages_look_for_it() -> None:
+    """The stream ends well: Codex tells else that the connection broke off, and asks again whatever the code."""
+    events, encoder = encoded([STARTED, delta("Half of"), TurnFailed(error=Overloaded("Too much.", hint="Wait."))])
+    failed, error = events[-2:]
+    told = {"message": "Too much. Wait.", "code": "overloaded", "param": None}
+    assert error == {
+        "type": "error",
+        "sequence_number": failed["sequence_number"] + 1,
+        "error": {**told, "type": "overloaded"},
+        **told,
+    }
+    assert (encoder.is_closed, encoder.has_failed) == (True, False)
 
 
 def test_half_a_message_is_left_incomplete() -> None:
     events, encoder = encoded([STARTED, delta("Half of"), TurnFailed(error=Overloaded("Too much."))])
     assert_in_order(events)
-    assert names(events)[-2:] == ["output_text.delta", "failed"]
-    [item] = events[-1]["response"]["output"]
-    assert (item["status"], item["content"][0]["text"], encoder.has_failed) == ("incomplete", "Half of", True)
+    assert names(events)[-3:] == ["output_text.delta", "failed", "error"]
+    [item] = events[-2]["response"]["output"]
+    assert (item["status"], item["content"][0]["text"]) == ("incomplete", "Half of")
 
 
 def test_an_answer_that_content_rules_cut_off_is_incomplete_and_no_failure() -> None:
@@ -277,7 +293,7 @@ def test_an_answer_that_content_rules_cut_off_is_incomplete_and_no_failure() -> 
 def test_what_is_taken_back_fails() -> None:
     events, encoder = encoded([STARTED, delta("No"), TextReplaced(message_id=M, text="Yes"), TurnDone()])
     assert_in_order(events)
-    assert (events[-1]["type"], encoder.has_failed) == ("response.failed", True)
+    assert (events[-2]["type"], encoder.is_closed) == ("response.failed", True)
 
 
 def test_a_long_text_comes_in_several_deltas_and_on_one_line() -> None:
@@ -307,9 +323,8 @@ EVENTS = st.one_of(
 def test_whatever_comes_is_in_order(events: list[Event]) -> None:
     read, encoder = encoded(events)
     assert_in_order(read)
-    is_over = bool(read) and read[-1]["type"] in ENDS
-    assert encoder.is_closed == is_over
-    assert encoder.has_failed == (is_over and read[-1]["type"] == "response.failed")
+    is_over = bool(read) and read[-1]["type"] in WELL | {"error"}
+    assert (encoder.is_closed, encoder.has_failed) == (is_over, False)
 
 
 @pytest.mark.parametrize(

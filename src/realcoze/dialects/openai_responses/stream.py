@@ -1,7 +1,7 @@
 """A streamed response: server-sent events, numbered from 0.
 
     response.created response.queued? response.in_progress item*
-    (response.completed | response.incomplete | response.failed)
+    (response.completed | response.incomplete | response.failed error)
 
     item = output_item.added, what it holds, output_item.done, where a message holds
            content_part.added output_text.delta* output_text.done content_part.done, reasoning
@@ -10,8 +10,10 @@
 
 `response.queued` stands in the stream of a response that is made in the background.
 
-A turn that fails ends within the item that it had come to: no part of it is said to be done.  Lines are as long
-as a response is, as OpenAI's own are: what is done is told whole.
+A turn that fails ends within the item that it had come to: no part of it is said to be done.  By `error` OpenAI's
+packages raise, and the stream ends well: of one that breaks off Codex (0.169.0) and they (for Node, 6.49.0) tell
+that alone, and not what went wrong.  Lines are as long as a response is, as OpenAI's own are: what is done is told
+whole.
 
 Source: openai 3, types/responses/*_event.py; CLIENTS §4.4.
 """
@@ -40,7 +42,7 @@ from realcoze.dialects.openai_responses.reply import (
     usage_body,
 )
 from realcoze.dialects.openai_responses.request import Asked
-from realcoze.dialects.openai_wire import DELTA_CHARACTERS, STREAM
+from realcoze.dialects.openai_wire import DELTA_CHARACTERS, STREAM, ErrorBody, error_body
 from realcoze.domain import event as ev
 from realcoze.domain.event import Event
 from realcoze.domain.growing import GrowingText
@@ -114,6 +116,17 @@ class _ArgumentsDelta(_Within):
 
 class _ArgumentsDone(_Within):
     arguments: str
+
+
+class _Error(msgspec.Struct):
+    """What went wrong, twice: OpenAI's types have it beside the type, and its packages look for `error`."""
+
+    type: str
+    sequence_number: int
+    code: str
+    message: str
+    error: ErrorBody
+    param: None = None
 
 
 class _Message:
@@ -201,7 +214,7 @@ class ResponseEncoder:
         self.is_closed = False
         """What ends the stream was written."""
         self.has_failed = False
-        """That is an error: the stream must not look complete."""
+        """Never: events say what went wrong, and who reads them is told of it where the stream ends well alone."""
 
     def feed(self, event: Event) -> bytes:
         """The events that one of ours makes, which may be none; nothing after the end."""
@@ -314,11 +327,11 @@ class ResponseEncoder:
         yield self._ended("response.incomplete", body)
 
     def _fail(self, error: RealcozeError) -> bytes:
-        self.has_failed = True
         before = b"".join(self._begun())
         body = self._response("failed")
         body.error = failure_body(error)
-        return before + self._ended("response.failed", body)
+        failed, told = self._ended("response.failed", body), error_body(error)
+        return before + failed + self._event(_Error("error", self._number, told.code, told.message, told))
 
     def _ended(self, name: str, body: ResponseBody) -> bytes:
         """The last event.  It is kept before anybody can read it, and says so."""
@@ -342,6 +355,6 @@ class ResponseEncoder:
     def _of_item(self, name: str, item: Item) -> bytes:
         return self._event(_OfItem(name, self._number, len(self._output), item))
 
-    def _event(self, body: _Whole | _OfItem | _Within) -> bytes:
+    def _event(self, body: _Whole | _OfItem | _Within | _Error) -> bytes:
         self._number += 1
         return b"event: %b\ndata: %b\n\n" % (body.type.encode(), on_one_line(_encode(body)))
