@@ -43,6 +43,9 @@ class _Text(msgspec.Struct):
     text: str
 
 
+SPEECH, TEXT = _Speech, _Text
+"""What the bodies of a request for sound and of a transcript are, for who describes this API."""
+
 _DECODER = msgspec.json.Decoder(_Speech)
 
 

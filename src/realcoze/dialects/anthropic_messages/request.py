@@ -80,6 +80,9 @@ class Question:
     ignored: tuple[str, ...] = ()
 
 
+BODY = _Body
+"""What a request is, for who describes this API."""
+
 _BODY = msgspec.json.Decoder(_Body)
 
 

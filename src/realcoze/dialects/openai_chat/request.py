@@ -95,6 +95,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     ignored: tuple[str, ...] = ()
 
 
+BODY = _Body
+"""What a request is, for who describes this API."""
+
 _DECODER = msgspec.json.Decoder(_Body)
 
 

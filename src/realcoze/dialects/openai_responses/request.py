@@ -8,7 +8,7 @@ Source: docs/openai-api.md; openai 3, types/responses/response_create_params.py.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -29,7 +29,6 @@ _INSTRUCTING = frozenset({"system", "developer"})
 _RESULT = "function_call_output"
 _TEXTS = frozenset({"input_text", "output_text", "text"})
 _SPOKEN = "message"
-_NOTHING = msgspec.Raw(b"null")
 _HINT = 'Send {"model": "NAME", "input": "Hello"}.'
 _TOOLS_HINT = (
     "A Coze bot has the tools that it was built with, and a request cannot bring others; leave it out, or use auto."
@@ -52,15 +51,24 @@ class _Part(msgspec.Struct):
 
 Content = str | list[_Part] | None
 
+_Unread = Annotated[
+    msgspec.Raw,
+    msgspec.Meta(description="of a message or a result a text, or a list of parts with their `type`"),
+]
+
+
+def _nothing() -> msgspec.Raw:
+    return msgspec.Raw(b"null")
+
 
 class _Item(msgspec.Struct):
     """`content` and `output` are read of messages and results alone: other items have theirs of other shapes."""
 
     type: str | None = None
     role: str | None = None
-    content: msgspec.Raw = _NOTHING
+    content: _Unread = msgspec.field(default_factory=_nothing)
     call_id: str | None = None
-    output: msgspec.Raw = _NOTHING
+    output: _Unread = msgspec.field(default_factory=_nothing)
 
     @property
     def speaker(self) -> str | None:
@@ -123,6 +131,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     is_streamed: bool = False
     ignored: tuple[str, ...] = ()
 
+
+BODY = _Body
+"""What a request is, for who describes this API."""
 
 _DECODER = msgspec.json.Decoder(_Body)
 _CONTENT: msgspec.json.Decoder[Content] = msgspec.json.Decoder(Content)

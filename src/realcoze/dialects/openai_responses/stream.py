@@ -112,6 +112,13 @@ class _ArgumentsDone(_Within):
     arguments: str
 
 
+EVENTS = (
+    _Whole, _OfItem, _TextPart, _TextDelta, _TextDone, _SummaryPart, _SummaryDelta, _SummaryDone, _ArgumentsDelta,
+    _ArgumentsDone,
+)  # fmt: skip
+"""What the data of a streamed event is, for who describes this API."""
+
+
 class _Message:
     """The message that is being said."""
 
