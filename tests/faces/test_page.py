@@ -9,6 +9,7 @@ import pytest
 from yarl import URL
 
 from native_server import saying, serving
+from realcoze.faces import manual
 from realcoze.faces.asset import FOLDER
 from realcoze.faces.page import FILES, page_routes
 
@@ -24,7 +25,7 @@ ERRORS = Path(__file__).parents[2] / "docs" / "errors.md"
 NOT_SERVED = sorted(
     str(path.relative_to(FOLDER))
     for path in FOLDER.rglob("*")
-    if path.is_file() and str(path.relative_to(FOLDER)) not in FILES
+    if path.is_file() and str(path.relative_to(FOLDER)) not in FILES + manual.FILES
 )
 
 
@@ -128,9 +129,12 @@ async def test_nothing_outside_the_list_is_served(base: str, path: str) -> None:
 
 def test_the_list_has_every_file_but_licences_and_notes() -> None:
     assert NOT_SERVED == [
+        "docs/manual.html",
         "vendor/README.md",
         "vendor/markdown-it.LICENSE",
         "vendor/purify.LICENSE",
+        "vendor/swagger-ui-bundle.LICENSE",
+        "vendor/swagger-ui.LICENSE",
     ]
     assert len(page_routes()) == len(FILES) + 1
 

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from realcoze.app import config, v1
 from realcoze.app.accounts import OpenUpstream, PlaygroundUpstream, Upstream, credentials_of
 from realcoze.app.config import Settings
+from realcoze.app.description.route import describing
 from realcoze.app.direct import Direct
 from realcoze.app.server import is_loopback
 from realcoze.app.store import open_continuity
@@ -26,6 +27,7 @@ from realcoze.domain.ports import Chats
 from realcoze.errors import BadRequest, Internal, Misconfigured
 from realcoze.faces.anthropic import AnthropicFace
 from realcoze.faces.http import LOOPBACK_HOSTS, Guard, Refused
+from realcoze.faces.manual import manual_routes
 from realcoze.faces.native import NativeFace, refuse_error
 from realcoze.faces.openai.answering import AnsweringFace
 from realcoze.faces.openai.audio import AudioFace
@@ -52,9 +54,9 @@ from realcoze.upstreams.coze_playground.upstream import Playground, open_playgro
 from realcoze.upstreams.credentials import Secret
 
 THERE_IS = (
-    "GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health and the websocket /ws, and under /v1 "
-    "chat/completions, completions, responses, audio/speech, audio/transcriptions, messages, messages/count_tokens "
-    "and models"
+    "GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health, GET /openapi.json, GET /docs and the "
+    "websocket /ws, and under /v1 chat/completions, completions, responses, audio/speech, audio/transcriptions, "
+    "messages, messages/count_tokens and models"
 )
 
 UPLOADING_BYTES = 128 << 20
@@ -168,7 +170,9 @@ def build_app(house: House, settings: Settings) -> ASGIApp:
         *anthropic.routes(),
         *v1.models_routes(ModelsFace(house.gateway, access), anthropic),
     ]
-    ours = [*native.routes(), *page_routes(), *socket.routes(), Route("/ws", _no_upgrade, methods=["GET"])]
+    described = describing([*native.routes(), *others], is_open=access.is_open)
+    pages = [*page_routes(), *manual_routes()]
+    ours = [*native.routes(), described, *pages, *socket.routes(), Route("/ws", _no_upgrade, methods=["GET"])]
     routes = [*ours, *v1.without_key(others), *others]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_refusal, Exception: _defect})
     app.router.default = _no_such_path
