@@ -6,5 +6,6 @@ from realcoze.dialects.anthropic_messages.request import decode_history
 
 def test_an_example_is_what_is_read() -> None:
     for call in CALLS:
-        (message,) = decode_history(json.dumps(call.body[0].example).encode()).messages
-        assert message.text == "Hello"
+        for example in call.body[0].examples.values():
+            (message,) = decode_history(json.dumps(example).encode()).messages
+            assert message.text == "Hello"

@@ -13,7 +13,10 @@ DECODE: dict[str, Callable[[bytes], object]] = {"/": decode_request, "/speech": 
 
 @pytest.mark.parametrize("path", DECODE)
 def test_an_example_is_what_is_read(path: str) -> None:
-    DECODE[path](json.dumps(BY_PATH[path].body[0].example).encode())
+    examples = BY_PATH[path].body[0].examples
+    assert examples
+    for example in examples.values():
+        DECODE[path](json.dumps(example).encode())
 
 
 def test_every_answer_to_a_question_has_a_media_type() -> None:

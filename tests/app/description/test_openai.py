@@ -19,12 +19,13 @@ DECODE: dict[str, Any] = {
 
 @pytest.mark.parametrize("path", DECODE)
 def test_an_example_is_what_is_read(path: str) -> None:
-    example = json.dumps(BY_PATH[path].body[0].example).encode()
-    assert DECODE[path](example, caller=CallerId(""), thread=None).request.messages[0].text == "Hello"
+    examples = BY_PATH[path].body[0].examples.values()
+    asked = [DECODE[path](json.dumps(each).encode(), caller=CallerId(""), thread=None) for each in examples]
+    assert [(each.request.messages[0].text, each.is_streamed) for each in asked] == [("Hello", False), ("Hello", True)]
 
 
 def test_the_example_of_speech_is_what_is_read() -> None:
-    example = json.dumps(BY_PATH["/v1/audio/speech"].body[0].example).encode()
+    example = json.dumps(BY_PATH["/v1/audio/speech"].body[0].examples["wav"]).encode()
     assert openai_audio.decode_speech(example).speech.text == "Hello"
 
 

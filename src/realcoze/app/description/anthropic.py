@@ -1,14 +1,11 @@
 """The rows of Anthropic's API; those that it shares stand in `openai.py`."""
 
 from realcoze.app.description.apis import ANTHROPIC
-from realcoze.app.description.call import IGNORED, SSE, THREAD, Call, Content
+from realcoze.app.description.call import IGNORED, SSE, THREAD, Call, Content, whole_and_streamed
 from realcoze.dialects.anthropic_messages import counting, reply, request, stream
 from realcoze.dialects.anthropic_messages.failure import FAILURE
 
-_ASKED = Content(
-    type=request.BODY,
-    example={"model": "", "max_tokens": 1024, "messages": [{"role": "user", "content": "Hello"}]},
-)
+_ASKED = whole_and_streamed(request.BODY, model="", max_tokens=1024, messages=[{"role": "user", "content": "Hello"}])
 
 CALLS = (
     Call(

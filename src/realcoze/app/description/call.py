@@ -38,7 +38,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """A body under a media type; `example` is one that is answered, by whatever bot comes first.
+    """A body under a media type; `examples` are such that are answered, by whatever bot comes first.
 
     Of a stream of server-sent events `events` are the types of their data, and `last` is what the last one says in
     place of JSON.  Of a stream of lines `type` is that of each.
@@ -48,7 +48,7 @@ class Content:
     type: Any = str
     events: tuple[Any, ...] = ()
     last: str = ""
-    example: Any = None
+    examples: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +70,11 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     errors: frozenset[int] | None = None
     is_open: bool = False
+
+
+def whole_and_streamed(type_: Any, **members: Any) -> Content:
+    """The body of a question, with it as an example that is answered whole, and one that is streamed."""
+    return Content(type=type_, examples={"whole": members, "streamed": {**members, "stream": True}})
 
 
 IGNORED: Mapping[str, str] = {

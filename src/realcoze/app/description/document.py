@@ -168,8 +168,8 @@ def _content(contents: Iterable[Content], schemas: _Schemas) -> _Object:
     written: _Object = {}
     for media, each in of_media.items():
         written[media] = {"schema": _schema(each, schemas)}
-        if examples := [content.example for content in each if content.example is not None]:
-            written[media]["example"] = examples[0]
+        if examples := {name: {"value": value} for content in each for name, value in content.examples.items()}:
+            written[media]["examples"] = examples
     return written
 
 

@@ -35,6 +35,13 @@ _OF_FILE = (
     Parameter(name="name", place="query", about="The file's name; counts more than that of a form"),
 )
 
+_HISTORY = [{"role": 2, "content": "Hello"}]
+_QUESTIONS = {
+    "plain": _HISTORY,
+    "object": {"messages": _HISTORY},
+    "streamed": {"messages": _HISTORY, "stream": True},
+}
+
 CALLS = (
     Call(
         method="POST",
@@ -51,7 +58,7 @@ CALLS = (
             ),
             *THREAD,
         ),
-        body=(Content(type=BODY, example=[{"role": 2, "content": "Hello"}]),),
+        body=(Content(type=BODY, examples=_QUESTIONS),),
         answer=(
             Content(type=REPLY),
             Content(media=SSE, events=(Record,)),
@@ -73,7 +80,7 @@ CALLS = (
         path="/speech",
         summary="A text, spoken",
         apis=(NATIVE,),
-        body=(Content(type=SPEECH, example={"text": "Hello", "format": "wav"}),),
+        body=(Content(type=SPEECH, examples={"wav": {"text": "Hello", "format": "wav"}}),),
         answer=(Content(media="audio/*", type=Bytes),),
     ),
     Call(

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from realcoze.app.description.apis import ANTHROPIC, OPENAI
-from realcoze.app.description.call import IGNORED, SSE, THREAD, Bytes, Call, Content, Parameter
+from realcoze.app.description.call import IGNORED, SSE, THREAD, Bytes, Call, Content, Parameter, whole_and_streamed
 from realcoze.dialects import openai_audio, openai_completions
 from realcoze.dialects.anthropic_messages import models as anthropic_models
 from realcoze.dialects.openai_chat import models, reply, request, stream
@@ -44,7 +44,7 @@ CALLS = (
         about=_STREAMS,
         apis=(OPENAI,),
         parameters=(*THREAD, _EXTRAS),
-        body=(Content(type=request.BODY, example={"messages": [{"role": "user", "content": "Hello"}]}),),
+        body=(whole_and_streamed(request.BODY, messages=[{"role": "user", "content": "Hello"}]),),
         answer=(Content(type=reply.REPLY), Content(media=SSE, events=(stream.CHUNK, FAILURE), last="[DONE]")),
         headers=IGNORED,
     ),
@@ -55,7 +55,7 @@ CALLS = (
         about='With `"stream": true` it comes as it is written; one that fails ends with `response.failed`.',
         apis=(OPENAI,),
         parameters=THREAD,
-        body=(Content(type=responses_request.BODY, example={"input": "Hello"}),),
+        body=(whole_and_streamed(responses_request.BODY, input="Hello"),),
         answer=(Content(type=response.ResponseBody), Content(media=SSE, events=responses_stream.EVENTS)),
         headers=IGNORED,
     ),
@@ -66,7 +66,7 @@ CALLS = (
         about=_STREAMS,
         apis=(OPENAI,),
         parameters=THREAD,
-        body=(Content(type=openai_completions.BODY, example={"prompt": "Hello"}),),
+        body=(whole_and_streamed(openai_completions.BODY, prompt="Hello"),),
         answer=(
             Content(type=openai_completions.REPLY),
             Content(media=SSE, events=(openai_completions.REPLY, FAILURE), last="[DONE]"),
@@ -79,7 +79,10 @@ CALLS = (
         summary="A text, spoken",
         apis=(OPENAI,),
         body=(
-            Content(type=openai_audio.SPEECH, example={"input": "Hello", "voice": "alloy", "response_format": "wav"}),
+            Content(
+                type=openai_audio.SPEECH,
+                examples={"wav": {"input": "Hello", "voice": "alloy", "response_format": "wav"}},
+            ),
         ),
         answer=(Content(media="audio/*", type=Bytes),),
         headers=IGNORED,

@@ -8,7 +8,7 @@ Source: the types of anthropic 2.12.0 (`MessageCreateParams`).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -37,8 +37,11 @@ _THINKING = ("enabled", "adaptive")
 """Kinds of `thinking` that ask to see it."""
 
 
+_Role = Annotated[str, msgspec.Meta(extra_json_schema={"enum": [*_ROLES, "system"]})]
+
+
 class _Message(msgspec.Struct):
-    role: str
+    role: _Role
     content: WireContent
 
 
@@ -57,7 +60,7 @@ class _OutputConfig(msgspec.Struct):
 class _Body(msgspec.Struct):
     """Fields that we do not know are passed over."""
 
-    messages: list[_Message]
+    messages: Annotated[list[_Message], msgspec.Meta(extra_json_schema={"minItems": 1})]
     model: str = ""
     system: WireContent | None = None
     metadata: _Metadata | None = None

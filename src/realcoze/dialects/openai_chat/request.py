@@ -9,7 +9,7 @@ Source: docs/openai-api.md.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec.structs import replace
@@ -45,8 +45,13 @@ _FORMAT_HINT = "Say in the question which form the answer shall have, or in the 
 _RESULT_HINT = 'Send {"role": "tool", "tool_call_id": "THE CALL\'S", "content": "RESULT"} for each call.'
 
 
+_Role = Annotated[
+    str, msgspec.Meta(extra_json_schema={"enum": sorted(_INSTRUCTING | _RESULTS | {"user", "assistant"})})
+]
+
+
 class _Message(msgspec.Struct):
-    role: str
+    role: _Role
     content: Content = None
     tool_call_id: str | None = None
 
@@ -58,7 +63,7 @@ class _Format(msgspec.Struct):
 class _Body(msgspec.Struct):
     """Members that are not named here are passed over."""
 
-    messages: list[_Message]
+    messages: Annotated[list[_Message], msgspec.Meta(extra_json_schema={"minItems": 1})]
     model: str | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
