@@ -187,7 +187,7 @@ def build_app(house: House, settings: Settings) -> ASGIApp:
         any_header=VERSIONED,
         refuse=v1.refuse_at_door,
     )
-    return TolerantPaths(guard, paths=[route.path for route in others])
+    return TolerantPaths(guard, paths=[*(route.path for route in others), *v1.ABSENT])
 
 
 async def _no_such_path(_scope: Scope, _receive: Receive, _send: Send) -> None:
@@ -204,14 +204,23 @@ def _http_refusal(request: HttpRequest, error: Exception) -> Response:
     """No such path or method, or no upgrade, in the shape of all other errors."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     code = {404: "no_such_path", 405: "method_not_allowed", 426: "upgrade_required"}.get(status, "bad_http")
-    asked = f"{request.scope.get('method', 'websocket')[:20]} {request.scope['path'][:80]!r}"
-    message = f"There is no {asked} here, but {THERE_IS}."
-    response = v1.refuse_at_door(request.scope, Refused(status, code, message))
+    response = v1.refuse_at_door(request.scope, Refused(status, code, _no_such(request, status)))
     if status == 426:
         response.headers.update({"upgrade": "websocket", "connection": "upgrade"})  # RFC 9110, 7.8 and 15.5.22
     if status == 405:
         response.headers["allow"] = ", ".join(sorted(_methods_at(request)))
     return response
+
+
+def _no_such(request: HttpRequest, status: int) -> str:
+    """What there is in place of what was asked for."""
+    path, method = request.scope["path"], request.scope.get("method", "websocket")[:20]
+    if status == 405:
+        methods = " or ".join(sorted(_methods_at(request) - {"HEAD", "OPTIONS"}))
+        return f"It is {methods} {path[:80]!r}, not {method}."
+    if status == 404 and (absent := v1.absent(path)):
+        return absent
+    return f"There is no {method} {path[:80]!r} here, but {THERE_IS}."
 
 
 def _methods_at(request: HttpRequest) -> set[str]:
