@@ -11,14 +11,17 @@ CALL = ".opblock"
 
 
 def read(context: BrowserContext, url: str, _folder: Path) -> Told:
-    """What stands there."""
-    return _shown(_opened(context, url))
+    """What is said before anything is drawn."""
+    page = context.new_page()
+    page.goto(f"{url}docs")
+    page.wait_for_selector("#intro:not(:empty)")
+    return _said(page)
 
 
 def tried(context: BrowserContext, url: str, folder: Path) -> Told:
-    """The same; then a call without the key, and with it, which is in the file `key`."""
+    """The same, and what is drawn; then a call without the key, and with it, which is in the file `key`."""
     page = _opened(context, url)
-    shown = _shown(page)
+    shown = {**_said(page), **_drawn(page)}
     refused = _executed(page, "operations-OpenAI-post_v1_chat_completions")
     page.get_by_role("button", name="Authorize").first.click()
     page.get_by_label("auth-bearer-value").fill((folder / "key").read_text(encoding="utf-8"))
@@ -36,12 +39,18 @@ def _opened(context: BrowserContext, url: str) -> Page:
     return page
 
 
-def _shown(page: Page) -> Told:
+def _said(page: Page) -> Told:
+    return {
+        "title": page.title(), "language": page.evaluate("document.documentElement.lang"),
+        "intro": page.locator("#intro").inner_text(),
+    }  # fmt: skip
+
+
+def _drawn(page: Page) -> Told:
     paths = page.locator(f"{CALL} .opblock-summary-path").evaluate_all("all => all.map((each) => each.dataset.path)")
     methods = page.locator(f"{CALL} .opblock-summary-method").all_inner_texts()
     return {
-        "title": page.title(), "language": page.evaluate("document.documentElement.lang"),
-        "intro": page.locator("#intro").inner_text(), "calls": [list(each) for each in zip(methods, paths, strict=True)],
+        "calls": [list(each) for each in zip(methods, paths, strict=True)],
         "badges": page.locator(".badge, a[href*='validator']").count(),
         "errors": page.locator(".errors-wrapper").count(),
     }  # fmt: skip

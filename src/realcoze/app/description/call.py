@@ -4,7 +4,6 @@ A body is told by the type that it is read by or written from; `document.py` mak
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -16,8 +15,7 @@ Bytes = Annotated[str, msgspec.Meta(extra_json_schema={"format": "binary"})]
 """A file, as it is."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Api:
+class Api(msgspec.Struct, frozen=True, kw_only=True):
     """An API that we speak: its name, what the body of an error is, and what each of its statuses means."""
 
     name: str
@@ -26,8 +24,7 @@ class Api:
     statuses: Mapping[int, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     """A part of a request beside its body; `type` is what may stand there."""
 
     name: str
@@ -36,8 +33,7 @@ class Parameter:
     type: Any = str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class Content(msgspec.Struct, frozen=True, kw_only=True):
     """A body under a media type; `examples` are such that are answered, by whatever bot comes first.
 
     Of a stream of server-sent events `events` are the types of their data, and `last` is what the last one says in
@@ -48,11 +44,10 @@ class Content:
     type: Any = str
     events: tuple[Any, ...] = ()
     last: str = ""
-    examples: Mapping[str, Any] = field(default_factory=dict)
+    examples: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True):
     """A row.  Who asks it needs the key if the server has one, unless `is_open`.
 
     `apis` are those whose clients call it, of which more than one share a few paths.  `errors` are the statuses
@@ -67,7 +62,7 @@ class Call:
     parameters: tuple[Parameter, ...] = ()
     body: tuple[Content, ...] = ()
     answer: tuple[Content, ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     errors: frozenset[int] | None = None
     is_open: bool = False
 
