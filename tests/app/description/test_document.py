@@ -100,6 +100,16 @@ def test_errors_have_the_shape_of_their_api() -> None:
     assert "502" not in paths["/health"]["get"]["responses"]
 
 
+def test_headers_are_told_where_they_come() -> None:
+    whole = document()
+    count = whole["paths"]["/v1/messages/count_tokens"]["post"]["responses"]
+    assert set(count["200"]["headers"]) == {"request-id", "x-request-id", "x-realcoze-estimate"}
+    assert count["200"]["headers"]["x-request-id"]["required"]
+    assert whole["paths"]["/health"]["get"]["responses"]["200"]["headers"] == {}
+    having = {name for name, each in whole["components"]["responses"].items() if "allow" in each["headers"]}
+    assert having == {name for name in whole["components"]["responses"] if name.endswith("405")}
+
+
 def test_the_events_of_a_stream_are_described_and_what_ends_it() -> None:
     answer = document()["paths"]["/v1/chat/completions"]["post"]["responses"]["200"]["content"]
     json_data, done = answer["text/event-stream"]["schema"]["properties"]["data"]["anyOf"]

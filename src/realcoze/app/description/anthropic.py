@@ -7,6 +7,8 @@ from realcoze.dialects.anthropic_messages.failure import FAILURE
 
 _ASKED = whole_and_streamed(request.BODY, model="", max_tokens=1024, messages=[{"role": "user", "content": "Hello"}])
 
+_ID = {"request-id": "The same as `x-request-id`, by the name that Anthropic's clients know"}
+
 CALLS = (
     Call(
         method="POST",
@@ -17,7 +19,7 @@ CALLS = (
         parameters=THREAD,
         body=(_ASKED,),
         answer=(Content(type=reply.MessageBody), Content(media=SSE, events=(*stream.EVENTS, FAILURE))),
-        headers=IGNORED,
+        headers={**_ID, **IGNORED},
     ),
     Call(
         method="POST",
@@ -26,6 +28,6 @@ CALLS = (
         apis=(ANTHROPIC,),
         body=(_ASKED,),
         answer=(Content(type=counting.COUNT),),
-        headers={"x-realcoze-estimate": "Always `true`"},
+        headers={**_ID, "x-realcoze-estimate": "Always `true`"},
     ),
 )

@@ -37,14 +37,17 @@ _KEYS = {
     "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
 }
 
-_HEADERS: Mapping[str, tuple[str, object]] = {
-    "x-request-id": ("By it the log has the request", {"type": "string"}),
-    "retry-after": ("Seconds to wait before the next call", {"type": "integer"}),
-    "x-should-retry": ("Whether another call may help", {"enum": ["true", "false"]}),
+_Object = dict[str, Any]
+
+_ID: _Object = {"x-request-id": {"description": "By it the log has the request", "schema": {"type": "string"}}}
+_HEADERS: _Object = {
+    **_ID,
+    "retry-after": {"description": "Seconds to wait before the next call", "schema": {"type": "integer"}},
+    "x-should-retry": {"description": "Whether another call may help", "schema": {"enum": ["true", "false"]}},
 }
 """What an answer without success may say besides."""
 
-_Object = dict[str, Any]
+_ALLOW: _Object = {"allow": {"description": "The methods that the path has", "schema": {"type": "string"}}}
 
 
 def described(routes: Iterable[BaseRoute]) -> list[Call]:
@@ -185,7 +188,11 @@ def _schema(contents: Sequence[Content], schemas: _Schemas) -> _Object:
 
 
 def _answer(call: Call, schemas: _Schemas) -> _Object:
-    headers = {name: {"description": about, "schema": {"type": "string"}} for name, about in call.headers.items()}
+    headers: _Object = {
+        name: {"description": about, "schema": {"type": "string"}} for name, about in call.headers.items()
+    }
+    if not call.is_open:
+        headers["x-request-id"] = {**_ID["x-request-id"], "required": True}
     return {"description": call.summary, "headers": headers, "content": _content(call.answer, schemas)}
 
 
@@ -205,10 +212,9 @@ def _refusals(call: Call, schemas: _Schemas, refusals: dict[str, _Object]) -> _O
 
 
 def _refusal(status: int, apis: Sequence[Api], schemas: _Schemas) -> _Object:
-    headers = {name: {"description": about, "schema": schema} for name, (about, schema) in _HEADERS.items()}
     failures = [*(api.failure for api in apis), *([Closing] if status in CLOSING else [])]
     return {
         "description": apis[0].statuses[status],
-        "headers": headers,
+        "headers": {**_HEADERS, **(_ALLOW if status == 405 else {})},
         "content": {JSON: {"schema": schemas.of(*failures)}},
     }

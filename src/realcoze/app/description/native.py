@@ -1,6 +1,6 @@
 """The rows of our own API.
 
-Left out are the page's files, which are no API, and the websocket, for which OpenAPI has no words.
+Left out are the pages with their files, which are no API, and the websocket, for which OpenAPI has no words.
 """
 
 from typing import Annotated, Literal
