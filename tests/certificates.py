@@ -21,7 +21,7 @@ _SMALL_PRIMES = [n for n in range(3, 2000, 2) if all(n % d for d in range(3, int
 
 
 def self_signed(folder: Path, name: str = "127.0.0.1", *, days: tuple[int, int] = (-1, 1)) -> ssl.SSLContext:
-    """A server's context with a certificate for `name` (an IPv4 address), its files in `folder`.
+    """A server's context with a certificate for `name` (or an IPv4 address), its files in `folder`.
 
     It is valid from and until so many days from now.
     """
@@ -47,8 +47,9 @@ def _pair(name: str, days: tuple[int, int]) -> tuple[bytes, bytes]:
     key = _sequence(*map(_integer, (0, n, _EXPONENT, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p))))
     public = _sequence(_sequence(_RSA), _tlv(0x03, b"\0" + _sequence(_integer(n), _integer(_EXPONENT))))
     who = _sequence(_tlv(0x31, _sequence(_COMMON_NAME, _tlv(0x0C, name.encode()))))
-    address = _tlv(0x87, bytes(map(int, name.split("."))))
-    extensions = _tlv(0xA3, _sequence(_sequence(_SUBJECT_ALT_NAME, _tlv(0x04, _sequence(address)))))
+    is_address = name.replace(".", "").isdigit()
+    subject = _tlv(0x87, bytes(map(int, name.split(".")))) if is_address else _tlv(0x82, name.encode())
+    extensions = _tlv(0xA3, _sequence(_sequence(_SUBJECT_ALT_NAME, _tlv(0x04, _sequence(subject)))))
     body = _sequence(
         _tlv(0xA0, _integer(2)), _integer(1), _sequence(_SHA256_RSA), who, _validity(days), who, public, extensions
     )

@@ -273,7 +273,12 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 @asynccontextmanager
 async def raw_server(
-    say_bytes: bytes = b"", *, stays: bool = False, ssl: Any = None, after: bytes = b"\r\n\r\n"
+    say_bytes: bytes = b"",
+    *,
+    stays: bool = False,
+    ssl: Any = None,
+    after: bytes = b"\r\n\r\n",
+    host: str = "127.0.0.1",
 ) -> AsyncIterator[RawServer]:
     """A server that reads up to `after`, says some bytes and closes, or stays silent when it `stays`."""
     seen = RawServer()
@@ -299,7 +304,7 @@ async def raw_server(
             writers.discard(writer)
             writer.close()
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=ssl)
+    server = await asyncio.start_server(handle, host, 0, ssl=ssl)
     seen.port = server.sockets[0].getsockname()[1]
     try:
         yield seen

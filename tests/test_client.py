@@ -26,7 +26,6 @@ from realcoze.domain.event import (
     Step,
     Suggestion,
     TextDelta,
-    ToolCall,
     ToolCallsRequested,
     TurnDone,
     TurnFailed,
@@ -35,6 +34,7 @@ from realcoze.domain.event import (
 from realcoze.domain.ids import BotName
 from realcoze.domain.message import say
 from realcoze.domain.request import Wants
+from realcoze.domain.tool import ToolCall
 from realcoze.emulator.account import API_TOKEN
 from realcoze.emulator.account import BOTS as EMULATED_BOTS
 from realcoze.emulator.open_api.audio import VOICES

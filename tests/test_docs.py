@@ -30,6 +30,7 @@ from realcoze.faces.openai.answering import AnsweringFace
 from realcoze.faces.openai.audio import AudioFace
 from realcoze.faces.openai.chat import CHAT
 from realcoze.faces.openai.completions import COMPLETIONS
+from realcoze.faces.openai.images import ImagesFace
 from realcoze.faces.openai.models import ModelsFace
 from realcoze.faces.openai.responses import RESPONSES
 from realcoze.faces.page import FILES, page_routes
@@ -107,6 +108,7 @@ def test_every_route_of_other_apis_is_described() -> None:
         *AnsweringFace(gateway, access, CHAT, times=times).routes(),
         *AnsweringFace(gateway, access, COMPLETIONS, times=times).routes(),
         *AnsweringFace(gateway, access, RESPONSES, times=times).routes(),
+        *ImagesFace(gateway, access).routes(),
         *AudioFace(gateway, access, room=Room(1), upload_bytes=1).routes(),
     ]
     anthropic = AnthropicFace(gateway, access, times=times)

@@ -4,11 +4,12 @@ from typing import Any
 import pytest
 
 from realcoze.domain.content import Image, Inline, Text
-from realcoze.domain.event import Interrupt, ToolCall
+from realcoze.domain.event import Interrupt
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.domain.message import say
-from realcoze.domain.request import Resume, ToolResult
+from realcoze.domain.request import Resume
+from realcoze.domain.tool import ToolCall, ToolResult
 from realcoze.errors import BadRequest
 from realcoze.options import EVERYTHING, request_of
 

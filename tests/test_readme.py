@@ -20,6 +20,7 @@ WHOLE = (
     '"finish_reason":"stop"',
     '"stop_reason":"end_turn"',
     '"status":"completed"',
+    '/drawn/a%20cat.png"}]',
 )
 """What a call prints that went well."""
 

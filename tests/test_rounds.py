@@ -9,20 +9,12 @@ from msgspec.structs import replace
 
 import realcoze
 from native_server import Bot, Turn
-from realcoze.domain.event import (
-    Event,
-    TextDelta,
-    ToolCall,
-    ToolCallsRequested,
-    TurnDone,
-    TurnFailed,
-    TurnStarted,
-    Usage,
-)
+from realcoze.domain.event import Event, TextDelta, ToolCallsRequested, TurnDone, TurnFailed, TurnStarted, Usage
 from realcoze.domain.fold import Fold
 from realcoze.domain.ids import BotName, ConversationId, UserId
 from realcoze.domain.message import say
-from realcoze.domain.request import Request, ToolResult, Wants
+from realcoze.domain.request import Request, Wants
+from realcoze.domain.tool import ToolCall, ToolResult
 from realcoze.errors import BadRequest, UpstreamFailed
 from realcoze.gateway.chat import Gateway
 from realcoze.gateway.route import Routes

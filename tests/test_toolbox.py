@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 import realcoze
-from realcoze.domain.event import ToolCall
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import BadRequest
 from realcoze.toolbox import Toolbox, tool
 

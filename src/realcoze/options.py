@@ -7,15 +7,16 @@ docs/python.md, "Asking".
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from realcoze.domain.content import Inline, MediaPart, Part, Text
+from realcoze.domain.content import Shown, Text
 from realcoze.domain.event import Interrupt
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import BotName, ChatId, ConversationId, UserId
 from realcoze.domain.message import Message, say
-from realcoze.domain.request import Json, Request, Resume, ToolResult, Wants
+from realcoze.domain.request import Json, Request, Resume, Wants
+from realcoze.domain.tool import ToolResult
 from realcoze.errors import BadRequest
 
-Question = str | Part | Sequence[str | Part]
+Question = str | Shown | Sequence[str | Shown]
 """A text, an uploaded picture or file, or several of them."""
 
 _TEXTS = frozenset({"custom_variables", "meta_data", "extra_params"})
@@ -89,7 +90,7 @@ def request_of(
 
 def _said(question: Question) -> tuple[Message, ...]:
     """The question as a message; none where it is empty."""
-    items = [question] if isinstance(question, str | Text | MediaPart | Inline) else question
+    items = [question] if isinstance(question, str | Shown) else question
     parts = tuple(Text(text=item) if isinstance(item, str) else item for item in items)
     is_empty = all(part == Text(text="") for part in parts)
     return () if is_empty else (Message(role="user", parts=parts),)

@@ -11,10 +11,11 @@ from typing import Self
 
 import anyio.abc
 
-from realcoze.domain.event import Event, ToolCall, ToolCallsRequested, TurnStarted, Usage
+from realcoze.domain.event import Event, ToolCallsRequested, TurnStarted, Usage
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.domain.request import Request
 from realcoze.domain.resumption import with_results
+from realcoze.domain.tool import ToolCall
 from realcoze.gateway.chat import Gateway, TurnStream
 from realcoze.tasks import background_tasks
 from realcoze.toolbox import Toolbox

@@ -17,8 +17,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 import anyio
 import anyio.to_thread
 
-from realcoze.domain.event import ToolCall
-from realcoze.domain.request import ToolResult
+from realcoze.domain.tool import ToolCall, ToolResult
 from realcoze.errors import RealcozeError
 
 log = logging.getLogger(__name__)

@@ -112,6 +112,11 @@ def test_the_first_source_that_names_a_setting_wins(tmp_path: Path) -> None:
     assert (upstream.session_id, upstream.base) == ("env", "http://toml")
 
 
+def test_nothing_is_fetched_unless_the_file_says_so(tmp_path: Path) -> None:
+    assert not load(tmp_path, toml="[server]\nport = 1\n").server.fetch_urls
+    assert load(tmp_path, toml="[server]\nfetch_urls = true\n").server.fetch_urls
+
+
 def test_a_file_may_be_named(tmp_path: Path) -> None:
     for name, port in (("a.toml", 1), ("b.toml", 2), ("c.toml", 3)):
         (tmp_path / name).write_text(f"[server]\nport = {port}\n")
@@ -175,6 +180,7 @@ def test_several_bots_on_several_accounts(tmp_path: Path) -> None:
         ("[server]\nport = 65536", "`$.server.port`: Expected `int` <= 65535"),
         ("[server]\nport = -1", "`$.server.port`: Expected `int` >= 0"),
         ("[server]\nport = '8080'", "`$.server.port`: Expected `int`, got `str`"),
+        ("[server]\nfetch_urls = 1", "`$.server.fetch_urls`: Expected `bool`, got `int`"),
         ("[server]\ngate_s = -1", "`$.server.gate_s`: Expected `float` >= 0.0"),
         ("[upstreams.x]\nmax_turns = 0", "`$.upstreams.x.max_turns`: Expected `int` >= 1"),
         ("[upstreams.x]\nkind = 'coze'", "`$.upstreams.x.kind`: Invalid value 'coze'"),

@@ -168,7 +168,7 @@ async def test_an_address_of_its_own_is_a_name_it_answers_to(coze: Coze, tmp_pat
 SENTENCE = (
     "There is no %s here, but GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health, "
     "GET /openapi.json, GET /docs and the websocket /ws, and under /v1 chat/completions, completions, responses, "
-    "audio/speech, audio/transcriptions, messages, messages/count_tokens and models."
+    "images/generations, audio/speech, audio/transcriptions, messages, messages/count_tokens and models."
 )
 
 

@@ -14,7 +14,6 @@ from realcoze.domain.event import (
     Suggestion,
     TextDelta,
     TextReplaced,
-    ToolCall,
     ToolCallsRequested,
     TurnDone,
     TurnFailed,
@@ -24,6 +23,7 @@ from realcoze.domain.event import (
 )
 from realcoze.domain.fold import Fold, Reply
 from realcoze.domain.ids import ChatId, ConversationId, MessageId
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import Truncated, UpstreamTimeout
 
 A, B = MessageId("a"), MessageId("b")

@@ -1,5 +1,6 @@
 from realcoze.domain.message import say
-from realcoze.domain.request import Request, ToolResult, Wants
+from realcoze.domain.request import Request, Wants
+from realcoze.domain.tool import ToolResult
 
 
 def test_a_request_needs_only_its_messages() -> None:

@@ -2,8 +2,9 @@ from realcoze.domain.event import Interrupt, TurnStarted
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import BotName, ChatId, ConversationId, UserId
 from realcoze.domain.message import say
-from realcoze.domain.request import Request, Resume, ToolResult, Wants
+from realcoze.domain.request import Request, Resume, Wants
 from realcoze.domain.resumption import with_answer, with_results
+from realcoze.domain.tool import ToolResult
 
 ASKED = Request(
     messages=(say("user", "Hi"),),

@@ -6,7 +6,7 @@ from realcoze.emulator.account import BOT_OF_ID, BOTS, CHATFLOW, SPACE_ID, WORKF
 
 
 def test_every_bot_has_a_name_and_an_id_of_its_own() -> None:
-    assert len({bot.name for bot in BOTS}) == len({bot.bot_id for bot in BOTS}) == len(BOTS) == 7
+    assert len({bot.name for bot in BOTS}) == len({bot.bot_id for bot in BOTS}) == len(BOTS) == 8
     assert {bot_id: bot.bot_id for bot_id, bot in BOT_OF_ID.items()} == {bot.bot_id: bot.bot_id for bot in BOTS}
 
 

@@ -245,6 +245,25 @@ def test_pictures_looks_at_what_it_was_shown_since_it_last_spoke() -> None:
     assert said.index("2 × 2") < said.index("3 × 3")
 
 
+@pytest.mark.parametrize(
+    ("wish", "drawing"),
+    [
+        ("Draw me a cat, please!", "![a cat please](http://coze/drawn/a%20cat%20please.png)"),
+        ("Could you paint  the [sea]?\nThank you", "![the sea](http://coze/drawn/the%20sea.png)"),
+        ("画一只猫。", "![猫](http://coze/drawn/%E7%8C%AB.png)"),
+        ("draw …", "![nothing](http://coze/drawn/nothing.png)"),
+        ("draw a cat [[fault eof]]", "![a cat](http://coze/drawn/a%20cat.png)"),
+    ],
+)
+def test_pictures_draws_what_it_is_told_to(wish: str, drawing: str) -> None:
+    events = script("pictures", [say("user", "Hello"), say("user", wish)], Random(0), base="http://coze")
+    assert [event.text for event in events if isinstance(event, AnswerDone)] == [drawing]
+
+
+def test_pictures_looks_before_it_draws() -> None:
+    assert "1 × 1" in _described({"a": png(1, 1)}, _shown(Image(key="a")), say("user", "Draw a cat"))
+
+
 def test_pictures_says_when_it_sees_nothing() -> None:
     assert "was never uploaded to the end" in _described({}, _shown(Image(key="a")))
     assert "was never uploaded to the end" in str(script("pictures", [_shown(Image(key="a"))], Random(0)))

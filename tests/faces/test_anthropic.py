@@ -18,9 +18,10 @@ from native_server import (
     saying,
     serving,
 )
-from realcoze.domain.event import InputRequested, Interrupt, ReasoningDelta, ToolCall, ToolCallsRequested, Usage
+from realcoze.domain.event import InputRequested, Interrupt, ReasoningDelta, ToolCallsRequested, Usage
 from realcoze.domain.message import say
-from realcoze.domain.request import Thread, ToolResult
+from realcoze.domain.request import Thread
+from realcoze.domain.tool import ToolCall, ToolResult
 from realcoze.errors import Busy, ContentRefused, Overloaded, RealcozeError, Truncated, UpstreamFailed
 from realcoze.faces.http import CHAT_BODY_BYTES
 

@@ -44,12 +44,12 @@ from realcoze.domain.event import (
     StepKind,
     Suggestion,
     TextReplaced,
-    ToolCall,
     ToolCallsRequested,
     Usage,
 )
 from realcoze.domain.ports import Chats
-from realcoze.domain.request import Thread, ToolResult
+from realcoze.domain.request import Thread
+from realcoze.domain.tool import ToolCall, ToolResult
 from realcoze.emulator.account import BOTS, SESSION_ID
 from realcoze.emulator.open_api.audio import VOICES
 from realcoze.emulator.playground import PlaygroundSettings

@@ -26,12 +26,12 @@ from realcoze.domain.event import (
     Step,
     Suggestion,
     TextReplaced,
-    ToolCall,
     ToolCallsRequested,
     TurnFailed,
     Usage,
 )
-from realcoze.domain.request import Resume, Thread, ToolResult
+from realcoze.domain.request import Resume, Thread
+from realcoze.domain.tool import ToolCall, ToolResult
 from realcoze.errors import Overloaded, Truncated
 from realcoze.faces.socket import TURNS
 from realcoze.gateway.access import Access

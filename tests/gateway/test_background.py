@@ -11,7 +11,8 @@ from realcoze.domain.event import AnswerDone, TextDelta, TurnDone, TurnStarted
 from realcoze.domain.fold import Fold
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.domain.message import Message, say
-from realcoze.domain.request import Request, Resume, ToolResult
+from realcoze.domain.request import Request, Resume
+from realcoze.domain.tool import ToolResult
 from realcoze.gateway.background import NO_TITLE, Task, answer_to, task_of, turn_of
 
 CHAT = "USER: How do I bake a good sourdough bread at home?\nASSISTANT: With patience."

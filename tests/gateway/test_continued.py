@@ -9,7 +9,7 @@ import anyio
 import pytest
 from msgspec.structs import replace
 
-from realcoze.domain.content import Image, Inline
+from realcoze.domain.content import Image, Inline, Text
 from realcoze.domain.event import (
     AnswerDone,
     Event,
@@ -18,7 +18,6 @@ from realcoze.domain.event import (
     Suggestion,
     TextDelta,
     TextReplaced,
-    ToolCall,
     ToolCallsRequested,
     TurnDone,
     TurnFailed,
@@ -28,7 +27,8 @@ from realcoze.domain.event import (
 from realcoze.domain.ids import BotName, CallerId, ChatId, ConversationId, MessageId
 from realcoze.domain.message import Message, say
 from realcoze.domain.ports import Sink
-from realcoze.domain.request import Request, Resume, Thread, ToolResult
+from realcoze.domain.request import Request, Resume, Thread
+from realcoze.domain.tool import Offer, Tool, ToolCall, ToolResult
 from realcoze.errors import Internal, NotFound, RateLimited, RealcozeError, Truncated, UpstreamFailed, UpstreamTimeout
 from realcoze.gateway.chat import Gateway
 from realcoze.gateway.continued import Continuity
@@ -82,10 +82,13 @@ class Told:
 class House:
     """A gateway with a bot that is `told`, and what came of each turn."""
 
-    def __init__(self, history: History, *turns: Turn, store: MemoryStore | None = None) -> None:
+    def __init__(
+        self, history: History, *turns: Turn, store: MemoryStore | None = None, emulates: bool = False
+    ) -> None:
         self.told = Told(list(turns))
         self.store = MemoryStore() if store is None else store
-        self.gateway = Gateway(Routes({BOT: self.told}), continuity=Continuity(self.store, {BOT: history}))
+        continuity = Continuity(self.store, {BOT: history})
+        self.gateway = Gateway(Routes({BOT: self.told}), continuity=continuity, emulating=[BOT] if emulates else [])
 
     async def ask(self, *messages: Any, **fields: Any) -> list[Event]:
         sink = Gathered()
@@ -638,3 +641,47 @@ async def test_a_conversation_that_is_gone_is_begun_anew_without_uploading_anyth
     await _show(gateway, _shown("a"), HI, _shown("b"))
     assert album.uploads == [b"a", b"b", b"a"]
     assert [len(request.messages) for request in album.requests] == [1, 1, 3]
+
+
+OFFER = Offer(tools=(Tool(name="weather"),))
+IN_WORDS = '<tool_call>{"name": "weather"}</tool_call>'
+
+
+def _called(events: list[Event]) -> tuple[Message, Message]:
+    """What a client adds to its history: the bot's calls with what was said before them, and what came of them."""
+    [end] = [event for event in events if isinstance(event, ToolCallsRequested)]
+    said = [Text(text=event.text) for event in events if isinstance(event, AnswerDone)]
+    results = tuple(ToolResult(call_id=call.call_id, output="warm") for call in end.calls)
+    return Message(role="assistant", parts=(*said, *end.calls)), Message(role="user", parts=results)
+
+
+@pytest.mark.parametrize("said", ["", "Wait. "])
+async def test_results_of_calls_in_words_go_on_where_the_bot_made_them(said: str) -> None:
+    house = House("continue", _answer(said + IN_WORDS), _answer("It is warm."), _answer(), emulates=True)
+    history = [HELLO, *_called(await house.ask(HELLO, offer=OFFER))]
+    results = tuple(part for part in history[-1].parts if isinstance(part, ToolResult))
+    await house.ask(*history, offer=OFFER, tool_results=results)
+    await house.ask(*history, say("assistant", "It is warm."), MORE)
+    (_, began), (told, went_on), (more, on) = house.sent
+    assert (began, went_on, on) == (None, "c1", "c1")
+    assert [text.rpartition("\n\n")[2] for text in told] == ['<tool_result name="weather">warm</tool_result>']
+    assert more == ["More"]
+
+
+async def test_a_bot_that_replays_is_sent_the_calls_in_words_and_what_came_of_them() -> None:
+    house = House("replay", _answer(IN_WORDS), _answer("It is warm."), emulates=True)
+    history = [HELLO, *_called(await house.ask(HELLO, offer=OFFER))]
+    await house.ask(*history, offer=OFFER)
+    told, conversation_id = house.sent[1]
+    assert conversation_id is None
+    assert told[:2] == ["Hello", '<tool_call>{"name": "weather", "arguments": {}}</tool_call>']
+    assert told[2].endswith('<tool_result name="weather">warm</tool_result>')
+
+
+async def test_a_call_that_is_mended_leaves_the_conversation_where_it_is() -> None:
+    wrong = '<tool_call>{"name": "sun"}</tool_call>'
+    house = House("continue", _answer(wrong), _answer(IN_WORDS), _answer("Warm"), emulates=True)
+    history = [HELLO, *_called(await house.ask(HELLO, offer=OFFER))]
+    await house.ask(*history, offer=OFFER)
+    assert [conversation_id for _, conversation_id in house.sent] == [None, "c1", "c1"]
+    assert [len(told) for told, _ in house.sent] == [1, 1, 1]

@@ -7,7 +7,8 @@ from realcoze.domain.content import File, Image, Inline, Text
 from realcoze.domain.event import InputRequested, Interrupt, TurnDone, TurnStarted
 from realcoze.domain.ids import BotName, CallerId, ChatId, ConversationId, UserId
 from realcoze.domain.message import Message, say
-from realcoze.domain.request import Request, Resume, Thread, ToolResult
+from realcoze.domain.request import Request, Resume, Thread
+from realcoze.domain.tool import ToolResult
 from realcoze.gateway.continuity import (
     ELSEWHERE,
     Place,

@@ -1,19 +1,23 @@
-"""Uploads before a question, on a fake at the ports `Chats` and `Uploads`."""
+"""Uploads before a question, on fakes at the ports `Chats`, `Uploads` and `Fetches`."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import anyio
 import pytest
 
-from realcoze.domain.content import File, Image, Inline, MediaPart, Part, Text
+from pictures import png
+from realcoze.domain.content import Audio, File, Image, Inline, MediaPart, Part, Text
 from realcoze.domain.event import TurnDone
 from realcoze.domain.ids import BotName
 from realcoze.domain.message import Message, say
-from realcoze.domain.ports import Sink
-from realcoze.domain.request import Request, Resume, ToolResult
+from realcoze.domain.ports import Fetched, Sink
+from realcoze.domain.request import Request, Resume
+from realcoze.domain.tool import ToolResult
 from realcoze.errors import BadRequest, TooLarge, UpstreamFailed
-from realcoze.gateway.uploads import AT_ONCE, Uploading
+from realcoze.gateway.uploads import AT_ONCE, URLS, Uploading
 from servers import PATIENCE_S, Gathered, NoFlow, soon
 
 BOT = BotName("bot")
@@ -206,3 +210,149 @@ async def test_a_turn_that_is_asked_for_anew_uploads_only_what_was_not_sent_at_f
         await uploading.converse(Request(messages=messages, bot=BOT), Gathered())
     assert [name for _, name, _ in album.begun] == ["b", "a"]
     assert album.requests[1].messages == (_shown(_key("a")), _shown(_key("b")))
+
+
+# What stands at a URL
+
+PICTURE = png(2, 1).decode("latin-1")
+PLACE = "https://example.com/"
+
+
+class Blind(Album):
+    """The same of an upstream that follows no URL."""
+
+    follows_urls: ClassVar[Literal[False]] = False
+
+    async def upload(self, data: bytes, name: str, bot: BotName) -> MediaPart:
+        await super().upload(data.decode("latin-1").encode(), name, bot)
+        return File(key=f"key of {name}")
+
+
+@dataclass
+class Web:
+    """What stands where; `held` counts what was not yet let go."""
+
+    pages: dict[str, Fetched | Exception]
+    asked: list[str] = field(default_factory=list)
+    held: int = 0
+
+    @asynccontextmanager
+    async def fetched(self, url: str) -> AsyncIterator[Fetched]:
+        self.asked.append(url)
+        found = self.pages[url]
+        if isinstance(found, Exception):
+            raise found
+        self.held += 1
+        try:
+            yield found
+        finally:
+            self.held -= 1
+
+
+def _web(**pages: Fetched | Exception) -> Web:
+    return Web({f"{PLACE}{name}": page for name, page in pages.items()})
+
+
+def _picture(name: str) -> Fetched:
+    return Fetched(data=png(2, 1), name=name)
+
+
+def _blind() -> Blind:
+    album = Blind()
+    album.go.set()
+    return album
+
+
+async def _ask_blind(album: Album, web: Web, *messages: Message, **fields: Any) -> None:
+    with anyio.fail_after(PATIENCE_S):
+        await Uploading(album, web).converse(Request(messages=messages, bot=BOT, **fields), Gathered())
+
+
+async def test_what_stands_at_a_url_is_uploaded_for_who_follows_none() -> None:
+    album, web = _blind(), _web(a=_picture("a.png"), b=Fetched(data=b"b", name="b.txt"))
+    history = (_shown(Image(url=f"{PLACE}a"), Text(text="Look")), say("assistant", "I see"))
+    await _ask_blind(album, web, *history, _shown(File(url=f"{PLACE}b"), File(key="k")))
+    assert album.requests[0].messages == (
+        _shown(File(key="key of a.png"), Text(text="Look")),
+        say("assistant", "I see"),
+        _shown(File(key="key of b.txt"), File(key="k")),
+    )
+    assert album.begun == [(PICTURE.encode(), "a.png", "bot"), (b"b", "b.txt", "bot")]
+    assert web.held == 0
+
+
+async def test_the_same_url_twice_is_fetched_once() -> None:
+    album, web = _blind(), _web(a=_picture("a.png"))
+    picture = Image(url=f"{PLACE}a")
+    await _ask_blind(album, web, _shown(picture, Image(url=f"{PLACE}a")), _shown(picture))
+    assert web.asked == [f"{PLACE}a"]
+    assert [part for message in album.requests[0].messages for part in message.parts] == [File(key="key of a.png")] * 3
+
+
+async def test_who_follows_urls_gets_them_and_nothing_is_fetched() -> None:
+    album, web = _open_album(), _web()
+    message = _shown(Image(url=f"{PLACE}a"), File(url=f"{PLACE}b"), _inline("c"))
+    await _ask_blind(album, web, message)
+    assert album.requests[0].messages == (_shown(*message.parts[:2], _key("c")),)
+    assert web.asked == []
+
+
+async def test_without_fetching_a_url_is_left_as_it_is() -> None:
+    album = _blind()
+    message = _shown(Image(url=f"{PLACE}a"))
+    await _ask(album, message)
+    assert album.requests[0].messages == (message,)
+
+
+async def test_sound_is_not_fetched_for_who_cannot_hear() -> None:
+    album, web = _blind(), _web()
+    message = _shown(Audio(url=f"{PLACE}a"))
+    await _ask_blind(album, web, message)
+    assert album.requests[0].messages == (message,)
+    assert web.asked == []
+
+
+async def test_a_picture_that_is_none_is_not_uploaded() -> None:
+    album, web = _blind(), _web(a=Fetched(data=b"<html>", name="a.png"))
+    with pytest.raises(BadRequest, match="leads to what is no picture") as refusal:
+        await _ask_blind(album, web, _shown(Image(url=f"{PLACE}a")))
+    assert refusal.value.code == "url_not_fetched"
+    assert (album.begun, album.requests, web.held) == ([], [], 0)
+
+
+async def test_what_cannot_be_fetched_is_not_asked_about() -> None:
+    album, web = _blind(), _web(a=_picture("a.png"), b=BadRequest("No.", code="url_refused"))
+    with pytest.raises(BadRequest) as refusal:
+        await _ask_blind(album, web, _shown(Image(url=f"{PLACE}a"), File(url=f"{PLACE}b")))
+    assert refusal.value.code == "url_refused"
+    assert (album.requests, web.held) == ([], 0)
+
+
+async def test_a_request_with_very_many_urls_is_refused() -> None:
+    album, web = _blind(), _web(**{str(number): _picture(str(number)) for number in range(URLS + 1)})
+    pictures = [Image(url=url) for url in web.pages]
+    await _ask_blind(album, web, _shown(*pictures[1:], pictures[1]))
+    assert len(web.asked) == URLS
+    with pytest.raises(BadRequest, match=f"More than {URLS} URLs"):
+        await _ask_blind(album, web, _shown(*pictures))
+    assert (len(web.asked), len(album.requests)) == (URLS, 1)
+
+
+async def test_a_few_are_fetched_at_once_and_held_until_they_are_uploaded() -> None:
+    album, web = Blind(), _web(**{str(number): _picture(str(number)) for number in range(AT_ONCE + 2)})
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_ask_blind, album, web, _shown(*(Image(url=url) for url in web.pages)))
+        await soon(lambda: album.running == AT_ONCE)
+        await anyio.wait_all_tasks_blocked()
+        assert (len(web.asked), web.held) == (AT_ONCE, AT_ONCE)
+        album.go.set()
+    assert (len(web.asked), web.held) == (AT_ONCE + 2, 0)
+
+
+async def test_who_goes_on_with_a_turn_has_nothing_of_the_history_fetched() -> None:
+    album, web = _blind(), _web()
+    before = (_shown(Image(url=f"{PLACE}a"), Text(text="Look")), say("assistant", "I see"))
+    await _ask_blind(album, web, *before, tool_results=RESULTS)
+    await _ask_blind(album, web, *before, say("user", "Rome"), resume=QUESTION)
+    assert web.asked == []
+    assert [request.messages[:2] for request in album.requests] == [WITHOUT, WITHOUT]

@@ -8,8 +8,9 @@ import pytest
 
 from judged import JUDGES, Chromium
 from native_server import Bot, Turn, serving
-from realcoze.domain.event import AudioDelta, InputRequested, Interrupt, ToolCall, ToolCallsRequested
-from realcoze.domain.request import Resume, ToolResult
+from realcoze.domain.event import AudioDelta, InputRequested, Interrupt, ToolCallsRequested
+from realcoze.domain.request import Resume
+from realcoze.domain.tool import ToolCall, ToolResult
 from realcoze.errors import RateLimited
 
 pytestmark = pytest.mark.anyio

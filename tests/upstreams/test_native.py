@@ -13,7 +13,8 @@ from aiohttp import web
 
 from realcoze.domain.event import AnswerDone, TextDelta, TurnDone, TurnFailed, TurnStarted
 from realcoze.domain.ids import BotName
-from realcoze.domain.request import Resume, ToolResult, Wants
+from realcoze.domain.request import Resume, Wants
+from realcoze.domain.tool import ToolResult
 from realcoze.errors import (
     BadRequest,
     Misconfigured,

@@ -31,6 +31,7 @@ from realcoze.app.accounts import (
 )
 from realcoze.app.sources import check_mode, converted, read_names, read_toml, shortened
 from realcoze.app.store import Store, history_of, no_conversations
+from realcoze.app.treatment import Tools, tools_of
 from realcoze.domain.ids import BotName
 from realcoze.errors import Misconfigured
 from realcoze.gateway.background import LOCAL
@@ -83,6 +84,7 @@ class Server(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     stall_s: Seconds = 30.0
     grace_s: Seconds = 30.0
     upload_bytes: Bytes = 20 << 20
+    fetch_urls: bool = False
 
     def __repr__(self) -> str:
         return f"Server(host={self.host!r}, port={self.port})"
@@ -105,6 +107,7 @@ class Bot(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     private: bool | None = None
     history: History = "replay"
     instructions: str = ""
+    tools: Tools = "own"
     background: str = LOCAL
 
     @property
@@ -182,6 +185,7 @@ def load_settings(
         file.bots = _only_bot(file, names, chosen)
         for bot in file.bots.values():
             bot.history = history_of(names.get("realcoze_history") or "replay")
+            bot.tools = tools_of(names.get("realcoze_tools") or "own")
     base = path.parent if path else folder
     bots = {
         BotName(name): _resolved(name, bot, file, folder if catches_all else base) for name, bot in file.bots.items()

@@ -31,6 +31,9 @@ from realcoze.errors import Misconfigured
 Api = Literal["playground", "open", "studio"]
 """Which of Coze's APIs written settings speak; `studio` also makes the open API that of Coze Studio."""
 
+RECKONER = "reckoner"
+"""The bot that is told of the tools of a request."""
+
 SHOWN = ("poem", "quiz", "form", "files")
 """The workflows of a demonstration; the others, which are for tests, can be run by their ids."""
 
@@ -106,6 +109,7 @@ async def emulated_settings(emulator: Emulator, server: Server | None = None) ->
             _write_bot(folder, bot.name)
         bots = {BotName(bot.name): Bot(config=str(folder / f"{bot.name}.json")) for bot in BOTS}
         secretary = next(bot for bot in BOTS if bot.name == SECRETARY)
+        bots[BotName(RECKONER)].tools = "emulate"
         bots[BotName(SECRETARY)] = Bot(upstream=OPEN_UPSTREAM, bot_id=secretary.bot_id)
         for flow in WORKFLOWS:
             if flow.name in SHOWN:

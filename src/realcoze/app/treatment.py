@@ -1,10 +1,11 @@
-"""`aliases`, `instructions` and `background` of a bot: what makes it answer programs that know nothing of Coze.
+"""`aliases`, `instructions`, `tools` and `background` of a bot: what makes it answer programs that know nothing of it.
 
 Described for its users in docs/settings.md and docs/conversations.md.
 """
 
 import re
 from collections.abc import Collection, Mapping
+from typing import Literal
 
 from realcoze.domain.ids import BotName
 from realcoze.errors import Misconfigured
@@ -12,7 +13,28 @@ from realcoze.gateway.background import LOCAL, PASS
 from realcoze.gateway.instructions import WAYS, Parameter, Policy, Variable
 from realcoze.upstreams.coze_open.settings import Kind
 
+Tools = Literal["own", "emulate"]
+"""Those that the bot was built with, or also those of a request, told to it in words (`gateway/tools.py`)."""
+
+_TOOLS: tuple[Tools, ...] = ("own", "emulate")
 _VARIABLE = re.compile(r"variable:\s*(\S.*)")
+
+
+def tools_of(text: str) -> Tools:
+    """What REALCOZE_TOOLS says.  Raises `Misconfigured`."""
+    for tools in _TOOLS:
+        if text.strip().lower() == tools:
+            return tools
+    raise Misconfigured(f"REALCOZE_TOOLS is {text[:40]!r}.", hint=f"It is one of: {', '.join(_TOOLS)}.")
+
+
+def check_tools(bot: BotName, tools: Tools, kind: Kind) -> None:
+    """Raise `Misconfigured` for a workflow that is to be told of tools."""
+    if tools == "emulate" and kind == "workflow":
+        raise Misconfigured(
+            f'The bot {bot!r} is a workflow and has tools = "emulate".',
+            hint="It has no history for what came of a call; a bot and a chatflow have.",
+        )
 
 
 def aliases_of(aliases: Mapping[BotName, Collection[str]]) -> dict[BotName, BotName]:

@@ -19,7 +19,7 @@ from realcoze.app.description.route import describing
 from realcoze.app.direct import Direct
 from realcoze.app.server import is_loopback
 from realcoze.app.store import open_continuity
-from realcoze.app.treatment import aliases_of, check_background, policy_for_bot, policy_for_draft
+from realcoze.app.treatment import aliases_of, check_background, check_tools, policy_for_bot, policy_for_draft
 from realcoze.dialects.coze_playground.execute import BotConfig, decode_config
 from realcoze.dialects.openai_audio import VOICES as OPENAI_VOICES
 from realcoze.domain.ids import BotName
@@ -33,6 +33,7 @@ from realcoze.faces.openai.answering import AnsweringFace
 from realcoze.faces.openai.audio import AudioFace
 from realcoze.faces.openai.chat import CHAT
 from realcoze.faces.openai.completions import COMPLETIONS
+from realcoze.faces.openai.images import ImagesFace
 from realcoze.faces.openai.models import ModelsFace
 from realcoze.faces.openai.responses import RESPONSES
 from realcoze.faces.page import page_routes
@@ -46,6 +47,7 @@ from realcoze.gateway.chat import Gateway
 from realcoze.gateway.instructions import Policy
 from realcoze.gateway.route import Routes
 from realcoze.tasks import background_tasks
+from realcoze.transports.fetch import open_fetcher
 from realcoze.upstreams.coze_open.settings import Deadlines as OpenDeadlines
 from realcoze.upstreams.coze_open.settings import OpenSettings, Target
 from realcoze.upstreams.coze_open.upstream import CozeOpen, open_coze
@@ -55,8 +57,8 @@ from realcoze.upstreams.credentials import Secret
 
 THERE_IS = (
     "GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health, GET /openapi.json, GET /docs and the "
-    "websocket /ws, and under /v1 chat/completions, completions, responses, audio/speech, audio/transcriptions, "
-    "messages, messages/count_tokens and models"
+    "websocket /ws, and under /v1 chat/completions, completions, responses, images/generations, audio/speech, "
+    "audio/transcriptions, messages, messages/count_tokens and models"
 )
 
 UPLOADING_BYTES = 128 << 20
@@ -82,6 +84,8 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     config.require_bots(settings)
     aliases = aliases_of({bot: b.aliases for bot, b in settings.bots.items()})
     backgrounds = _backgrounds(settings, aliases)
+    for bot, each in settings.bots.items():
+        check_tools(bot, each.tools, each.kind)
     policies = {bot: _policy(bot, b, settings.upstreams[b.upstream]) for bot, b in settings.bots.items()}
     async with AsyncExitStack() as stack:
         upstreams: dict[str, Playground | CozeOpen] = {}
@@ -104,7 +108,9 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             continuity=continuity,
             backgrounds=backgrounds,
             policies=policies,
+            emulating=[bot for bot, b in settings.bots.items() if b.tools == "emulate"],
             discovery=await _discovery(settings, upstreams, {*chats, *aliases}, stack),
+            fetches=await stack.enter_async_context(open_fetcher()) if settings.server.fetch_urls else None,
         )
         yield House(gateway, lambda: {name: upstream.health() for name, upstream in upstreams.items()})
 
@@ -166,6 +172,7 @@ def build_app(house: House, settings: Settings) -> ASGIApp:
         *AnsweringFace(house.gateway, access, CHAT, times=times).routes(),
         *AnsweringFace(house.gateway, access, COMPLETIONS, times=times).routes(),
         *AnsweringFace(house.gateway, access, RESPONSES, times=times).routes(),
+        *ImagesFace(house.gateway, access).routes(),
         *AudioFace(house.gateway, access, room=room, upload_bytes=upload_bytes).routes(),
         *anthropic.routes(),
         *v1.models_routes(ModelsFace(house.gateway, access), anthropic),

@@ -15,7 +15,7 @@ from typing import Annotated
 import msgspec
 
 from realcoze.dialects.json_text import NotJson, read_json
-from realcoze.domain.content import Audio, File, Image, MediaPart, Part, Text, uploaded
+from realcoze.domain.content import Audio, File, Image, MediaPart, Part, Text, written
 from realcoze.domain.message import Message, Role
 from realcoze.errors import BadRequest
 
@@ -81,9 +81,7 @@ def decode_entries(entries: Iterable[Entry]) -> tuple[Message, ...]:
 def encode_entries(messages: Iterable[Message]) -> list[Entry]:
     """The entries of a history, oldest first."""
     return [
-        _encode(message.role, list(parts))
-        for message in messages
-        for _, parts in groupby(uploaded(message.parts), type)
+        _encode(message.role, list(parts)) for message in messages for _, parts in groupby(written(message.parts), type)
     ]
 
 

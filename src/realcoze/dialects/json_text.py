@@ -48,12 +48,17 @@ def read_request(body: bytes, decoder: msgspec.json.Decoder[T], *, hint: str) ->
         raise BadRequest(f"The body cannot be read: {error}.", hint=hint) from error
 
 
-def read_if_json(text: str, decoder: msgspec.json.Decoder[T]) -> T | None:
+def read_if_json(text: str | bytes, decoder: msgspec.json.Decoder[T]) -> T | None:
     """What `text` holds, or None where it is no JSON of that shape."""
     try:
-        return read_json(text.encode(errors="replace"), decoder)
+        return read_json(text.encode(errors="replace") if isinstance(text, str) else text, decoder)
     except NotJson:
         return None
+
+
+def null() -> msgspec.Raw:
+    """For members that may be missing and are read later: msgspec (0.22) describes no struct whose default is a Raw."""
+    return msgspec.Raw(b"null")
 
 
 def on_one_line(data: bytes) -> bytes:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from realcoze.domain.tool import ToolCall, ToolResult
+
 
 class Text(msgspec.Struct, frozen=True, kw_only=True):
     text: str
@@ -49,12 +51,22 @@ class Inline:
     name: str = ""
 
 
-Part = Text | MediaPart | Inline
+Written = Text | MediaPart
+"""What Coze's protocols have a place for."""
+
+Shown = Written | Inline
+"""What a person says or shows."""
+
+Part = Shown | ToolCall | ToolResult
+"""Also the calls of a bot and their results, where a history has them: the gateway sees to them as to files."""
 
 
-def uploaded(parts: Iterable[Part]) -> tuple[Text | MediaPart, ...]:
-    """The same parts, for a dialect to write.  An `Inline` among them is a defect: no protocol has a place for it."""
+def written(parts: Iterable[Part]) -> tuple[Written, ...]:
+    """The same parts, for a dialect to write.
+
+    Raises `TypeError` for a file or a call among them, which the gateway has let through: a defect.
+    """
     parts = tuple(parts)
-    if any(isinstance(part, Inline) for part in parts):
-        raise TypeError("a file that came with a question was not uploaded before it was to be written")
-    return tuple(part for part in parts if not isinstance(part, Inline))
+    if not all(isinstance(part, Written) for part in parts):
+        raise TypeError("a message was to be written with a part that no protocol of Coze's has a place for")
+    return tuple(part for part in parts if isinstance(part, Written))

@@ -19,6 +19,7 @@ import msgspec
 
 from realcoze.domain.ids import ChatId, ConversationId, MessageId
 from realcoze.domain.request import Json
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import RealcozeError
 
 StepKind = Literal["call", "result", "recall", "other"]
@@ -65,15 +66,6 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     kind: StepKind
     title: str
     body: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
-    """A tool of the caller that the bot wants run; `arguments` is JSON text."""
-
-    call_id: str
-    name: str
-    arguments: str
 
 
 class ToolCallsRequested(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,6 @@ from realcoze.domain.event import (
     Suggestion,
     TextDelta,
     TextReplaced,
-    ToolCall,
     ToolCallsRequested,
     TurnDone,
     TurnFailed,
@@ -23,6 +22,7 @@ from realcoze.domain.event import (
     Usage,
 )
 from realcoze.domain.ids import ChatId, ConversationId, MessageId
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import Truncated
 
 BETWEEN_MESSAGES = "\n\n"

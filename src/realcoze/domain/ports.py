@@ -6,8 +6,9 @@ cannot keep up says so through the `Flow` it was given.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from realcoze.domain.content import MediaPart
 from realcoze.domain.event import Event
@@ -70,6 +71,31 @@ class Uploads(Protocol):
         """Put a file where this bot can see it; the part to say it with.
 
         What it is, is read from its bytes; `name` may be empty.  Raises a `RealcozeError`.
+        """
+
+
+@runtime_checkable
+class UploadsOnly(Uploads, Protocol):
+    """An upstream that follows no URL: what stands at one must be uploaded before its bots see it."""
+
+    follows_urls: ClassVar[Literal[False]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """What stood at a URL; `name` is what its path calls it, and may be empty."""
+
+    data: bytes = field(repr=False)
+    name: str = ""
+
+
+class Fetches(Protocol):
+    """The public web, from where only what anybody could get is fetched."""
+
+    def fetched(self, url: str) -> AbstractAsyncContextManager[Fetched]:
+        """What stands at a URL.  It counts as being in memory until the block ends.
+
+        Raises a `CallerFault`: a URL that must not be fetched, or cannot be, is the fault of who names it.
         """
 
 

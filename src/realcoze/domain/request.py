@@ -6,6 +6,7 @@ import msgspec
 
 from realcoze.domain.ids import BotName, CallerId, ChatId, ConversationId, UserId
 from realcoze.domain.message import Message
+from realcoze.domain.tool import Form, Offer, ToolResult
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
@@ -17,13 +18,6 @@ class Wants(msgspec.Struct, frozen=True, kw_only=True):
     steps: bool = False
     suggestions: bool = False
     usage: bool = False
-
-
-class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What a tool of the caller gave back for one call of `ToolCallsRequested`."""
-
-    call_id: str
-    output: str
 
 
 class Resume(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +50,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     `chat_id` name; with `tool_results` there need be no messages.  They carry the results, or the
     answer in the last message, and nothing else: the turn that waits has the rest.
 
+    `offer` and `form` are what no protocol of Coze's has: tools that the request brings, and the form that its
+    answer must have.  For bots that are not to emulate them (`gateway/tools.py`) the gateway passes over the
+    first, and refuses what is demanded.
+
     `thread` is the caller's own name of the conversation, `caller` who that is; both are for the
     gateway, and no upstream is told.
     """
@@ -72,6 +70,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     shortcut_command: Mapping[str, Json] = {}
     chat_id: ChatId | None = None
     tool_results: tuple[ToolResult, ...] = ()
+    offer: Offer | None = None
+    form: Form | None = None
     resume: Resume | None = None
     thread: Thread | None = None
     caller: CallerId = CallerId("")

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from realcoze.domain.event import Interrupt, TurnStarted
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import ChatId, ConversationId
-from realcoze.domain.request import Request, Resume, ToolResult
+from realcoze.domain.request import Request, Resume
+from realcoze.domain.tool import ToolResult
 
 
 def with_results(asked: Request, turn: TurnStarted | Reply, results: Iterable[ToolResult]) -> Request:

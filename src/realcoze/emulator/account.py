@@ -34,6 +34,7 @@ BOTS = (
     EmulatedBot("echo", "7300000000000000005", "says exactly what it was told", "You repeat."),
     EmulatedBot("pictures", "7300000000000000006", "describes the pictures and files it is shown", "You look."),
     EmulatedBot("secretary", "7300000000000000007", "has its caller set reminders", "You remind."),
+    EmulatedBot("reckoner", "7300000000000000008", "works sums out with tools of its caller", "You call tools."),
 )
 BOT_OF_ID: Mapping[str, EmulatedBot] = {bot.bot_id: bot for bot in BOTS}
 

@@ -89,6 +89,7 @@ class PlaygroundServer:
         self.seen = Seen()
         self.socket_base = ""
         self.find_file: FindFile = no_files
+        self.base = ""
         self._note = listener
         self._wrapper = Wrapper(settings.frame_form)
         self._sockets: dict[str, list[_Socket]] = {}
@@ -172,7 +173,7 @@ class PlaygroundServer:
         bot = BOT_OF_ID[execution.bot_id]
         messages = execution.messages()
         random = Random(f"{self.settings.seed}:{bot.name}:{len(messages)}:{messages[-1].text}")
-        events = script(bot.name, messages, random, fault=fault, find_file=self.find_file)
+        events = script(bot.name, messages, random, fault=fault, find_file=self.find_file, base=self.base)
         encoder = AnswerEncoder(push_uuid=execution.push_uuid)
         pushes = [push for event in events for push in encoder.feed(event)]
         loop = asyncio.get_running_loop()

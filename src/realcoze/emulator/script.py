@@ -21,7 +21,9 @@ from realcoze.domain.event import (
 from realcoze.domain.ids import ChatId, ConversationId, MessageId
 from realcoze.domain.media import media_of
 from realcoze.domain.message import Message
+from realcoze.emulator.drawing import path_of
 from realcoze.emulator.fault import Fault, without_mark
+from realcoze.emulator.reckoner import reckon
 
 MOST_PIECES = 400
 """An answer comes in this many pieces at most: Coze too sends long ones in bigger bites."""
@@ -33,6 +35,7 @@ _NAME = re.compile(
 )
 _RECALL = re.compile(r"remember|what did i (?:just )?say|记得|刚刚说|说了什么", re.IGNORECASE)
 _WHO = re.compile(r"who am i\b|what(?:'s| is) my name\b|我是谁|我叫什么|我的名字是什么", re.IGNORECASE)
+_DRAW = re.compile(r"\b(?:draw|paint)(?: me)? +([^\n]+)|画(?:一张|一个|一只|一幅)?([^\n]+)", re.IGNORECASE)
 _CITIES = {
     "Berlin": "柏林", "Paris": "巴黎", "London": "伦敦", "Madrid": "马德里", "Rome": "罗马", "Vienna": "维也纳",
     "Moscow": "莫斯科", "New York": "纽约", "San Francisco": "旧金山", "Singapore": "新加坡", "Sydney": "悉尼",
@@ -59,11 +62,12 @@ def no_files(_key: str) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a bot goes by."""
+    """What a bot goes by; `base` is where its pictures stand."""
 
     history: Sequence[Message]
     random: Random
     find_file: FindFile
+    base: str
 
 
 def script(
@@ -73,11 +77,12 @@ def script(
     *,
     fault: Fault | None = None,
     find_file: FindFile = no_files,
+    base: str = "",
 ) -> tuple[Event, ...]:
-    """The events of the bot's next turn; `history` ends with the user's message."""
+    """The events of the bot's next turn; `history` ends with the user's message, `base` is the emulator's address."""
     message_id = MessageId(f"73{random.randrange(10**17):017}")
     conversation_id = ConversationId(f"73{random.randrange(10**17):017}")
-    steps, answer, suggestions = _SAY[bot](Scene(history, random, find_file))
+    steps, answer, suggestions = _SAY[bot](Scene(history, random, find_file, base))
     pieces = split(answer)
     sent = sum(len(split(message.text)) for message in history)
     usage = Usage(input=sent, output=len(pieces), total=sent + len(pieces))
@@ -210,6 +215,9 @@ def _pictures(scene: Scene) -> Said:
         if message.role != "user":
             break
         shown = [part for part in message.parts if isinstance(part, MediaPart)] + shown
+    if not shown and (wish := _DRAW.search(without_mark(scene.history[-1].text))):
+        subject = re.sub(r"[^\w ]", "", wish[1] or wish[2]).strip()[:40] or "nothing"
+        return [], f"![{subject}]({scene.base}{path_of(subject)})", []
     if not shown:
         return [], "Show me a picture or a file. 给我看一张图片或一个文件吧。", []
     return [], "\n\n".join(_seen(part, scene.find_file) for part in shown), []
@@ -220,6 +228,10 @@ def _secretary(scene: Scene) -> Said:
     if _CHINESE.search(asked):
         return [], "我可以提醒你，比如说：“六点提醒我浇花”。", ["六点提醒我浇花"]
     return [], "I can set reminders. Say: “Remind me at 18:00 to water the flowers”.", ["Remind me at 18:00 to eat"]
+
+
+def _reckoner(scene: Scene) -> Said:
+    return [], reckon(scene.history), []
 
 
 def _seen(part: MediaPart, find_file: FindFile) -> str:
@@ -256,6 +268,7 @@ _SAY: dict[str, Callable[[Scene], Said]] = {
     "pictures": _pictures,
     "echo": _echo,
     "secretary": _secretary,
+    "reckoner": _reckoner,
 }
 
 _ARTICLE = """\

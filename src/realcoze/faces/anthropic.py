@@ -80,7 +80,8 @@ class AnthropicFace:
     async def _messages(self, request: HttpRequest) -> ASGIApp:
         async def work(request_id: RequestId, caller: CallerId) -> ASGIApp:
             question = await _question(request, caller)
-            headers = {**_ids(request_id), **ignoring(question.ignored)}
+            heeds_offer = self._gateway.heeds_offer(question.request)
+            headers = {**_ids(request_id), **ignoring(question.ignored, heeds_offer=heeds_offer)}
             if not question.is_streamed:
                 reply = await unless_left(request.receive, self._gateway.ask(question.request, request_id=request_id))
                 body = encode_reply(question.request, reply, request_id)

@@ -55,6 +55,9 @@ THREAD_HEADERS = {"x-conversation-id": False, "x-openwebui-chat-id": True}
 
 THREAD_CHARACTERS = 200
 
+OFFER = frozenset({"tools", "tool_choice"})
+"""What of a request is not passed over where the bot emulates tools."""
+
 LENGTH_DIGITS = 19
 """More has no Content-Length that is one; Python takes long to read a number of many."""
 
@@ -82,9 +85,9 @@ def new_request_id() -> RequestId:
     return RequestId(f"req_{random.getrandbits(80):020x}")
 
 
-def ignoring(names: Iterable[str]) -> dict[str, str]:
+def ignoring(names: Iterable[str], *, heeds_offer: bool = False) -> dict[str, str]:
     """The header that names what of a request was passed over; none where nothing was."""
-    told = ", ".join(names)
+    told = ", ".join(name for name in names if not (heeds_offer and name in OFFER))
     return {"x-realcoze-ignored": told} if told else {}
 
 

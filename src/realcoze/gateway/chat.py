@@ -6,7 +6,7 @@ same thing with a bounded queue in between.
 
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Self
 
@@ -17,15 +17,17 @@ from realcoze.domain.content import MediaPart
 from realcoze.domain.event import ENDS, Event, TurnFailed
 from realcoze.domain.fold import Fold, Reply
 from realcoze.domain.ids import BotName, RequestId
-from realcoze.domain.ports import Chats, Flow, Sink, Sound, Speaks, Speech, Transcribes, Uploads
+from realcoze.domain.ports import Chats, Fetches, Flow, Sink, Sound, Speaks, Speech, Transcribes, Uploads
 from realcoze.domain.request import Request
 from realcoze.domain.turn import Phase, TurnLife
 from realcoze.errors import BadRequest, Internal, RealcozeError
 from realcoze.gateway.background import LOCAL, PASS, Task, answer_to, task_of, turn_of
 from realcoze.gateway.catalog import Discovery
 from realcoze.gateway.continued import Continuity
+from realcoze.gateway.emulating import Emulating
 from realcoze.gateway.instructions import Policy, default_policy, instructed
 from realcoze.gateway.route import Onward, Routes, can_be_found
+from realcoze.gateway.tools import emulable, without_tools
 from realcoze.gateway.uploads import Uploading, takes_no_files
 from realcoze.tasks import background_tasks
 
@@ -46,8 +48,9 @@ class Gateway:
 
     Without `continuity` each turn stands for itself, and without `backgrounds` no background request is known
     as one: so for who hands on to another realcoze.  `backgrounds` and `policies` have the bots of the
-    settings that do not go by the defaults (`background.py`, `instructions.py`).  `discovery` has bots that do
-    not stand there.
+    settings that do not go by the defaults (`background.py`, `instructions.py`), `emulating` those that are told
+    of tools in words (`tools.py`).  `discovery` has bots that do not stand there.  With `fetches` bots see what
+    stands at URLs that their upstream does not follow.
     """
 
     def __init__(
@@ -57,13 +60,17 @@ class Gateway:
         continuity: Continuity | None = None,
         backgrounds: Mapping[BotName, str] | None = None,
         policies: Mapping[BotName, Policy] | None = None,
+        emulating: Collection[BotName] = (),
         discovery: Discovery | None = None,
+        fetches: Fetches | None = None,
     ) -> None:
         self._routes = routes
         self._continuity = continuity
         self._backgrounds = backgrounds
         self._policies = policies or {}
+        self._emulating = frozenset(emulating)
         self._discovery = discovery
+        self._fetches = fetches
 
     @property
     def bots(self) -> tuple[BotName, ...]:
@@ -91,6 +98,15 @@ class Gateway:
     async def find(self, name: BotName) -> BotName:
         """The bot that answers to a name, or to none.  Raises `NotFound`, which lists the names there are."""
         return (await self._route(name))[0]
+
+    def heeds_offer(self, request: Request) -> bool:
+        """There are tools in the request, and the bot that answers to its name is told of them."""
+        if not self._emulating or request.offer is None:
+            return False
+        bot = self._routes.aliases.get(request.bot, request.bot)
+        if bot not in self._routes.bots and (not bot or self._routes.catch_all):
+            bot = next(iter(self._routes.bots), bot)
+        return bot in self._emulating
 
     async def _route(self, name: BotName) -> tuple[BotName, Chats]:
         """See `Routes.route`; what stands in no settings is looked for among the bots that are discovered."""
@@ -133,10 +149,19 @@ class Gateway:
 
     def _relay_turn(self, request: Request, chats: Chats, sink: Sink) -> Awaitable[None]:
         """A turn of a conversation."""
-        request = self._instructed(request)
+        request = self._offered(request)
+        asked = self._prepared(request, chats)
         if self._continuity is None:
-            return Uploading(chats).converse(request, sink)
-        return self._continuity.converse(request, Uploading(chats), sink)
+            return asked.converse(request, sink)
+        return self._continuity.converse(request, asked, sink)
+
+    def _prepared(self, request: Request, chats: Chats) -> Chats:
+        """The same upstream, which is shown no bytes of files, and told of tools in words where that is wanted."""
+        uploading = Uploading(chats, self._fetches)
+        if request.bot not in self._emulating:
+            return uploading
+        goes_on = self._continuity is not None and self._continuity.goes_on(request.bot)
+        return Emulating(uploading, goes_on=goes_on)
 
     async def _relay_background(self, request: Request, task: Task, who: str, sink: Sink) -> None:
         """What a program asks for itself: it belongs to no conversation, whoever answers."""
@@ -147,9 +172,11 @@ class Gateway:
             return
         bot, chats = await self._route(request.bot if who == PASS else BotName(who))
         alone = replace(request, bot=bot, conversation_id=None, chat_id=None, thread=None)
-        await Uploading(chats).converse(self._instructed(alone), sink)
+        await self._prepared(alone, chats).converse(self._offered(alone), sink)
 
-    def _instructed(self, request: Request) -> Request:
+    def _offered(self, request: Request) -> Request:
+        """The request with what this bot is told beside the messages, and without what it cannot be told."""
+        request = emulable(request) if request.bot in self._emulating else without_tools(request)
         return instructed(request, self._policies.get(request.bot) or default_policy(request.bot))
 
     async def ask(self, request: Request, *, request_id: RequestId = RequestId("-")) -> Reply:
@@ -164,6 +191,11 @@ class Gateway:
         if not isinstance(upstream, Uploads):
             raise takes_no_files()
         return await upstream.upload(data, name, bot)
+
+    @property
+    def fetches(self) -> Fetches | None:
+        """What stands at public URLs, where it may be fetched."""
+        return self._fetches
 
     async def speak(self, speech: Speech, *, bot: BotName = BotName("")) -> Sound:
         """A text, spoken by a voice of a bot's account.  Raises a `RealcozeError`."""

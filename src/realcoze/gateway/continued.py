@@ -26,6 +26,7 @@ from realcoze.domain.fold import Fold
 from realcoze.domain.ids import BotName, ChatId, ConversationId
 from realcoze.domain.ports import Chats, Flow, Sink, Store
 from realcoze.domain.request import Request
+from realcoze.domain.tool import are_emulated
 from realcoze.errors import NotFound, RealcozeError, Truncated, UpstreamTimeout
 from realcoze.gateway.continuity import (
     ELSEWHERE,
@@ -67,6 +68,10 @@ class Continuity:
     def __init__(self, store: Store, histories: Mapping[BotName, History], *, keep_s: float = KEEP_S) -> None:
         self._places = Places(store, keep_s=keep_s)
         self._histories = histories
+
+    def goes_on(self, bot: BotName) -> bool:
+        """Its conversations at Coze are gone on with."""
+        return self._histories.get(bot, "replay") == "continue"
 
     async def converse(self, request: Request, chats: Chats, sink: Sink) -> None:
         """See `Chats`: the same turn, with as much of the history as is needed."""
@@ -243,11 +248,11 @@ def _nothing() -> None:
 
 def _after(turn: _Turn, end: Halt) -> Kept:
     """What is to be kept after a turn that did not break off."""
-    if isinstance(end, ToolCallsRequested):
+    if isinstance(end, ToolCallsRequested) and not are_emulated(call.call_id for call in end.calls):
         waiting = place_of_calls(turn.request, turn.started)
         keys = keys_of_calls(turn.request, (call.call_id for call in end.calls))
         return tuple((key, waiting) for key in keys) if waiting else ()
-    if turn.history == "replay" and isinstance(end, TurnDone):
+    if turn.history == "replay" and not isinstance(end, InputRequested):
         return ()
     return places_after(turn.request, turn.started, end, turn.shown(end), turn.history)
 

@@ -9,7 +9,8 @@ from is one of three, the first that there is:
     what was said so far          a hash of all messages up to the bot's last one, in the thread if there is one
 
 A turn that waits for results of tools leaves places of another kind, under the id of each call: who hands the
-results in needs to know nothing else of it.
+results in needs to know nothing else of it.  Where a bot made its calls in words no turn waits, and they are a
+part of what was said.
 
 All of them lie under the caller's key, the bot and the user; those of calls under the first two.  A place is
 taken and never shared: of two chats that begin alike one finds it, and the other begins anew.  No place holds
@@ -23,11 +24,12 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from realcoze.domain.content import Text
-from realcoze.domain.event import InputRequested, TurnDone, TurnStarted
+from realcoze.domain.content import Part, Text
+from realcoze.domain.event import InputRequested, ToolCallsRequested, TurnDone, TurnStarted
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.domain.message import Message, say, split_at_answer
 from realcoze.domain.request import Request, Resume
+from realcoze.domain.tool import ToolCall, ToolResult
 
 History = Literal["replay", "continue"]
 """Whether each turn has a conversation of its own, where everything is sent, or goes on in the one before."""
@@ -66,16 +68,18 @@ def key_before(request: Request) -> Key | None:
     return Key(digest=fingerprint(request, before), holds_one=False) if before else None
 
 
-def key_after(request: Request, shown: str) -> Key | None:
-    """The key for the place after a turn that showed this text; None where nobody could find it.
+def key_after(request: Request, shown: str, calls: tuple[ToolCall, ...] = ()) -> Key | None:
+    """The key for the place after a turn that showed this text and made these calls in words.
+
+    None where nobody could find it.
 
     What went on with a turn that waited was named by that turn's ids, and is found as others are.
     """
     if (named := _thread(request) if is_explicit(request) else _named(request)) is not None:
         return named
-    if not (request.messages and shown):
+    if not (request.messages and (shown or calls)):
         return None
-    return Key(digest=fingerprint(request, _said(request, shown)), holds_one=False)
+    return Key(digest=fingerprint(request, _said(request, shown, calls)), holds_one=False)
 
 
 def key_of(request: Request, conversation_id: ConversationId) -> Key:
@@ -139,15 +143,20 @@ def continued(request: Request, place: Place, history: History) -> Request | Non
 
 
 def places_after(
-    request: Request, started: TurnStarted, end: TurnDone | InputRequested, shown: str, history: History
+    request: Request,
+    started: TurnStarted,
+    end: TurnDone | InputRequested | ToolCallsRequested,
+    shown: str,
+    history: History,
 ) -> tuple[tuple[Key, Place], ...]:
-    """What to keep after a turn that ended well, or with a question, and showed this text.
+    """What to keep after a turn that ended well, with a question or with calls in words, and showed this text.
 
     A question lies under its conversation's id, where there is one, and what its client may come by next
     leads there: it is answered once, whichever way.
     """
-    after = fingerprint(request, _said(request, shown)) if request.messages and shown else ""
-    found = key_after(request, shown)
+    calls = end.calls if isinstance(end, ToolCallsRequested) else ()
+    after = fingerprint(request, _said(request, shown, calls)) if request.messages and (shown or calls) else ""
+    found = key_after(request, shown, calls)
     if isinstance(end, InputRequested):
         question = Place(
             conversation_id=started.conversation_id,
@@ -183,7 +192,8 @@ def fingerprint(request: Request, messages: Iterable[Message]) -> str:
     """A hash of what was said, and of who said it to whom.
 
     What the bot is told beside the messages is a part of it.  White space is folded, as clients trim it; of a
-    picture or file its kind counts, since its address may change.
+    picture or file its kind counts, since its address may change, and of a call its id, as clients write its
+    arguments anew.
     """
     thread = request.thread.id if request.thread else ""
     said = (field for message in messages for field in _fields(message))
@@ -213,8 +223,11 @@ def _stands_at(place: Place, request: Request, before: tuple[Message, ...]) -> b
     return place.after == fingerprint(request, before)
 
 
-def _said(request: Request, shown: str) -> tuple[Message, ...]:
-    return (*request.messages, say("assistant", shown))
+def _said(request: Request, shown: str, calls: tuple[ToolCall, ...]) -> tuple[Message, ...]:
+    if not calls:
+        return (*request.messages, say("assistant", shown))
+    text = (Text(text=shown),) if shown else ()
+    return (*request.messages, Message(role="assistant", parts=(*text, *calls)))
 
 
 def _owner(request: Request) -> tuple[str, ...]:
@@ -222,8 +235,14 @@ def _owner(request: Request) -> tuple[str, ...]:
 
 
 def _fields(message: Message) -> tuple[str, ...]:
-    kinds = [type(part).__name__ for part in message.parts if not isinstance(part, Text)]
-    return (message.role, " ".join(message.text.split()), ",".join(kinds))
+    others = [_kind(part) for part in message.parts if not isinstance(part, Text)]
+    return (message.role, " ".join(message.text.split()), ",".join(others))
+
+
+def _kind(part: Part) -> str:
+    if isinstance(part, ToolCall):
+        return part.call_id
+    return part.call_id + part.output if isinstance(part, ToolResult) else type(part).__name__
 
 
 def _digest(*fields: str) -> str:

@@ -54,7 +54,7 @@ class HttpClient:
         with translated(host_of(url)):
             timeout = _timeout(self._session, total=reply_s)
             async with self._request(method, url, headers, body, timeout) as response:
-                with _ending_with_connection(response):
+                with ending_with_connection(response):
                     read = await _read(response, max_bytes)
                 return Answer(response.status, _lower(response), read)
 
@@ -129,7 +129,7 @@ def _payload(body: bytes) -> bytes | BytesIO | None:
 
 async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
     body = bytearray()
-    while chunk := await _more(response):
+    while chunk := await more_of(response):
         body += chunk
         if len(body) > max_bytes:
             said = f"The answer of {response.url.host} is larger than {max_bytes} bytes."
@@ -138,7 +138,7 @@ async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
 
 
 @contextmanager
-def _ending_with_connection(response: aiohttp.ClientResponse) -> Iterator[None]:
+def ending_with_connection(response: aiohttp.ClientResponse) -> Iterator[None]:
     """Wake whoever waits for more of a body when its connection is gone.
 
     Where bytes that are no chunk ended it, aiohttp (3.14.5) does not, and its reader would wait for ever.
@@ -164,7 +164,8 @@ def _ending_with_connection(response: aiohttp.ClientResponse) -> Iterator[None]:
         closed.remove_done_callback(wake)
 
 
-async def _more(response: aiohttp.ClientResponse) -> bytes:
+async def more_of(response: aiohttp.ClientResponse) -> bytes:
+    """What has come of a body, at least one byte of it; nothing at its end."""
     try:
         return await response.content.readany()
     except RuntimeError as error:

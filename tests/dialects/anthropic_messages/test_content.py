@@ -14,7 +14,7 @@ from realcoze.dialects.anthropic_messages.content import (
 )
 from realcoze.domain.content import File, Image, Inline, Text
 from realcoze.domain.message import Role
-from realcoze.domain.request import ToolResult
+from realcoze.domain.tool import ToolCall, ToolResult
 from realcoze.errors import BadRequest
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -61,9 +61,10 @@ def test_lines_of_base64_may_be_broken() -> None:
     assert read({"type": "image", "source": {"type": "base64", "data": wrapped}}).parts == (Inline(data=PNG),)
 
 
-def test_results_are_read_only_when_they_are_handed_in() -> None:
-    found = read({"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "image", "source": {}}]})
-    assert found.parts == ()
+def test_results_are_read_to_the_letter_only_when_they_are_handed_in() -> None:
+    shown = [{"type": "image", "source": {}}, {"type": "text", "text": "A cat."}]
+    found = read({"type": "tool_result", "tool_use_id": "c1", "content": shown})
+    assert found.parts == (ToolResult(call_id="c1", output="A cat."),)
     with pytest.raises(BadRequest):
         decode_results(found)
 
@@ -101,19 +102,22 @@ def test_the_result_of_a_tool_is_text_however_it_is_written() -> None:
         ToolResult(call_id="c2", output="one\ntwo"),
         ToolResult(call_id="c3", output=""),
     )
-    assert found.parts == ()
+    assert [part.output for part in found.parts if isinstance(part, ToolResult)] == ["warm", "Error: one\ntwo", ""]
+    assert read({"type": "tool_result", "tool_use_id": 1}).parts == ()
 
 
-def test_what_a_bot_thought_and_called_is_nothing_that_it_said() -> None:
+def test_of_a_bot_s_own_blocks_what_it_said_and_called_is_read() -> None:
     found = read(
         {"type": "thinking", "thinking": "hm", "signature": "…"},
         {"type": "redacted_thinking", "data": "…"},
         {"type": "text", "text": "Wait."},
-        {"type": "tool_use", "id": "c1", "name": "weather", "input": {}},
+        {"type": "tool_use", "id": "c1", "name": "weather", "input": {"in": "Rome"}},
+        {"type": "tool_use", "id": "c2", "name": None},
         {"type": "of_tomorrow", "content": {"any": 1}},
         role="assistant",
     )
-    assert found == Content(parts=(Text(text="Wait."),))
+    called = ToolCall(call_id="c1", name="weather", arguments='{"in": "Rome"}')
+    assert found == Content(parts=(Text(text="Wait."), called))
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ from typing import Any
 import pytest
 
 from realcoze.dialects.anthropic_messages.reply import encode_reply
-from realcoze.domain.event import Interrupt, Step, ToolCall, Usage
+from realcoze.domain.event import Interrupt, Step, Usage
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import BotName, RequestId
 from realcoze.domain.message import say
 from realcoze.domain.request import Request, Wants
+from realcoze.domain.tool import ToolCall
 
 
 def written(reply: Reply, *, reasoning: bool = False) -> Any:

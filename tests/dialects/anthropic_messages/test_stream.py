@@ -20,7 +20,6 @@ from realcoze.domain.event import (
     Suggestion,
     TextDelta,
     TextReplaced,
-    ToolCall,
     ToolCallsRequested,
     TurnDone,
     TurnFailed,
@@ -32,6 +31,7 @@ from realcoze.domain.fold import Fold
 from realcoze.domain.ids import BotName, ChatId, ConversationId, MessageId, RequestId
 from realcoze.domain.message import say
 from realcoze.domain.request import Request, Wants
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import ContentRefused, UpstreamTimeout
 from realcoze.framing.sse import SseDecoder
 

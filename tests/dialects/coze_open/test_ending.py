@@ -3,7 +3,8 @@ import pytest
 
 from realcoze.dialects.coze_open.ending import CANCELLED, debug_url_in, demand_of, failure_of, reported, usage_of
 from realcoze.dialects.coze_open.objects import Chat
-from realcoze.domain.event import InputRequested, Interrupt, ToolCall, ToolCallsRequested, Usage
+from realcoze.domain.event import InputRequested, Interrupt, ToolCallsRequested, Usage
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import BadRequest, Busy, RealcozeError, Truncated, UpstreamFailed
 
 CHAT = msgspec.json.Decoder(Chat)

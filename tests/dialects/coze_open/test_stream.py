@@ -34,7 +34,6 @@ from realcoze.domain.event import (
     Suggestion,
     TextDelta,
     TextReplaced,
-    ToolCall,
     ToolCallsRequested,
     TurnDone,
     TurnFailed,
@@ -44,6 +43,7 @@ from realcoze.domain.event import (
 )
 from realcoze.domain.fold import Fold, Reply
 from realcoze.domain.ids import ChatId, ConversationId, MessageId
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import Busy, RealcozeError, Truncated, UpstreamDenied, UpstreamFailed
 
 WIRE = Path(__file__).parents[2] / "wire" / "coze_open"

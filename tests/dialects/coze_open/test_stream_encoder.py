@@ -32,7 +32,6 @@ from realcoze.domain.event import (
     Suggestion,
     TextDelta,
     TextReplaced,
-    ToolCall,
     ToolCallsRequested,
     TurnDone,
     TurnFailed,
@@ -41,6 +40,7 @@ from realcoze.domain.event import (
     Usage,
 )
 from realcoze.domain.ids import ChatId, ConversationId, MessageId
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import Busy, Internal, RealcozeError, Truncated
 from realcoze.framing.sse import SseDecoder
 

@@ -14,7 +14,7 @@ from realcoze.dialects.coze_open.submission import (
     submission_target,
 )
 from realcoze.domain.ids import ChatId, ConversationId
-from realcoze.domain.request import ToolResult
+from realcoze.domain.tool import ToolResult
 from realcoze.errors import BadRequest, TooLarge
 
 

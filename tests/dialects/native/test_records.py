@@ -28,7 +28,6 @@ from realcoze.domain.event import (
     Suggestion,
     TextDelta,
     TextReplaced,
-    ToolCall,
     ToolCallsRequested,
     TurnDone,
     TurnFailed,
@@ -37,6 +36,7 @@ from realcoze.domain.event import (
     Usage,
 )
 from realcoze.domain.ids import ChatId, ConversationId, MessageId, RequestId
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import BadRequest, Overloaded, RealcozeError, Truncated, UpstreamFailed, UpstreamTimeout
 from realcoze.framing.json_stream import JsonStreamDecoder
 from realcoze.framing.sse import KEEPALIVE, SseDecoder

@@ -2,11 +2,12 @@ import json
 
 from realcoze.dialects.native.reply import encode_reply
 from realcoze.dialects.native.request import Question
-from realcoze.domain.event import Interrupt, Step, StepKind, ToolCall, Usage
+from realcoze.domain.event import Interrupt, Step, StepKind, Usage
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import ChatId, ConversationId, RequestId
 from realcoze.domain.message import say
 from realcoze.domain.request import Request
+from realcoze.domain.tool import ToolCall
 
 REQUEST = RequestId("req_1")
 

@@ -17,7 +17,8 @@ from realcoze.domain.content import File, Image
 from realcoze.domain.event import StepKind
 from realcoze.domain.ids import BotName, ChatId, ConversationId, UserId
 from realcoze.domain.message import Message, say
-from realcoze.domain.request import Request, Resume, ToolResult, Wants
+from realcoze.domain.request import Request, Resume, Wants
+from realcoze.domain.tool import ToolResult
 from realcoze.errors import BadRequest
 
 HI = (say("user", "Hi"),)

@@ -3,11 +3,12 @@ from typing import Any
 
 from realcoze.dialects.openai_chat.reply import encode_reply
 from realcoze.dialects.openai_chat.request import Asked
-from realcoze.domain.event import Step, ToolCall, Usage
+from realcoze.domain.event import Step, Usage
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import BotName, ChatId, ConversationId, RequestId
 from realcoze.domain.message import say
 from realcoze.domain.request import Request
+from realcoze.domain.tool import ToolCall
 
 REQUEST = Request(messages=(say("user", "Hi"),), bot=BotName("bot"))
 

@@ -10,7 +10,8 @@ from realcoze.dialects.openai_chat.request import Asked, decode_request, with_ex
 from realcoze.domain.content import Image, Text
 from realcoze.domain.ids import CallerId
 from realcoze.domain.message import Message, say
-from realcoze.domain.request import Thread, ToolResult, Wants
+from realcoze.domain.request import Thread, Wants
+from realcoze.domain.tool import Form, Offer, Tool, ToolCall, ToolResult
 from realcoze.errors import BadRequest
 
 HELLO = {"role": "user", "content": "Hello"}
@@ -109,9 +110,9 @@ def test_of_metadata_which_everybody_fills_only_the_conversation_counts(
         ({"n": 2}, "`n` is more than 1"),
         ({"tool_choice": "required"}, "`tool_choice` demands a tool"),
         ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "`tool_choice` demands a tool"),
-        ({"function_call": {"name": "f"}}, "`function_call` demands a tool"),
-        ({"response_format": {"type": "json_object"}}, "`response_format` demands 'json_object'"),
-        ({"response_format": {"type": "json_schema", "json_schema": {}}}, "`response_format` demands 'json_schema'"),
+        ({"function_call": {"name": "f"}}, "`function_call` demands a function"),
+        ({"response_format": {"type": "grammar"}}, "`response_format` is neither text"),
+        ({"response_format": {"type": "json_schema", "json_schema": {}}}, "`response_format` is neither text"),
         ({"model": "m" * 201}, "`model` has more than 200 characters"),
         ({"stream": "yes"}, "The body cannot be read"),
     ],
@@ -162,10 +163,20 @@ def test_tool_messages_at_the_end_are_what_a_turn_waits_for() -> None:
         {"role": "tool", "tool_call_id": "c2", "content": [{"type": "text", "text": "dry"}]},
     ).request
     assert request.tool_results == (ToolResult(call_id="c1", output="warm"), ToolResult(call_id="c2", output="dry"))
-    assert request.messages == (say("user", "Hello"),)
+    called = Message(role="assistant", parts=(ToolCall(call_id="c1", name="f", arguments="{}"),))
+    assert request.messages[:2] == (say("user", "Hello"), called)
+    assert [part for message in request.messages[2:] for part in message.parts] == list(request.tool_results)
 
 
-def test_tools_of_rounds_that_are_over_are_passed_over_and_what_was_said_beside_them_is_kept() -> None:
+def test_tools_and_a_form_are_what_a_bot_may_be_told_of() -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    schema = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}}
+    request = decoded(tools=tools, parallel_tool_calls=False, response_format=schema).request
+    assert request.offer == Offer(tools=(Tool(name="f"),), is_single=True)
+    assert request.form == Form(schema='{"type": "object"}')
+
+
+def test_rounds_that_are_over_are_a_part_of_what_was_said() -> None:
     request = decoded(
         HELLO,
         {"role": "assistant", "content": "Let me see.", "tool_calls": CALLS},
@@ -174,7 +185,9 @@ def test_tools_of_rounds_that_are_over_are_passed_over_and_what_was_said_beside_
         {"role": "user", "content": "Thanks"},
     ).request
     assert request.tool_results == ()
-    assert [message.text for message in request.messages] == ["Hello", "Let me see.", "It is warm.", "Thanks"]
+    assert [message.text for message in request.messages] == ["Hello", "Let me see.", "", "It is warm.", "Thanks"]
+    assert request.messages[1].parts[1:] == (ToolCall(call_id="c1", name="f", arguments="{}"),)
+    assert request.messages[2].parts == (ToolResult(call_id="c1", output="warm"),)
 
 
 @pytest.mark.parametrize("role", ["system", "developer"])

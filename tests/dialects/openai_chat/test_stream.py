@@ -21,7 +21,6 @@ from realcoze.domain.event import (
     Suggestion,
     TextDelta,
     TextReplaced,
-    ToolCall,
     ToolCallsRequested,
     TurnDone,
     TurnFailed,
@@ -33,6 +32,7 @@ from realcoze.domain.fold import Fold
 from realcoze.domain.ids import ChatId, ConversationId, MessageId, RequestId
 from realcoze.domain.message import say
 from realcoze.domain.request import Request
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import ContentRefused, Overloaded, Truncated
 from realcoze.framing.sse import KEEPALIVE, SseDecoder
 

@@ -4,11 +4,12 @@ import msgspec
 
 from realcoze.dialects.openai_responses.reply import ECHOED_CHARACTERS, encode_reply, failure_body
 from realcoze.dialects.openai_responses.request import Asked
-from realcoze.domain.event import ToolCall, Usage
+from realcoze.domain.event import Usage
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import ConversationId, RequestId
 from realcoze.domain.message import say
 from realcoze.domain.request import Request
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import Busy, ContextTooLong, NotFound, Overloaded, QuotaExhausted, UpstreamFailed
 
 ASKED = Asked(request=Request(messages=(say("user", "Hi"),)), model="bot", metadata={"a": "b"}, user="ada")

@@ -10,7 +10,8 @@ from realcoze.dialects.openai_responses.request import MODEL_CHARACTERS, Asked, 
 from realcoze.domain.content import File, Image, Inline, Text
 from realcoze.domain.ids import CallerId
 from realcoze.domain.message import Message, say
-from realcoze.domain.request import Thread, ToolResult, Wants
+from realcoze.domain.request import Thread, Wants
+from realcoze.domain.tool import Form, Offer, Tool, ToolCall, ToolResult
 from realcoze.errors import BadRequest
 
 CALLER, THREAD = CallerId("k"), Thread(id="t", is_whole=True)
@@ -71,7 +72,10 @@ def test_a_history_is_its_messages_and_nothing_that_a_bot_cannot_be_given() -> N
     ]
     asked = decoded(items)
     question = Message(role="user", parts=(Text(text="Who"), Text(text="?")))
-    assert asked.request.messages == (question, say("assistant", "Ada"), say("user", "Sure?"))
+    call = ToolCall(call_id="1", name="look", arguments="{}")
+    looked = Message(role="assistant", parts=(call,))
+    found = Message(role="user", parts=(ToolResult(call_id="1", output="old"),))
+    assert asked.request.messages == (question, looked, found, say("assistant", "Ada"), say("user", "Sure?"))
     assert asked.request.tool_results == ()
 
 
@@ -99,7 +103,28 @@ def test_results_at_the_end_are_for_the_turn_that_waits() -> None:
     ]
     asked = decoded([{"role": "user", "content": "Hi"}, {"type": "function_call", "call_id": "1"}, *outputs])
     assert asked.request.tool_results == (ToolResult(call_id="1", output="a"), ToolResult(call_id="2", output="b"))
-    assert decoded(outputs).request.messages == ()
+    assert [part for said in decoded(outputs).request.messages for part in said.parts] == list(
+        asked.request.tool_results
+    )
+
+
+def test_what_a_bot_said_and_called_in_one_turn_is_one_message() -> None:
+    calls = [{"type": "function_call", "call_id": each, "name": "f", "arguments": ""} for each in ("1", "2")]
+    said = {"role": "assistant", "content": "Wait."}
+    request = decoded([HELLO, said, *calls, {"type": "function_call_output", "call_id": "1", "output": "a"}]).request
+    first, second = (ToolCall(call_id=each, name="f", arguments="{}") for each in ("1", "2"))
+    parts = (Text(text="Wait."), first, second)
+    assert request.messages[1] == Message(role="assistant", parts=parts)
+    assert len(request.messages) == 3
+    assert decoded([HELLO, *calls, HELLO]).request.messages[1].parts == parts[1:]
+
+
+def test_tools_and_a_form_are_what_a_bot_may_be_told_of() -> None:
+    schema = {"type": "json_schema", "name": "n", "schema": {"type": "object"}}
+    tools = [{"type": "function", "name": "f", "parameters": {}}, {"type": "web_search"}]
+    request = decoded(tools=tools, tool_choice="required", text={"format": schema}).request
+    assert request.offer == Offer(tools=(Tool(name="f", parameters="{}"),), is_demanded=True)
+    assert request.form == Form(schema='{"type": "object"}')
 
 
 def test_who_asks_and_where() -> None:
@@ -125,7 +150,7 @@ def test_what_is_ignored_is_named() -> None:
     [
         ({"tool_choice": "required"}, "`tool_choice`"),
         ({"tool_choice": {"type": "function", "name": "x"}}, "`tool_choice`"),
-        ({"text": {"format": {"type": "json_object"}}}, "`text.format`"),
+        ({"text": {"format": {"type": "grammar"}}}, "`text.format`"),
         ({"model": "x" * (MODEL_CHARACTERS + 1)}, "`model`"),
         ({"previous_response_id": "resp_1"}, "No response is kept"),
         ({"background": True}, "`background`"),
@@ -188,13 +213,18 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
         {"type": "computer_call_output", "call_id": "1", "output": {"type": "computer_screenshot"}},
         {"type": "shell_call_output", "call_id": "1", "output": [{"stdout": "x", "outcome": {}}]},
         {"type": "reasoning", "summary": [], "content": None, "encrypted_content": "x", "status": None},
-        {"type": "function_call_output", "call_id": "1", "output": {"old": 1}},
     ],
 )
 def test_what_is_passed_over_may_have_any_shape(passed_over: dict[str, Any]) -> None:
     assert decoded([passed_over, HELLO, *([] if "output" in passed_over else [passed_over])]).request.messages == (
         say("user", "Hello"),
     )
+
+
+def test_of_a_result_of_the_past_only_text_is_read() -> None:
+    for output, read_as in (({"old": 1}, ""), ([{"type": "input_image"}, {"type": "input_text", "text": "a"}], "a")):
+        past = {"type": "function_call_output", "call_id": "1", "output": output}
+        assert decoded([past, HELLO]).request.messages[0].parts == (ToolResult(call_id="1", output=read_as),)
 
 
 def test_an_empty_text_of_the_bot_s_is_no_message() -> None:

@@ -20,8 +20,9 @@ from native_server import (
     serving,
 )
 from realcoze.app.config import Server
-from realcoze.domain.event import ReasoningDelta, Step, Suggestion, ToolCall, ToolCallsRequested, Usage
+from realcoze.domain.event import ReasoningDelta, Step, Suggestion, ToolCallsRequested, Usage
 from realcoze.domain.request import Thread
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import BadRequest, Busy, QuotaExhausted, RealcozeError, Truncated, UpstreamFailed
 from realcoze.faces.http import CHAT_BODY_BYTES
 from realcoze.gateway.access import Access

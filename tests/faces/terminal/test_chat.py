@@ -15,8 +15,9 @@ from pictures import PDF, jpeg, png
 from pty_terminal import ALT_ENTER, CTRL_C, CTRL_D, ENTER, UP, in_terminal
 from realcoze.dialects.coze_playground.upload import crc32_hex
 from realcoze.domain.content import File, Image
-from realcoze.domain.event import AudioDelta, InputRequested, Interrupt, ToolCall, ToolCallsRequested
-from realcoze.domain.request import Resume, ToolResult
+from realcoze.domain.event import AudioDelta, InputRequested, Interrupt, ToolCallsRequested
+from realcoze.domain.request import Resume
+from realcoze.domain.tool import ToolCall, ToolResult
 from realcoze.emulator.script import _ARTICLE
 from realcoze.errors import RateLimited
 from realcoze.faces.terminal.command import HELP
@@ -340,7 +341,7 @@ async def test_what_can_be_typed_beside_questions(coze: Coze, tmp_path: Path) ->
 
 
 async def test_another_bot_answers_from_the_next_question_on(tmp_path: Path) -> None:
-    async with in_terminal("chat", "--demo", cwd=tmp_path, columns=140) as session:
+    async with in_terminal("chat", "--demo", cwd=tmp_path, columns=160) as session:
         terminal = session.terminal
         names = ", ".join(DEMO_NAMES)
         told = {

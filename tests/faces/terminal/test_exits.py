@@ -1,7 +1,8 @@
 import pytest
 
 from realcoze import errors
-from realcoze.domain.event import Interrupt, ToolCall
+from realcoze.domain.event import Interrupt
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import RealcozeError
 from realcoze.faces.terminal.exits import BROKE_OFF, exit_code, explain, explain_calls, explain_question
 

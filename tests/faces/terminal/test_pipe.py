@@ -10,11 +10,11 @@ from realcoze.domain.event import (
     Step,
     TextDelta,
     TextReplaced,
-    ToolCall,
     ToolCallsRequested,
     TurnDone,
 )
 from realcoze.domain.ids import BotName, MessageId
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import BadRequest, RateLimited, RealcozeError, Truncated, UpstreamDenied, UpstreamFailed
 from realcoze.faces.terminal.pipe import answer_pipe, read_question
 from realcoze.gateway.chat import Gateway

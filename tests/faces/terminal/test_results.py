@@ -9,8 +9,7 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from rich.console import Console
 
-from realcoze.domain.event import ToolCall
-from realcoze.domain.request import ToolResult
+from realcoze.domain.tool import ToolCall, ToolResult
 from realcoze.faces.terminal.results import ask_again, ask_results
 
 CALLS = (

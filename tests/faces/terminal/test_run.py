@@ -18,14 +18,14 @@ from realcoze.domain.event import (
     Step,
     TextDelta,
     TextReplaced,
-    ToolCall,
     ToolCallsRequested,
     TurnDone,
     TurnStarted,
 )
 from realcoze.domain.ids import BotName, ChatId, ConversationId, MessageId
 from realcoze.domain.message import say
-from realcoze.domain.request import Request, Resume, ToolResult, Wants
+from realcoze.domain.request import Request, Resume, Wants
+from realcoze.domain.tool import ToolCall, ToolResult
 from realcoze.errors import RealcozeError, Truncated, UpstreamDenied
 from realcoze.faces.terminal.run import AsItComes, LastOnly, Runner
 from realcoze.gateway.chat import Gateway

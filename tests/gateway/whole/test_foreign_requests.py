@@ -20,7 +20,8 @@ from realcoze.domain.content import Inline, Text
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import BotName
 from realcoze.domain.message import Message, say
-from realcoze.domain.request import Request, ToolResult
+from realcoze.domain.request import Request
+from realcoze.domain.tool import ToolResult
 from realcoze.emulator.account import BOTS, CHATFLOW, WORKFLOWS
 from realcoze.emulator.open_api.settings import OpenSettings, Personality
 from realcoze.errors import NotFound, TooLarge

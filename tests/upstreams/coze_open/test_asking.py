@@ -8,7 +8,8 @@ from realcoze.dialects.coze_open.workflow_stream import WorkflowStreamDecoder
 from realcoze.domain.content import Image, Text
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.domain.message import Message, say
-from realcoze.domain.request import Request, Resume, ToolResult
+from realcoze.domain.request import Request, Resume
+from realcoze.domain.tool import ToolResult
 from realcoze.errors import BadRequest
 from realcoze.upstreams.coze_open.asking import Asking, asking_for
 from realcoze.upstreams.coze_open.settings import Target

@@ -15,7 +15,8 @@ from realcoze.domain.fold import Reply
 from realcoze.domain.ids import BotName, ConversationId, UserId
 from realcoze.domain.message import say
 from realcoze.domain.ports import Published
-from realcoze.domain.request import Request, ToolResult, Wants
+from realcoze.domain.request import Request, Wants
+from realcoze.domain.tool import ToolResult
 from realcoze.emulator.account import BOTS
 from realcoze.emulator.open_api.settings import OpenSettings as EmulatorSettings
 from realcoze.emulator.open_api.settings import SeenCall, SeenEnd

@@ -15,7 +15,8 @@ from realcoze.domain.event import Event, TextDelta
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import BotName, ConversationId
 from realcoze.domain.message import Message, say
-from realcoze.domain.request import Request, ToolResult, Wants
+from realcoze.domain.request import Request, Wants
+from realcoze.domain.tool import ToolResult
 from realcoze.emulator.account import BOTS, bot_config
 from realcoze.errors import (
     BadRequest,

@@ -6,7 +6,7 @@ import msgspec
 
 from realcoze.app.description.apis import ANTHROPIC, OPENAI
 from realcoze.app.description.call import IGNORED, SSE, THREAD, Bytes, Call, Content, Parameter, whole_and_streamed
-from realcoze.dialects import openai_audio, openai_completions
+from realcoze.dialects import openai_audio, openai_completions, openai_images
 from realcoze.dialects.anthropic_messages import models as anthropic_models
 from realcoze.dialects.openai_chat import models, reply, request, stream
 from realcoze.dialects.openai_responses import reply as response
@@ -71,6 +71,17 @@ CALLS = (
             Content(type=openai_completions.REPLY),
             Content(media=SSE, events=(openai_completions.REPLY, FAILURE), last="[DONE]"),
         ),
+        headers=IGNORED,
+    ),
+    Call(
+        method="POST",
+        path="/v1/images/generations",
+        summary="What a bot draws",
+        apis=(OPENAI,),
+        body=(
+            Content(type=openai_images.BODY, examples={"whole": {"model": "pictures", "prompt": "A cat at the sea"}}),
+        ),
+        answer=(Content(type=openai_images.REPLY),),
         headers=IGNORED,
     ),
     Call(

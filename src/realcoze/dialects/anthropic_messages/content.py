@@ -1,22 +1,23 @@
 """The content of a message of the Messages API: a string, or blocks, to parts.
 
-Of a bot's own blocks only the text is something that it said; what it thought and which tools it called
-Coze has itself.  Of a user's, what cannot be told a bot on Coze is refused by its place.
+Of a bot's own blocks what it thought is passed over.  Of a user's, what cannot be told a bot on Coze is
+refused by its place.  Results of tools are parts as far as they are text; those that a turn waits for are
+read once more, to the letter.
 
 Source: the types of anthropic 2.12.0 (`ContentBlockParam`).
 """
 
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, TypeVar, assert_never
 
 import msgspec
 
-from realcoze.dialects.json_text import NotJson, read_json
+from realcoze.dialects.json_text import NotJson, read_if_json, read_json
 from realcoze.domain.content import File, Image, Inline, Part, Text
 from realcoze.domain.message import Role
-from realcoze.domain.request import ToolResult
+from realcoze.domain.tool import ToolCall, ToolResult
 from realcoze.errors import BadRequest
 
 T = TypeVar("T")
@@ -70,14 +71,21 @@ class _DocumentBlock(msgspec.Struct):
     title: str | None = None
 
 
+class _CallBlock(msgspec.Struct):
+    id: str
+    name: str
+    input: msgspec.Raw = msgspec.Raw(b"{}")
+
+
 class _ResultBlock(msgspec.Struct):
     tool_use_id: str
     content: WireContent | None = None
+    is_error: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What one message holds.  `results` are blocks by their place, for `decode_results`: old ones are not read."""
+    """What one message holds.  `results` are blocks by their place, for `decode_results`."""
 
     parts: tuple[Part, ...] = ()
     results: Mapping[str, msgspec.Raw] = field(default_factory=dict)
@@ -88,6 +96,7 @@ _TEXT = msgspec.json.Decoder(_TextBlock)
 _IMAGE = msgspec.json.Decoder(_ImageBlock)
 _DOCUMENT = msgspec.json.Decoder(_DocumentBlock)
 _RESULT = msgspec.json.Decoder(_ResultBlock)
+_CALL = msgspec.json.Decoder(_CallBlock)
 
 
 def decode_content(where: str, role: Role, content: WireContent) -> Content:
@@ -102,13 +111,14 @@ def decode_content(where: str, role: Role, content: WireContent) -> Content:
         if kind == "text":
             parts += _text(_read(at, block, _TEXT).text)
         elif role == "assistant":
-            continue
+            parts += _call(block) if kind == "tool_use" else ()
         elif kind == "image":
             parts.append(_image(at, _read(at, block, _IMAGE).source))
         elif kind == "document":
             parts.append(_document(at, _read(at, block, _DOCUMENT)))
         elif kind == "tool_result":
             results[at] = block
+            parts += _result(block)
         else:
             raise BadRequest(
                 f"{at} is a block of type {kind[:40]!r}; a bot can be sent text, image, document and tool_result.",
@@ -137,6 +147,29 @@ def decode_text(where: str, content: WireContent) -> str:
             raise BadRequest(f"{at} is a block of type {kind[:40]!r}, where a bot on Coze takes text only.")
         texts.append(_read(at, block, _TEXT).text)
     return "\n".join(texts)
+
+
+def _call(block: msgspec.Raw) -> tuple[ToolCall, ...]:
+    """A call that a bot made; none where it cannot be read, as it is over."""
+    call = read_if_json(bytes(block), _CALL)
+    if call is None:
+        return ()
+    return (ToolCall(call_id=call.id, name=call.name, arguments=bytes(call.input).decode(errors="replace")),)
+
+
+def _result(block: msgspec.Raw) -> tuple[ToolResult, ...]:
+    """What a tool gave, as far as that is text; likewise."""
+    result = read_if_json(bytes(block), _RESULT)
+    if result is None:
+        return ()
+    said = [result.content] if isinstance(result.content, str) else _texts(result.content or ())
+    output = "\n".join(said)
+    return (ToolResult(call_id=result.tool_use_id, output=f"Error: {output}" if result.is_error else output),)
+
+
+def _texts(blocks: Iterable[msgspec.Raw]) -> list[str]:
+    read = (read_if_json(bytes(block), _TEXT) for block in blocks)
+    return [block.text for block in read if block is not None]
 
 
 def _read(at: str, block: msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:

@@ -6,8 +6,9 @@ character, nearly.  1,500 for each picture or file.
 
 import msgspec
 
-from realcoze.domain.content import Text
+from realcoze.domain.content import Part, Text
 from realcoze.domain.request import Request
+from realcoze.domain.tool import ToolCall, ToolResult
 
 BYTES_PER_TOKEN = 3
 TOKENS_PER_FILE = 1_500
@@ -23,9 +24,19 @@ COUNT = _Count
 
 def encode_count(request: Request) -> bytes:
     """The answer to `/v1/messages/count_tokens`."""
-    parts = [part for message in request.messages for part in message.parts]
-    texts = [part.text for part in parts if isinstance(part, Text)]
-    said = [request.instructions, *texts, *(result.output for result in request.tool_results)]
-    size_bytes = sum(len(text.encode(errors="replace")) for text in said)
-    files = len(parts) - len(texts)
-    return msgspec.json.encode(_Count(-(-size_bytes // BYTES_PER_TOKEN) + files * TOKENS_PER_FILE))
+    told = [_text(part) for message in request.messages for part in message.parts]
+    texts = [request.instructions, *(text for text in told if text is not None)]
+    size_bytes = sum(len(text.encode(errors="replace")) for text in texts)
+    return msgspec.json.encode(_Count(-(-size_bytes // BYTES_PER_TOKEN) + told.count(None) * TOKENS_PER_FILE))
+
+
+def _text(part: Part) -> str | None:
+    """What is counted of a part; None for a picture or file."""
+    match part:
+        case Text():
+            return part.text
+        case ToolCall():
+            return part.name + part.arguments
+        case ToolResult():
+            return part.output
+    return None

@@ -5,10 +5,11 @@ from typing import Any
 import msgspec
 
 from realcoze.dialects.json_text import read_if_json
-from realcoze.domain.event import ToolCall, Usage
+from realcoze.domain.event import Usage
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import MessageId, RequestId
 from realcoze.domain.request import Request
+from realcoze.domain.tool import ToolCall
 
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 

@@ -1,16 +1,17 @@
 """What a client of the Messages API asks.
 
-The results of tools in the last message go on with the turn that waits for them; those before it were
-answered, and Coze has them.
+The results of tools in the last message go on with the turn that waits for them.  As parts of messages all
+calls and results stand in the history, for bots that emulate tools.
 
 Source: the types of anthropic 2.12.0 (`MessageCreateParams`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from realcoze.dialects.anthropic_messages.content import (
     Content,
@@ -19,19 +20,22 @@ from realcoze.dialects.anthropic_messages.content import (
     decode_results,
     decode_text,
 )
-from realcoze.dialects.json_text import read_request
+from realcoze.dialects.json_text import null, read_request
 from realcoze.domain.ids import BotName, CallerId, UserId
 from realcoze.domain.message import Message, Role
 from realcoze.domain.request import Request, Thread, Wants
+from realcoze.domain.tool import Form, Offer, Tool
 from realcoze.errors import BadRequest
 
 IGNORED = ("tools", "stop_sequences", "mcp_servers")
 """Fields that would change what is answered, if a Coze bot could be told; a header names those that were sent."""
 
+NO_THREADS = "thread_unsupported_request"
+"""By this code the SDK (anthropic 2.12, lib/threads) knows to send the whole history instead of what is new only."""
+
 _HINT = 'Send {"model": "BOT", "max_tokens": 1024, "messages": [{"role": "user", "content": "Hello"}]}.'
 _ROLES: Mapping[str, Role] = {"user": "user", "assistant": "assistant"}
-_FORCED = ("any", "tool")
-"""Kinds of `tool_choice` that demand a tool."""
+_SCHEMA = "json_schema"
 
 _THINKING = ("enabled", "adaptive")
 """Kinds of `thinking` that ask to see it."""
@@ -53,8 +57,28 @@ class _Kind(msgspec.Struct):
     type: str = ""
 
 
+class _Choice(msgspec.Struct):
+    type: str = "auto"
+    name: str = ""
+    disable_parallel_tool_use: bool | None = None
+
+
+class _Tool(msgspec.Struct):
+    """Those of Anthropic's own have no schema, and are passed over."""
+
+    name: str = ""
+    description: str | None = None
+    input_schema: msgspec.Raw = msgspec.field(default_factory=null)
+    strict: bool | None = None
+
+
+class _Format(msgspec.Struct):
+    type: str = ""
+    schema: msgspec.Raw = msgspec.field(default_factory=null)
+
+
 class _OutputConfig(msgspec.Struct):
-    format: Any = None
+    format: _Format | None = None
 
 
 class _Body(msgspec.Struct):
@@ -66,12 +90,13 @@ class _Body(msgspec.Struct):
     metadata: _Metadata | None = None
     stream: bool | None = None
     thinking: _Kind | None = None
-    tool_choice: _Kind | None = None
+    tool_choice: _Choice | None = None
     output_config: _OutputConfig | None = None
-    output_format: Any = None
-    tools: Any = None
+    output_format: _Format | None = None
+    tools: list[_Tool] | None = None
     stop_sequences: Any = None
     mcp_servers: Any = None
+    thread: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +117,22 @@ _BODY = msgspec.json.Decoder(_Body)
 def decode_request(body: bytes, *, caller: CallerId, thread: Thread | None) -> Question:
     """Read the body of a request of `caller`'s to `/v1/messages`.  Raises `BadRequest`."""
     read = _read(body)
-    _refuse_demands(read)
+    if read.thread is not None:
+        raise BadRequest(
+            "`thread` asks for a conversation that is kept here, and none is.",
+            code=NO_THREADS,
+            hint="Send the whole history each time, without `thread`.",
+        )
     said = _said(read)
     _refuse_no_question(said)
     ignored = tuple(name for name in IGNORED if getattr(read, name))
-    return Question(
-        request=_request(read, said, caller=caller, thread=thread), is_streamed=bool(read.stream), ignored=ignored
+    demanded = read.output_config.format if read.output_config else read.output_format
+    request = replace(
+        _request(read, said, caller=caller, thread=thread),
+        offer=_offer(read.tools or (), read.tool_choice or _Choice()),
+        form=_form(demanded),
     )
+    return Question(request=request, is_streamed=bool(read.stream), ignored=ignored)
 
 
 def decode_history(body: bytes) -> Request:
@@ -124,18 +158,41 @@ def _request(read: _Body, said: "_Said", *, caller: CallerId = CallerId(""), thr
     )
 
 
-def _refuse_demands(body: _Body) -> None:
-    """Raise `BadRequest` for what a client relies on and would not get."""
-    if body.tool_choice and body.tool_choice.type in _FORCED:
-        raise BadRequest(
-            f"`tool_choice` demands a tool ({body.tool_choice.type}), and a bot on Coze has tools of its own.",
-            hint="Leave `tool_choice` out; a tool of yours becomes a bot's as a local plugin on Coze.",
+def _offer(tools: Iterable[_Tool], choice: _Choice) -> Offer | None:
+    """The tools that may be called; None where there are none.  Raises `BadRequest`."""
+    offered = tuple(
+        Tool(
+            name=tool.name,
+            description=tool.description or "",
+            parameters=schema,
+            is_strict=bool(tool.strict),
         )
-    if body.output_format or (body.output_config and body.output_config.format):
-        raise BadRequest(
-            "An output format is demanded, and a bot on Coze cannot be held to one.",
-            hint="Say in the question which form the answer is to have.",
-        )
+        for tool in tools
+        if tool.name and (schema := _text(tool.input_schema)) and choice.type != "none"
+    )
+    if choice.type == "tool":
+        offered = tuple(tool for tool in offered if tool.name == choice.name)
+    is_demanded = choice.type in ("any", "tool")
+    if is_demanded and not offered:
+        raise BadRequest("`tool_choice` demands a tool, and no tool of that name is among `tools`.")
+    if not offered:
+        return None
+    return Offer(tools=offered, is_demanded=is_demanded, is_single=bool(choice.disable_parallel_tool_use))
+
+
+def _form(demanded: _Format | None) -> Form | None:
+    if demanded is None:
+        return None
+    schema = _text(demanded.schema)
+    if demanded.type != _SCHEMA or not schema:
+        raise BadRequest(f"The output format is not {_SCHEMA} with its schema.")
+    return Form(schema=schema)
+
+
+def _text(schema: msgspec.Raw) -> str:
+    """Empty where there is none."""
+    text = bytes(schema).decode(errors="replace")
+    return "" if text == "null" else text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,11 +223,6 @@ def _refuse_no_question(said: _Said) -> None:
     """Raise `BadRequest` unless the last message is the user's and asks or hands in results."""
     if said.last_role != "user":
         raise BadRequest("The last message must be the user's: a bot on Coze begins its own answers.", hint=_HINT)
-    if said.last.results and said.last.parts:
-        raise BadRequest(
-            "The last message has results of tools and something beside them, which Coze has no place for.",
-            hint="Say the rest after the answer.",
-        )
     if not (said.last.results or said.last.parts):
         raise BadRequest("The last message is empty.", hint=_HINT)
 

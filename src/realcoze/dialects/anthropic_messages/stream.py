@@ -24,10 +24,11 @@ from realcoze.dialects.anthropic_messages.reply import (
 )
 from realcoze.dialects.json_text import on_one_line
 from realcoze.domain import event as ev
-from realcoze.domain.event import Event, ToolCall, Usage
+from realcoze.domain.event import Event, Usage
 from realcoze.domain.growing import GrowingText
 from realcoze.domain.ids import RequestId
 from realcoze.domain.request import Request
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import ContentRefused, RealcozeError
 
 DELTA_CHARACTERS = 2_400

@@ -12,7 +12,7 @@ import msgspec
 
 from realcoze.dialects.coze_open.objects import Id, Word, text_of
 from realcoze.dialects.json_text import NotJson, read_if_json, read_json
-from realcoze.domain.content import Audio, File, Image, MediaPart, Part, Text, uploaded
+from realcoze.domain.content import Audio, File, Image, MediaPart, Part, Text, written
 from realcoze.domain.message import Message
 from realcoze.errors import BadRequest
 
@@ -34,7 +34,7 @@ _ITEMS = msgspec.json.Decoder(list[Item])
 
 def encode_content(parts: Iterable[Part]) -> tuple[str, str]:
     """`content` and `content_type` of one message."""
-    parts = uploaded(parts)
+    parts = written(parts)
     text = BETWEEN_TEXTS.join(part.text for part in parts if isinstance(part, Text))
     media = [part for part in parts if isinstance(part, MediaPart)]
     if not media:

@@ -8,7 +8,8 @@ import msgspec
 from realcoze.dialects.coze_open.failure import cancelled, refusal
 from realcoze.dialects.coze_open.objects import Chat, Number, WireToolCall, Word, number_of, text_of
 from realcoze.dialects.json_text import read_if_json
-from realcoze.domain.event import InputRequested, Interrupt, ToolCall, ToolCallsRequested, Usage
+from realcoze.domain.event import InputRequested, Interrupt, ToolCallsRequested, Usage
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import RealcozeError, UpstreamFailed
 
 CANCELLED = frozenset({"canceled", "cancelled", "expired", "deleted"})

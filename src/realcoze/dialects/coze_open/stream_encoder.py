@@ -49,7 +49,6 @@ from realcoze.domain.event import (
     Suggestion,
     TextDelta,
     TextReplaced,
-    ToolCall,
     ToolCallsRequested,
     TurnDone,
     TurnFailed,
@@ -58,6 +57,7 @@ from realcoze.domain.event import (
     Usage,
 )
 from realcoze.domain.ids import MessageId
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import RealcozeError, Truncated
 
 _REQUIRES_ACTION = "conversation.chat.requires_action"

@@ -11,7 +11,7 @@ import msgspec
 from realcoze.dialects.coze_open.chat import MOST_BYTES
 from realcoze.dialects.json_text import NotJson, read_json
 from realcoze.domain.ids import ChatId, ConversationId
-from realcoze.domain.request import ToolResult
+from realcoze.domain.tool import ToolResult
 from realcoze.errors import BadRequest, TooLarge
 
 PATH = "/v3/chat/submit_tool_outputs"

@@ -16,7 +16,7 @@ from realcoze.dialects.coze_open.content import BETWEEN_TEXTS, beside_their_text
 from realcoze.dialects.coze_open.objects import Id, Number, Word
 from realcoze.dialects.json_text import NotJson, read_if_json, read_json
 from realcoze.domain import message as said
-from realcoze.domain.content import Audio, File, Image, MediaPart, Text, uploaded
+from realcoze.domain.content import Audio, File, Image, MediaPart, Text, written
 from realcoze.domain.request import Json, Request
 from realcoze.errors import BadRequest, TooLarge
 
@@ -106,7 +106,7 @@ def parameters_of(request: Request, input_name: str) -> dict[str, Json]:
     """
     _refuse_what_only_bots_take(request)
     messages = beside_their_text(request.messages)
-    parts = uploaded(messages[-1].parts) if messages else ()
+    parts = written(messages[-1].parts) if messages else ()
     text = BETWEEN_TEXTS.join(part.text for part in parts if isinstance(part, Text))
     found: dict[str, Json] = {}
     if (members := read_if_json(text, _OBJECT)) is not None:

@@ -150,7 +150,8 @@ def _refuse_urls(messages: Iterable[Message]) -> None:
         raise BadRequest(
             "The playground protocol cannot carry a picture or file by its URL.",
             code="not_supported_by_upstream",
-            hint="Upload it, and send the key that the upload gives.",
+            hint="Upload it, and send the key that the upload gives; or set `fetch_urls` in [server], and it is "
+            "fetched and uploaded.",
         )
 
 

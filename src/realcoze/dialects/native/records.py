@@ -17,6 +17,7 @@ from realcoze.dialects.native.reply import InterruptBody, ToolCallBody, interrup
 from realcoze.domain import event as ev
 from realcoze.domain.event import Event, StepKind
 from realcoze.domain.ids import ChatId, ConversationId, MessageId, RequestId
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import Truncated, UpstreamFailed
 from realcoze.framing.sse import KEEPALIVE
 
@@ -267,5 +268,5 @@ def _record(event: Event, request_id: RequestId) -> Record:  # noqa: C901 - one 
             assert_never(event)
 
 
-def _call(call: ToolCallBody) -> ev.ToolCall:
-    return ev.ToolCall(call_id=call.id, name=call.name, arguments=call.arguments)
+def _call(call: ToolCallBody) -> ToolCall:
+    return ToolCall(call_id=call.id, name=call.name, arguments=call.arguments)

@@ -12,7 +12,8 @@ from realcoze.dialects.json_text import NotJson, read_json
 from realcoze.domain.event import StepKind
 from realcoze.domain.ids import BotName, ChatId, ConversationId, UserId
 from realcoze.domain.message import Message
-from realcoze.domain.request import Request, Resume, ToolResult, Wants
+from realcoze.domain.request import Request, Resume, Wants
+from realcoze.domain.tool import ToolResult
 from realcoze.errors import BadRequest
 
 REPLY_TYPES: dict[StepKind, int] = {"call": 3, "result": 4, "recall": 6, "other": 7}

@@ -6,9 +6,10 @@ import msgspec
 
 from realcoze.dialects.openai_chat.request import Asked
 from realcoze.dialects.openai_wire import UsageBody, answer_id, usage_body
-from realcoze.domain.event import Step, StepKind, ToolCall
+from realcoze.domain.event import Step, StepKind
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import RequestId
+from realcoze.domain.tool import ToolCall
 
 FinishReason = Literal["stop", "tool_calls", "content_filter"]
 

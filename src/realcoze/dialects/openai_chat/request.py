@@ -1,9 +1,9 @@
 """What a client of OpenAI's chat completions asks for.
 
 Clients send the whole history each time.  Its system and developer messages become instructions, tool
-messages at its end, whatever instructs after them, the results that a turn waits for; tool calls and results
-of rounds that are over are passed over, as Coze keeps none of them in a history.  Coze's own fields come in
-the member `coze`, which SDKs send as `extra_body`.
+messages at its end, whatever instructs after them, the results that a turn waits for; as parts of messages
+they and the calls stand in the history too, for bots that emulate tools.  Coze's own fields come in the
+member `coze`, which SDKs send as `extra_body`.
 
 Source: docs/openai-api.md.
 """
@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from realcoze.dialects.json_text import read_request
+from realcoze.dialects.openai_tools import CallBody, Choice, Format, ToolBody, decode_calls, decode_form, decode_offer
 from realcoze.dialects.openai_wire import (
     Content,
     CozeMember,
@@ -24,9 +25,11 @@ from realcoze.dialects.openai_wire import (
     decode_text,
     wants_usage,
 )
+from realcoze.domain.content import Part
 from realcoze.domain.ids import BotName, CallerId, ConversationId, UserId
 from realcoze.domain.message import Message
-from realcoze.domain.request import Request, Thread, ToolResult, Wants
+from realcoze.domain.request import Request, Thread, Wants
+from realcoze.domain.tool import ToolResult
 from realcoze.errors import BadRequest
 
 MODEL_CHARACTERS = 200
@@ -36,12 +39,8 @@ IGNORED = ("tools", "tool_choice", "functions", "function_call", "stop", "logpro
 
 _INSTRUCTING = frozenset({"system", "developer"})
 _RESULTS = frozenset({"tool", "function"})
-_HARMLESS_CHOICES = ("auto", "none", None)
 _HINT = 'Send {"model": "NAME", "messages": [{"role": "user", "content": "Hello"}]}.'
-_TOOLS_HINT = (
-    "A Coze bot has the tools that it was built with, and a request cannot bring others; leave it out, or use auto."
-)
-_FORMAT_HINT = "Say in the question which form the answer shall have, or in the bot's prompt."
+_FUNCTIONS_HINT = "Send `tools` and `tool_choice`, which took the place of `functions` and `function_call`."
 _RESULT_HINT = 'Send {"role": "tool", "tool_call_id": "THE CALL\'S", "content": "RESULT"} for each call.'
 
 
@@ -54,10 +53,7 @@ class _Message(msgspec.Struct):
     role: _Role
     content: Content = None
     tool_call_id: str | None = None
-
-
-class _Format(msgspec.Struct):
-    type: str = "text"
+    tool_calls: list[CallBody] | None = None
 
 
 class _Body(msgspec.Struct):
@@ -72,9 +68,10 @@ class _Body(msgspec.Struct):
     metadata: Any = None
     conversation_id: str | None = None
     coze: CozeMember | None = None
-    response_format: _Format | None = None
-    tools: list[Any] | None = None
-    tool_choice: Any = None
+    response_format: Format | None = None
+    tools: list[ToolBody] | None = None
+    tool_choice: str | Choice | None = None
+    parallel_tool_calls: bool | None = None
     functions: list[Any] | None = None
     function_call: Any = None
     stop: Any = None
@@ -155,12 +152,8 @@ def _refuse_demands(body: _Body) -> None:
         raise BadRequest("`n` is more than 1, and each answer would be a call of its own.", hint="Ask several times.")
     if len(body.model or "") > MODEL_CHARACTERS:
         raise BadRequest(f"`model` has more than {MODEL_CHARACTERS} characters.")
-    for name in ("tool_choice", "function_call"):
-        if getattr(body, name) not in _HARMLESS_CHOICES:
-            raise BadRequest(f"`{name}` demands a tool, which nobody can promise.", hint=_TOOLS_HINT)
-    if body.response_format is not None and body.response_format.type != "text":
-        kind = body.response_format.type[:40]
-        raise BadRequest(f"`response_format` demands {kind!r}, which nobody can promise.", hint=_FORMAT_HINT)
+    if body.function_call not in ("auto", "none", None):
+        raise BadRequest("`function_call` demands a function, and is not heeded.", hint=_FUNCTIONS_HINT)
 
 
 def _request(body: _Body, coze: CozeMember, wants: Wants, *, caller: CallerId, thread: Thread | None) -> Request:
@@ -184,6 +177,8 @@ def _request(body: _Body, coze: CozeMember, wants: Wants, *, caller: CallerId, t
         extra_params=coze.extra_params,
         shortcut_command=coze.shortcut_command,
         tool_results=results,
+        offer=decode_offer(body.tools, body.tool_choice, is_parallel=body.parallel_tool_calls),
+        form=decode_form(body.response_format, "response_format"),
         thread=thread,
         caller=caller,
         wants=wants,
@@ -193,17 +188,26 @@ def _request(body: _Body, coze: CozeMember, wants: Wants, *, caller: CallerId, t
 def _said(messages: list[_Message]) -> Iterator[Message]:
     """The history that a bot can be given."""
     for place, message in enumerate(messages):
-        if message.role == "user":
-            parts = decode_parts(message.content, place)
-            if not parts:
-                raise BadRequest(f"Message {place} is the user's and holds nothing.")
-            yield Message(role="user", parts=parts)
-        elif message.role == "assistant":
-            if said := decode_said(message.content):
-                yield Message(role="assistant", parts=said)
-        elif message.role not in _INSTRUCTING | _RESULTS:
-            known = "system, developer, user, assistant and tool"
-            raise BadRequest(f"Message {place} has the role {message.role[:40]!r}; {known} are known.")
+        match message.role:
+            case "user":
+                parts = decode_parts(message.content, place)
+                if not parts:
+                    raise BadRequest(f"Message {place} is the user's and holds nothing.")
+                yield Message(role="user", parts=parts)
+            case "assistant":
+                said: tuple[Part, ...] = (*decode_said(message.content), *decode_calls(message.tool_calls or ()))
+                if said:
+                    yield Message(role="assistant", parts=said)
+            case "tool" if message.tool_call_id:
+                yield Message(role="user", parts=(_result(message.tool_call_id, message.content),))
+            case role if role not in _INSTRUCTING | _RESULTS:
+                known = "system, developer, user, assistant and tool"
+                raise BadRequest(f"Message {place} has the role {role[:40]!r}; {known} are known.")
+
+
+def _result(call_id: str, content: Content) -> ToolResult:
+    """What a tool gave back, as far as that is text."""
+    return ToolResult(call_id=call_id, output="\n".join(part.text for part in decode_said(content)))
 
 
 def _results(messages: list[_Message]) -> tuple[ToolResult, ...]:

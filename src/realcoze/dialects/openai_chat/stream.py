@@ -25,9 +25,10 @@ from realcoze.dialects.openai_wire import (
     usage_body,
 )
 from realcoze.domain import event as ev
-from realcoze.domain.event import Event, ToolCall
+from realcoze.domain.event import Event
 from realcoze.domain.growing import GrowingText
 from realcoze.domain.ids import RequestId
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import ContentRefused, RealcozeError, UpstreamFailed
 from realcoze.framing.sse import KEEPALIVE
 

@@ -10,9 +10,10 @@ import msgspec
 from realcoze import errors
 from realcoze.dialects.openai_responses.request import Asked
 from realcoze.dialects.statuses import told
-from realcoze.domain.event import ToolCall, Usage
+from realcoze.domain.event import Usage
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import ConversationId, RequestId
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import RealcozeError
 
 Status = Literal["in_progress", "completed", "incomplete", "failed"]

@@ -1,23 +1,26 @@
 """What a client of OpenAI's Responses asks for.
 
-`input` is a text, or the history as items: messages, and what a model has done beside them.  Of the latter a
-bot can be given nothing but the results of tools that its turn waits for: the items at the end of the input,
-whatever instructs after them.  Its function calls and reasoning of rounds that are over are passed over.
+`input` is a text, or the history as items: messages, and what a model has done beside them.  The results of
+tools that its turn waits for are the items at the end of the input, whatever instructs after them; as parts of
+messages they and the calls stand in the history too, for bots that emulate tools.  What a model has thought is
+passed over.
 
 Source: docs/openai-api.md; openai 3, types/responses/response_create_params.py.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
 import msgspec
 
-from realcoze.dialects.json_text import NotJson, read_json, read_request
+from realcoze.dialects.json_text import NotJson, null, read_json, read_request
+from realcoze.dialects.openai_tools import Choice, Format, ToolBody, decode_form, decode_offer
 from realcoze.dialects.openai_wire import CozeMember, ImageUrl, decode_data, decode_image
 from realcoze.domain.content import File, Image, Inline, Part, Text
 from realcoze.domain.ids import BotName, CallerId, ConversationId, UserId
 from realcoze.domain.message import Message
-from realcoze.domain.request import Request, Thread, ToolResult, Wants
+from realcoze.domain.request import Request, Thread, Wants
+from realcoze.domain.tool import ToolCall, ToolResult
 from realcoze.errors import BadRequest
 
 MODEL_CHARACTERS = 200
@@ -26,14 +29,11 @@ IGNORED = ("tools", "prompt", "max_tool_calls", "top_logprobs", "context_managem
 """What changes an answer and is ignored here: the header `x-realcoze-ignored` names what a request has of it."""
 
 _INSTRUCTING = frozenset({"system", "developer"})
+_CALL = "function_call"
 _RESULT = "function_call_output"
 _TEXTS = frozenset({"input_text", "output_text", "text"})
 _SPOKEN = "message"
 _HINT = 'Send {"model": "NAME", "input": "Hello"}.'
-_TOOLS_HINT = (
-    "A Coze bot has the tools that it was built with, and a request cannot bring others; leave it out, or use auto."
-)
-_FORMAT_HINT = "Say in the question which form the answer shall have, or in the bot's prompt."
 _HISTORY_HINT = "Send the history in `input`."
 
 
@@ -57,18 +57,16 @@ _Unread = Annotated[
 ]
 
 
-def _nothing() -> msgspec.Raw:
-    return msgspec.Raw(b"null")
-
-
 class _Item(msgspec.Struct):
     """`content` and `output` are read of messages and results alone: other items have theirs of other shapes."""
 
     type: str | None = None
     role: str | None = None
-    content: _Unread = msgspec.field(default_factory=_nothing)
+    content: _Unread = msgspec.field(default_factory=null)
     call_id: str | None = None
-    output: _Unread = msgspec.field(default_factory=_nothing)
+    name: str | None = None
+    arguments: str | None = None
+    output: _Unread = msgspec.field(default_factory=null)
 
     @property
     def speaker(self) -> str | None:
@@ -76,21 +74,12 @@ class _Item(msgspec.Struct):
         return self.role if self.type in (None, _SPOKEN) else None
 
 
-class _Choice(msgspec.Struct):
-    type: str = ""
-    mode: str = ""
-
-
 class _Named(msgspec.Struct):
     id: str
 
 
-class _Kind(msgspec.Struct):
-    type: str = "text"
-
-
 class _TextConfig(msgspec.Struct):
-    format: _Kind | None = None
+    format: Format | None = None
 
 
 class _Body(msgspec.Struct):
@@ -108,8 +97,9 @@ class _Body(msgspec.Struct):
     metadata: Any = None
     text: _TextConfig | None = None
     coze: CozeMember | None = None
-    tools: list[Any] | None = None
-    tool_choice: str | _Choice | None = None
+    tools: list[ToolBody] | None = None
+    tool_choice: str | Choice | None = None
+    parallel_tool_calls: bool | None = None
     prompt: Any = None
     max_tool_calls: Any = None
     top_logprobs: Any = None
@@ -158,12 +148,6 @@ def _refuse_demands(body: _Body) -> None:
     """What cannot be passed over: an answer without it would not be what was asked for."""
     if len(body.model or "") > MODEL_CHARACTERS:
         raise BadRequest(f"`model` has more than {MODEL_CHARACTERS} characters.")
-    choice = body.tool_choice.mode if isinstance(body.tool_choice, _Choice) else body.tool_choice
-    if choice not in ("auto", "none", None):
-        raise BadRequest("`tool_choice` demands a tool, which nobody can promise.", hint=_TOOLS_HINT)
-    if body.text is not None and body.text.format is not None and body.text.format.type != "text":
-        kind = body.text.format.type[:40]
-        raise BadRequest(f"`text.format` demands {kind!r}, which nobody can promise.", hint=_FORMAT_HINT)
     if body.previous_response_id:
         raise BadRequest("No response is kept, so that none can be gone on with.", hint=_HISTORY_HINT)
     if body.background:
@@ -179,7 +163,7 @@ def _request(body: _Body, *, caller: CallerId, thread: Thread | None) -> Request
     user_id = body.user or body.safety_identifier
     said = (_text(item.content, place) for place, item in enumerate(items) if item.speaker in _INSTRUCTING)
     return Request(
-        messages=tuple(_said(items)),
+        messages=tuple(_in_one(_said(items))),
         bot=BotName(body.model or ""),
         instructions="\n\n".join(filter(None, (body.instructions, *said))),
         conversation_id=ConversationId(conversation_id) if conversation_id else None,
@@ -190,6 +174,8 @@ def _request(body: _Body, *, caller: CallerId, thread: Thread | None) -> Request
         extra_params=coze.extra_params,
         shortcut_command=coze.shortcut_command,
         tool_results=_results(items),
+        offer=decode_offer(body.tools, body.tool_choice, is_parallel=body.parallel_tool_calls),
+        form=decode_form(body.text.format if body.text else None, "text.format"),
         thread=thread,
         caller=caller,
         wants=Wants(reasoning=True, usage=True),
@@ -201,18 +187,40 @@ def _said(items: list[_Item]) -> Iterator[Message]:
     for place, item in enumerate(items):
         if item.type == "item_reference":
             raise BadRequest(f"Item {place} is a reference to one that is not kept.", hint=_HISTORY_HINT)
-        if item.type not in (None, _SPOKEN) or item.speaker in _INSTRUCTING:
+        if item.type == _CALL and item.call_id and item.name:
+            called = ToolCall(call_id=item.call_id, name=item.name, arguments=item.arguments or "{}")
+            yield Message(role="assistant", parts=(called,))
+        elif item.type == _RESULT and item.call_id:
+            texts = _texts_of_result(item.output)
+            yield Message(role="user", parts=(ToolResult(call_id=item.call_id, output=texts),))
+        elif item.type not in (None, _SPOKEN) or item.speaker in _INSTRUCTING:
             continue
-        if item.speaker == "user":
+        elif item.speaker == "user":
             parts = tuple(_users_parts(item.content, place))
             if not parts:
                 raise BadRequest(f"Item {place} is a message of the user and holds nothing.")
             yield Message(role="user", parts=parts)
         elif item.speaker == "assistant":
-            if texts := tuple(_bots_texts(item.content, place)):
-                yield Message(role="assistant", parts=texts)
+            if said := tuple(_bots_texts(item.content, place)):
+                yield Message(role="assistant", parts=said)
         else:
             raise BadRequest(f"Item {place} is a message of nobody: its role is user, assistant, system or developer.")
+
+
+def _in_one(messages: Iterable[Message]) -> Iterator[Message]:
+    """The same, with the calls of a bot in one message with what it said before them, as it made them in one turn."""
+    waiting: Message | None = None
+    for message in messages:
+        if waiting is not None and all(isinstance(part, ToolCall) for part in message.parts):
+            waiting = Message(role="assistant", parts=(*waiting.parts, *message.parts))
+            continue
+        if waiting is not None:
+            yield waiting
+        waiting = message if message.role == "assistant" else None
+        if waiting is None:
+            yield message
+    if waiting is not None:
+        yield waiting
 
 
 def _results(items: list[_Item]) -> tuple[ToolResult, ...]:
@@ -232,6 +240,17 @@ def _results(items: list[_Item]) -> tuple[ToolResult, ...]:
     if not results:
         raise BadRequest("The last item must be a message of the user's, or a tool's result.", hint=_HINT)
     return tuple(results)
+
+
+def _texts_of_result(output: msgspec.Raw) -> str:
+    """What a tool gave back, as far as that is text; of rounds that are over nothing need be readable."""
+    try:
+        said = read_json(bytes(output), _CONTENT)
+    except NotJson:
+        return ""
+    if isinstance(said, str):
+        return said
+    return "\n".join(part.text for part in said or () if part.type in _TEXTS and part.text)
 
 
 def _read(content: msgspec.Raw, place: int) -> Content:

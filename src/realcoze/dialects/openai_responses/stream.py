@@ -39,9 +39,10 @@ from realcoze.dialects.openai_responses.reply import (
 from realcoze.dialects.openai_responses.request import Asked
 from realcoze.dialects.openai_wire import DELTA_CHARACTERS, STREAM
 from realcoze.domain import event as ev
-from realcoze.domain.event import Event, ToolCall
+from realcoze.domain.event import Event
 from realcoze.domain.growing import GrowingText
 from realcoze.domain.ids import ConversationId, RequestId
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import ContentRefused, RealcozeError, UpstreamFailed
 from realcoze.framing.sse import KEEPALIVE
 

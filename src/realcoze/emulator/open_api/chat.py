@@ -115,7 +115,7 @@ class OpenChats:
         asked = [entered(message, ids, next(state.ids)) for message in call.additional_messages or ()]
         history = [*conversation.context(), *map(spoken, asked)]
         random = Random(f"{settings.seed}:{bot.name}:{len(history)}:{history[-1].text}")  # noqa: S311 - chance that must repeat itself
-        events = script(bot.name, history, random, fault=fault, find_file=state.find_file)
+        events = script(bot.name, history, random, fault=fault, find_file=state.find_file, base=state.base)
         if is_spoken_to(history):
             events = tuple(voiced(events))
         wanted = list(demanding(bot.name, history, events, f"call_{ids.chat_id}"))

@@ -14,12 +14,12 @@ from realcoze.domain.event import (
     Event,
     TextDelta,
     TextReplaced,
-    ToolCall,
     ToolCallsRequested,
     TurnDone,
     TurnFailed,
     Usage,
 )
+from realcoze.domain.tool import ToolCall
 from realcoze.emulator.fault import Fault
 from realcoze.emulator.open_api.answer import Answer, Block
 from realcoze.emulator.open_api.fault import number

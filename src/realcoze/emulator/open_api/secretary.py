@@ -16,12 +16,12 @@ from realcoze.domain.event import (
     InputRequested,
     Interrupt,
     TextDelta,
-    ToolCall,
     ToolCallsRequested,
     TurnStarted,
 )
 from realcoze.domain.ids import MessageId
 from realcoze.domain.message import Message
+from realcoze.domain.tool import ToolCall
 from realcoze.emulator.fault import without_mark
 from realcoze.emulator.script import split
 

@@ -70,10 +70,11 @@ class StoredFile:
 
 
 class OpenState:
-    """`ids` gives the names of everything that is made."""
+    """`ids` gives the names of everything that is made; `base` is known once the emulator listens."""
 
     def __init__(self, ids: Iterator[str]) -> None:
         self.ids = ids
+        self.base = ""
         self.conversations: OrderedDict[str, Conversation] = OrderedDict()
         self.chats: OrderedDict[str, ChatRun] = OrderedDict()
         self.files: OrderedDict[str, StoredFile] = OrderedDict()

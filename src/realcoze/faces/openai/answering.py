@@ -82,7 +82,10 @@ class AnsweringFace(Generic[A]):
             asked = await aside(decode, await read_body(request))
             if call.amend is not None:
                 asked = call.amend(asked, request.headers)
-            headers = {"x-request-id": request_id, **ignoring(asked.ignored)}
+            headers = {
+                "x-request-id": request_id,
+                **ignoring(asked.ignored, heeds_offer=self._gateway.heeds_offer(asked.request)),
+            }
             if not asked.is_streamed:
                 asking = self._gateway.ask(asked.request, request_id=request_id)
                 reply = await unless_left(request.receive, asking)

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from realcoze import errors
-from realcoze.domain.event import Interrupt, ToolCall
+from realcoze.domain.event import Interrupt
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import RealcozeError
 from realcoze.faces.terminal.printable import printable
 

@@ -7,8 +7,7 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from rich.console import Console
 from rich.text import Text
 
-from realcoze.domain.event import ToolCall
-from realcoze.domain.request import ToolResult
+from realcoze.domain.tool import ToolCall, ToolResult
 from realcoze.faces.terminal.attachment import one_line
 
 DONE = "done"

@@ -7,8 +7,9 @@ from pathlib import Path
 import msgspec
 
 from realcoze.dialects.entries import encode_entries
-from realcoze.domain.content import Inline, Part, Text
+from realcoze.domain.content import Inline, MediaPart, Part, Text
 from realcoze.domain.message import Message
+from realcoze.domain.tool import ToolCall
 
 _HEADS = {"user": "## Me", "assistant": "## Bot"}
 
@@ -32,4 +33,6 @@ def _told(part: Part, attached: Mapping[str, str]) -> str:
         return part.text
     if isinstance(part, Inline):
         return f"> {part.name}"
-    return f"> {attached.get(part.key, part.key or part.url)}"
+    if isinstance(part, MediaPart):
+        return f"> {attached.get(part.key, part.key or part.url)}"
+    return f"> {part.name}({part.arguments})" if isinstance(part, ToolCall) else f"> {part.output}"

@@ -19,7 +19,8 @@ from realcoze.domain.content import Text
 from realcoze.domain.event import Event
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.domain.message import split_at_answer
-from realcoze.domain.request import Request, Resume, ToolResult
+from realcoze.domain.request import Request, Resume
+from realcoze.domain.tool import ToolResult
 from realcoze.errors import BadRequest
 from realcoze.upstreams.coze_open.settings import Target
 

@@ -1,4 +1,4 @@
-"""Conversations and uploads over the playground protocol: the ports `Chats` and `Uploads`.
+"""Conversations and uploads over the playground protocol: the ports `Chats` and `UploadsOnly`.
 
 A turn takes a place, makes itself known to the socket's reader, and only then posts its execute
 call, so that no push can come too early.  Whatever happens, the place and the name are given back.
@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import ClassVar, Literal
 
 import anyio
 
@@ -50,6 +51,8 @@ _CANNOT_CARRY = (
 
 class Playground:
     """One account.  Made by `open_playground`."""
+
+    follows_urls: ClassVar[Literal[False]] = False
 
     def __init__(self, settings: PlaygroundSettings, session: Session, uploader: Uploader, device: str) -> None:
         self._settings = settings

@@ -12,7 +12,8 @@ from realcoze.domain.event import InputRequested, Step, TurnStarted
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import CHATFLOW, WORKFLOW, BotName, ChatId, ConversationId
 from realcoze.domain.message import Message
-from realcoze.domain.request import Request, Resume, ToolResult, Wants
+from realcoze.domain.request import Request, Resume, Wants
+from realcoze.domain.tool import ToolResult
 from realcoze.emulator.account import CHATFLOW as GUIDE
 from realcoze.emulator.account import WORKFLOWS
 from realcoze.emulator.open_api.settings import OpenSettings as EmulatorSettings

@@ -1,0 +1,209 @@
+"""A turn of a bot that is told of tools and forms in words, and mends its answer once.
+
+What is said and read stands in `tools.py` and `call_reader.py`; here it is done.  Below the continuity of
+conversations, which compares histories as their callers have them, and above the uploads.
+"""
+
+import random
+
+from realcoze.domain.event import (
+    AnswerDone,
+    Event,
+    InputRequested,
+    TextDelta,
+    TextReplaced,
+    ToolCallsRequested,
+    TurnDone,
+    TurnFailed,
+    TurnStarted,
+    Usage,
+)
+from realcoze.domain.fold import BETWEEN_MESSAGES
+from realcoze.domain.growing import GrowingText
+from realcoze.domain.ids import ChatId, ConversationId, MessageId
+from realcoze.domain.ports import Chats, Flow, Sink
+from realcoze.domain.request import Request
+from realcoze.domain.tool import EMULATED
+from realcoze.errors import RealcozeError
+from realcoze.gateway.call_reader import CallReader
+from realcoze.gateway.tools import (
+    Unfit,
+    calls_of,
+    check_called,
+    formed,
+    given_up,
+    is_concerned,
+    mended,
+    told,
+)
+
+_MESSAGE = MessageId("answer")
+_NOWHERE = TurnStarted(chat_id=ChatId(""), conversation_id=ConversationId(""))
+
+
+class Emulating:
+    """A `Chats` that tells another one in words what Coze's protocols have no place for.
+
+    `goes_on` says that a conversation of this bot has what was said in it.
+    """
+
+    def __init__(self, chats: Chats, *, goes_on: bool) -> None:
+        self._chats = chats
+        self._goes_on = goes_on
+
+    async def converse(self, request: Request, sink: Sink) -> None:
+        """See `Chats`.  An answer that is not as it was asked for costs another call, once."""
+        if not is_concerned(request):
+            await self._chats.converse(request, sink)
+            return
+        sent, caller = told(request), _Caller(sink)
+        first = _Attempt(request, caller)
+        await self._chats.converse(sent, first)
+        if first.unfit is None:
+            return
+        conversation_id = sent.conversation_id or (caller.started.conversation_id if self._goes_on else None)
+        second = _Attempt(request, caller)
+        await self._chats.converse(mended(sent, first.written, first.unfit, conversation_id), second)
+        if second.unfit is not None:
+            raise given_up()
+
+
+class _Caller:
+    """Who is told one answer, though it may take two calls."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._flow: Flow | None = None
+        self._is_paused = False
+        self._said: list[str] = []
+        self._usage = Usage(input=0, output=0, total=0)
+        self.started = _NOWHERE
+
+    def pause(self) -> None:
+        self._is_paused = True
+        if self._flow is not None:
+            self._flow.pause()
+
+    def resume(self) -> None:
+        self._is_paused = False
+        if self._flow is not None:
+            self._flow.resume()
+
+    def open(self, flow: Flow) -> None:
+        is_first, self._flow = self._flow is None, flow
+        if is_first:
+            self._sink.open(self)
+        elif self._is_paused:
+            flow.pause()
+
+    def tell(self, event: Event) -> None:
+        """What goes on as it is; a turn starts and is paid for once."""
+        match event:
+            case TurnStarted() if self.started is not _NOWHERE:
+                return
+            case TurnStarted():
+                self.started = event
+            case Usage():
+                before = self._usage
+                event = self._usage = Usage(
+                    input=before.input + event.input,
+                    output=before.output + event.output,
+                    total=before.total + event.total,
+                )
+        self._sink.feed(event)
+
+    def say(self, text: str, *, is_first: bool) -> None:
+        """More of the answer; `is_first` says that what comes before it is of another call."""
+        if text:
+            text = BETWEEN_MESSAGES + text if is_first and self._said else text
+            self._said.append(text)
+            self._sink.feed(TextDelta(message_id=_MESSAGE, text=text))
+
+    def end(self, event: Event) -> None:
+        if self._said:
+            self._sink.feed(AnswerDone(message_id=_MESSAGE, text="".join(self._said)))
+        self._sink.feed(event)
+
+
+class _Attempt:
+    """The sink of one call: what can be shown goes on at once, the end when the answer is as it must be.
+
+    `unfit` says what is wrong with an answer that has ended.
+    """
+
+    def __init__(self, request: Request, caller: _Caller) -> None:
+        self._request = request
+        self._caller = caller
+        self._growing = GrowingText()
+        self._reader = CallReader()
+        self._pieces: list[str] = []
+        self._held: list[str] = []
+        """What is said when its form was looked at."""
+        self._has_said = False
+        self._is_over = False
+        self.unfit: Unfit | None = None
+
+    @property
+    def written(self) -> str:
+        """All that the bot wrote."""
+        return "".join(self._pieces)
+
+    def open(self, flow: Flow) -> None:
+        self._caller.open(flow)
+
+    def feed(self, event: Event) -> None:
+        if self._is_over:
+            return
+        try:
+            grown = self._growing.feed(event)
+        except RealcozeError as error:
+            self._end(TurnFailed(error=error))
+            return
+        self._pieces.append(grown)
+        self._say(self._reader.feed(grown))
+        match event:
+            case TextDelta() | TextReplaced() | AnswerDone():
+                return
+            case TurnDone():
+                self._judge()
+            case ToolCallsRequested() | InputRequested() | TurnFailed():
+                self._say(self._reader.finish())
+                self._release("".join(self._held))
+                self._end(event)
+            case _:
+                self._caller.tell(event)
+
+    def _judge(self) -> None:
+        """The bot has said all: it is as it must be, or unfit."""
+        self._say(self._reader.finish())
+        offer, form = self._request.offer, self._request.form
+        try:
+            if calls := calls_of(self._reader, offer, _new_call_id):
+                self._end(ToolCallsRequested(calls=calls))
+                return
+            check_called(offer)
+            if form is not None:
+                self._release(formed("".join(self._held), form))
+        except Unfit as unfit:
+            self._is_over, self.unfit = True, unfit
+            return
+        self._end(TurnDone())
+
+    def _say(self, text: str) -> None:
+        if self._request.form is not None:
+            self._held.append(text)
+        else:
+            self._release(text)
+
+    def _release(self, text: str) -> None:
+        self._caller.say(text, is_first=not self._has_said)
+        self._has_said |= bool(text)
+
+    def _end(self, event: Event) -> None:
+        self._is_over = True
+        self._caller.end(event)
+
+
+def _new_call_id() -> str:
+    """No secret: results are heeded only with the history that they stand in."""
+    return f"{EMULATED}{random.getrandbits(80):020x}"
