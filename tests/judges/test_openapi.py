@@ -35,6 +35,7 @@ TALKING = {
     "POST /v1/audio/speech",
     "POST /v1/chat/completions",
     "POST /v1/completions",
+    "POST /v1/images/generations",
     "POST /v1/messages",
     "POST /v1/messages/count_tokens",
     "POST /v1/responses",

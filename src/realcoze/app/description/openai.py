@@ -78,9 +78,7 @@ CALLS = (
         path="/v1/images/generations",
         summary="What a bot draws",
         apis=(OPENAI,),
-        body=(
-            Content(type=openai_images.BODY, examples={"whole": {"model": "pictures", "prompt": "A cat at the sea"}}),
-        ),
+        body=(Content(type=openai_images.BODY, examples={"whole": {"model": "pictures", "prompt": "Draw a cat"}}),),
         answer=(Content(type=openai_images.REPLY),),
         headers=IGNORED,
     ),
