@@ -24,10 +24,14 @@ from realcoze.app.server import listening
 from realcoze.app.wiring import House, build_app
 from realcoze.domain.event import Event, TextDelta, TurnDone, TurnStarted
 from realcoze.domain.ids import BotName, ChatId, ConversationId, MessageId
-from realcoze.domain.ports import Chats, Sink
+from realcoze.domain.ports import Chats, Sink, Store
 from realcoze.domain.request import Request
 from realcoze.gateway.chat import Gateway
+from realcoze.gateway.kept import Kept
 from realcoze.gateway.route import Routes
+from realcoze.gateway.unattended import MOST, Keeping, Unattended
+from realcoze.stores.memory import MemoryStore
+from realcoze.tasks import background_tasks
 from servers import PATIENCE_S, Watched
 
 HELLO = b'[{"role": 2, "content": "Hello"}]'
@@ -134,11 +138,18 @@ def settings(**server: Any) -> Settings:
     return Settings(server=Server(**server), upstreams={}, bots={}, catches_all=False, state_dir=Path("/nowhere"))
 
 
-def application(bots: Chats | Mapping[str, Chats], **server: Any) -> Any:
+def application(bots: Chats | Mapping[str, Chats], *, keeping: Keeping | None = None, **server: Any) -> Any:
     """The application, as `realcoze serve` makes it."""
     table = bots if isinstance(bots, Mapping) else {"bot": bots}
     gateway = Gateway(Routes({BotName(name): chats for name, chats in table.items()}))
-    return build_app(House(gateway, lambda: {"fake": {"socket": "idle", "turns": 0}}), settings(**server))
+    return build_app(House(gateway, lambda: {"fake": {"socket": "idle", "turns": 0}}, keeping), settings(**server))
+
+
+@asynccontextmanager
+async def keeping_answers(store: Store | None = None, *, most: int = MOST) -> AsyncIterator[Keeping]:
+    """Where answers are kept, and made in the background, for as long as the block lasts."""
+    async with background_tasks() as tasks:
+        yield Keeping(Kept(MemoryStore() if store is None else store), Unattended(tasks, most=most))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,10 @@ from realcoze.faces.openai.answering import AnsweringFace
 from realcoze.faces.openai.audio import AudioFace
 from realcoze.faces.openai.chat import CHAT
 from realcoze.faces.openai.completions import COMPLETIONS
+from realcoze.faces.openai.files import FilesFace
 from realcoze.faces.openai.images import ImagesFace
 from realcoze.faces.openai.models import ModelsFace
-from realcoze.faces.openai.responses import RESPONSES
+from realcoze.faces.openai.responses import ResponsesFace
 from realcoze.faces.page import FILES, page_routes
 from realcoze.faces.room import Room
 from realcoze.faces.socket import TURNS, SocketFace
@@ -40,7 +41,9 @@ from realcoze.faces.streamed import StreamTimes
 from realcoze.faces.terminal import exits
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
+from realcoze.gateway.files import Files
 from realcoze.gateway.route import Routes
+from realcoze.stores.memory import MemoryStore
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "src" / "realcoze"
@@ -107,7 +110,8 @@ def test_every_route_of_other_apis_is_described() -> None:
     openai = [
         *AnsweringFace(gateway, access, CHAT, times=times).routes(),
         *AnsweringFace(gateway, access, COMPLETIONS, times=times).routes(),
-        *AnsweringFace(gateway, access, RESPONSES, times=times).routes(),
+        *ResponsesFace(gateway, access, times=times, keeping=None).routes(),
+        *FilesFace(gateway, access, Files(MemoryStore()), room=Room(1), upload_bytes=1).routes(),
         *ImagesFace(gateway, access).routes(),
         *AudioFace(gateway, access, room=Room(1), upload_bytes=1).routes(),
     ]

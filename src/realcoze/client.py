@@ -21,7 +21,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from realcoze.app.config import load_settings
 from realcoze.app.emulation import emulated_house
-from realcoze.app.wiring import open_house
+from realcoze.app.wiring import open_alone
 from realcoze.domain.content import MediaPart
 from realcoze.domain.event import Event
 from realcoze.domain.fold import Fold, Reply
@@ -221,7 +221,7 @@ async def _open(url: str, key: str, *, demo: bool, config: str | os.PathLike[str
     else:
         toml = Path(config) if config else None
         settings = load_settings(folder=Path.cwd(), environment=os.environ, toml=toml)
-        async with open_house(settings) as house:
+        async with open_alone(settings) as house:
             yield Coze(house.gateway)
 
 

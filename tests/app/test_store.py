@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from realcoze.app.config import load_settings, require_bots
-from realcoze.app.store import FILE_NAME, Store, open_continuity
+from realcoze.app.store import FILE_NAME, Store, open_memory
 from realcoze.domain.ids import BotName
 from realcoze.errors import Misconfigured
 from realcoze.gateway.continuity import History
@@ -38,6 +38,7 @@ def test_each_bot_of_a_table_says_it_for_itself(tmp_path: Path) -> None:
     kind = "memory"
     path = "here/store.sqlite"
     keep_s = 60
+    responses_s = 5
     [bots.one]
     bot_id = "1"
     history = "continue"
@@ -49,11 +50,11 @@ def test_each_bot_of_a_table_says_it_for_itself(tmp_path: Path) -> None:
     """
     settings = _load(tmp_path, toml, **TOKEN, REALCOZE_HISTORY="continue")
     assert _history(settings) == ["continue", "continue", "replay"]
-    assert settings.store == Store(kind="memory", path=str(tmp_path / "here/store.sqlite"), keep_s=60)
+    assert settings.store == Store(kind="memory", path=str(tmp_path / "here/store.sqlite"), keep_s=60, responses_s=5)
 
 
 def test_where_nothing_is_said_of_the_store_it_is_a_file_of_thirty_days(tmp_path: Path) -> None:
-    assert _load(tmp_path, **TOKEN).store == Store(kind="sqlite", path="", keep_s=30 * 86400)
+    assert _load(tmp_path, **TOKEN).store == Store(kind="sqlite", path="", keep_s=30 * 86400, responses_s=86400)
 
 
 @pytest.mark.parametrize(
@@ -117,13 +118,32 @@ def test_a_bot_may_go_on_in_an_account_that_is_private_otherwise(tmp_path: Path)
 async def test_a_file_is_made_only_for_a_bot_that_goes_on(
     tmp_path: Path, store: Store, history: History, file: str | None
 ) -> None:
-    async with open_continuity(store, {BOT: history}, tmp_path / "state"):
+    async with open_memory(store, {BOT: history}, tmp_path / "state"):
         pass
     assert [path.name for path in files(tmp_path / "state")] == ([file] if file else [])
 
 
-async def test_the_file_may_be_another(tmp_path: Path) -> None:
+@pytest.mark.parametrize("history", ["continue", "replay"])
+async def test_the_file_may_be_another_and_is_made_where_it_is_named(tmp_path: Path, history: History) -> None:
     store = Store(path=str(tmp_path / "mine.db"))
-    async with open_continuity(store, {BOT: "continue"}, tmp_path / "state"):
+    async with open_memory(store, {BOT: history}, tmp_path / "state"):
         pass
     assert [path.name for path in files(tmp_path)] == ["mine.db"]
+
+
+@pytest.mark.parametrize("store", [Store(), Store(kind="memory"), Store(path="mine.db")])
+async def test_responses_are_kept_wherever_places_are(tmp_path: Path, store: Store) -> None:
+    store.path = str(tmp_path / store.path) if store.path else ""
+    async with open_memory(store, {BOT: "replay"}, tmp_path / "state") as memory:
+        assert memory.kept is not None
+        memory.kept.announce("key", b"1")
+        await memory.kept.keep("key")
+        assert await memory.kept.find("key") == b"1"
+    async with open_memory(store, {BOT: "replay"}, tmp_path / "state") as memory:
+        assert memory.kept is not None
+        assert await memory.kept.find("key") == (b"1" if store.path else None)
+
+
+async def test_responses_can_be_left_unkept(tmp_path: Path) -> None:
+    async with open_memory(Store(responses_s=0), {BOT: "replay"}, tmp_path / "state") as memory:
+        assert memory.kept is None

@@ -18,7 +18,7 @@ from houses import served, settings_for
 from realcoze.app.accounts import PlaygroundUpstream
 from realcoze.app.config import Bot, Server, Settings, load_settings
 from realcoze.app.server import listening
-from realcoze.app.wiring import build_app, open_house
+from realcoze.app.wiring import build_app, open_alone, open_house
 from realcoze.domain.ids import BotName
 from realcoze.domain.message import say
 from realcoze.domain.request import Request
@@ -165,10 +165,17 @@ async def test_an_address_of_its_own_is_a_name_it_answers_to(coze: Coze, tmp_pat
         assert (await get(f"http://127.0.0.2:{port}", "/health"))[0] == 200
 
 
+async def test_who_serves_nobody_keeps_no_responses(coze: Coze, tmp_path: Path) -> None:
+    settings = settings_for(coze, tmp_path)
+    async with open_house(settings) as serving, open_alone(settings) as alone:
+        assert (serving.keeping is None, alone.keeping) == (False, None)
+        assert (await alone.gateway.ask(Request(messages=(say("user", "Hello"),)))).text
+
+
 SENTENCE = (
     "There is no %s here, but GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health, "
     "GET /openapi.json, GET /docs and the websocket /ws, and under /v1 chat/completions, completions, responses, "
-    "images/generations, audio/speech, audio/transcriptions, messages, messages/count_tokens and models."
+    "files, images/generations, audio/speech, audio/transcriptions, messages, messages/count_tokens and models."
 )
 
 

@@ -17,17 +17,20 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 DAY_S = 24 * 3600.0
 
 
-Open = Callable[[Path, Clock, int], AbstractAsyncContextManager[Store]]
+MANY_BYTES = 1 << 20
+
+Open = Callable[[Path, Clock, int, int], AbstractAsyncContextManager[Store]]
+Opened = Callable[..., AbstractAsyncContextManager[Store]]
 
 
 @asynccontextmanager
-async def _memory(_folder: Path, clock: Clock, most: int) -> AsyncIterator[Store]:
-    yield MemoryStore(most=most, now=clock)
+async def _memory(_folder: Path, clock: Clock, most: int, most_bytes: int) -> AsyncIterator[Store]:
+    yield MemoryStore(most=most, most_bytes=most_bytes, now=clock)
 
 
 @asynccontextmanager
-async def _sqlite(folder: Path, clock: Clock, most: int) -> AsyncIterator[Store]:
-    async with open_sqlite(folder / "store.sqlite", most=most, now=clock) as store:
+async def _sqlite(folder: Path, clock: Clock, most: int, most_bytes: int) -> AsyncIterator[Store]:
+    async with open_sqlite(folder / "store.sqlite", most=most, most_bytes=most_bytes, now=clock) as store:
         yield store
 
 
@@ -41,14 +44,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture(params=STORES)
-def opened(
-    request: pytest.FixtureRequest, tmp_path: Path, clock: Clock
-) -> Callable[[int], AbstractAsyncContextManager[Store]]:
-    return lambda most: STORES[request.param](tmp_path, clock, most)
+def opened(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Opened:
+    return lambda most, most_bytes=MANY_BYTES: STORES[request.param](tmp_path, clock, most, most_bytes)
 
 
 @pytest.fixture
-async def store(opened: Callable[[int], AbstractAsyncContextManager[Store]]) -> AsyncIterator[Store]:
+async def store(opened: Opened) -> AsyncIterator[Store]:
     async with opened(1000) as one:
         yield one
 
@@ -102,9 +103,7 @@ async def test_a_value_is_gone_after_its_time_and_those_below_it_are_not(store: 
     assert await store.take("shelf", "key") is None
 
 
-async def test_there_are_never_more_values_than_the_most_and_the_oldest_go(
-    opened: Callable[[int], AbstractAsyncContextManager[Store]],
-) -> None:
+async def test_there_are_never_more_values_than_the_most_and_the_oldest_go(opened: Opened) -> None:
     async with opened(3) as store:
         for number in range(5):
             await store.put("shelf", str(number), b"%d" % number, keep_s=DAY_S)
@@ -113,7 +112,47 @@ async def test_there_are_never_more_values_than_the_most_and_the_oldest_go(
     assert left == [None, None, None, b"3", b"again"]
 
 
-async def test_what_is_taken_makes_room(opened: Callable[[int], AbstractAsyncContextManager[Store]]) -> None:
+async def test_values_are_never_longer_together_than_the_most_and_the_oldest_go(opened: Opened) -> None:
+    async with opened(100, 10) as store:
+        for number in range(4):
+            await store.put("shelf", str(number), b"%d..." % number, keep_s=DAY_S)
+        left = [await store.get("shelf", str(number)) for number in range(4)]
+        await store.put("shelf", "long", b"x" * 11, keep_s=DAY_S)
+        assert await store.get("shelf", "long") is None
+    assert left == [None, None, b"2...", b"3..."]
+
+
+async def test_all_values_under_a_key_can_be_seen_newest_first_but_those_whose_time_is_over(
+    store: Store, clock: Clock
+) -> None:
+    for value, keep_s in ((b"1", 10), (b"2", 5), (b"3", 10)):
+        await store.put("shelf", "key", value, keep_s=keep_s)
+    await store.put("shelf", "other", b"4", keep_s=10)
+    assert list(await store.each("shelf", "key")) == [b"3", b"2", b"1"]
+    clock.now += 5
+    assert [list(await store.each("shelf", key)) for key in ("key", "other", "none")] == [[b"3", b"1"], [b"4"], []]
+
+
+async def test_one_value_of_several_can_be_removed(store: Store, clock: Clock) -> None:
+    for value in (b"1", b"2", b"2", b"3"):
+        await store.put("shelf", "key", value, keep_s=5)
+    await store.put("shelf", "other", b"2", keep_s=DAY_S)
+    assert [await store.remove("shelf", "key", value) for value in (b"2", b"2", b"4")] == [True, False, False]
+    assert [list(await store.each("shelf", key)) for key in ("key", "other")] == [[b"3", b"1"], [b"2"]]
+    clock.now += 5
+    assert not await store.remove("shelf", "key", b"1")
+
+
+async def test_what_is_removed_makes_room(opened: Opened) -> None:
+    async with opened(100, 10) as store:
+        await store.put("shelf", "first", b"1", keep_s=DAY_S)
+        for _ in range(10):
+            await store.put("shelf", "second", b"12345", keep_s=DAY_S)
+            await store.remove("shelf", "second", b"12345")
+        assert await store.get("shelf", "first") == b"1"
+
+
+async def test_what_is_taken_makes_room(opened: Opened) -> None:
     async with opened(2) as store:
         await store.put("shelf", "first", b"1", keep_s=DAY_S)
         for _ in range(10):

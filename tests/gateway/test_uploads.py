@@ -79,6 +79,15 @@ async def _ask(album: Album, *messages: Message) -> Gathered:
     return sink
 
 
+async def test_of_a_file_that_was_not_kept_its_note_is_told() -> None:
+    album = _open_album()
+    gone = Inline(data=b"", note="[a picture]")
+    await _ask(album, _shown(Text(text="Look"), gone), say("assistant", "I see."), _shown(_inline("new")))
+    look, _, new = album.requests[0].messages
+    assert look.parts == (Text(text="Look"), Text(text="[a picture]"))
+    assert (new.parts, [name for _, name, _ in album.begun]) == ((_key("new"),), ["new"])
+
+
 async def test_files_become_what_their_upload_gave_where_they_stood() -> None:
     album = _open_album()
     known = File(key="k")

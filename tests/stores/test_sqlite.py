@@ -179,3 +179,14 @@ async def test_a_disk_that_is_full_is_told_of_by_its_name_and_forgotten_when_the
         store._connection.execute("PRAGMA max_page_count = 1000000")
         await store.put("shelf", "key", b"2", keep_s=DAY_S)
         assert await store.take("shelf", "key") == b"2"
+
+
+async def test_what_is_removed_leaves_no_trace_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    async with open_sqlite(path) as store:
+        for value in (b"a secret" * 200, b"a secret", b"something else"):
+            await store.put("shelf", "key", value, keep_s=DAY_S)
+        await store.remove("shelf", "key", b"a secret")
+        await store.remove("shelf", "key", b"a secret" * 200)
+    written = path.read_bytes()
+    assert (b"a secret" in written, b"something else" in written) == (False, True)

@@ -1,10 +1,13 @@
 """`[store]` and `history`: which bots go on with Coze's conversations, and where it is remembered how.
 
+Answers that can be asked for again are kept there too, and lists of files that were uploaded.
+
 Described for its users in docs/conversations.md and docs/settings.md.
 """
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -12,9 +15,13 @@ import msgspec
 
 from realcoze.app.accounts import Seconds
 from realcoze.domain.ids import BotName
+from realcoze.domain.ports import Store as Port
 from realcoze.errors import Misconfigured
 from realcoze.gateway.continued import Continuity
 from realcoze.gateway.continuity import History
+from realcoze.gateway.files import Files
+from realcoze.gateway.kept import KEEP_S as RESPONSES_S
+from realcoze.gateway.kept import Kept
 from realcoze.gateway.places import KEEP_S
 from realcoze.stores.memory import MemoryStore
 from realcoze.stores.sqlite import open_sqlite
@@ -26,11 +33,24 @@ HISTORIES: tuple[History, ...] = ("replay", "continue")
 
 
 class Store(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`[store]`: where it is remembered which conversation a client is in, and for how long (seconds)."""
+    """`[store]`: where it is remembered which conversation a client is in, and for how long (seconds).
+
+    `responses_s` is how long a response of OpenAI's API can be asked for again; 0 keeps none.
+    """
 
     kind: Literal["sqlite", "memory"] = "sqlite"
     path: str = ""
     keep_s: Seconds = KEEP_S
+    responses_s: Seconds = RESPONSES_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What is remembered between two requests; `kept` is None where no response is."""
+
+    continuity: Continuity
+    kept: Kept | None
+    files: Files
 
 
 def history_of(text: str) -> History:
@@ -50,17 +70,26 @@ def no_conversations(bot: str, why: str) -> Misconfigured:
 
 
 @asynccontextmanager
-async def open_continuity(
-    store: Store, histories: Mapping[BotName, History], state_dir: Path
-) -> AsyncIterator[Continuity]:
-    """What the gateway needs to go on with conversations, for as long as the block lasts.
+async def open_memory(store: Store, histories: Mapping[BotName, History], state_dir: Path) -> AsyncIterator[Memory]:
+    """All that is remembered, for as long as the block lasts.
 
-    Without a bot that does there is no file: what a question waits for outlasts no restart then.  Raises
-    `Misconfigured`.
+    Where no file is named, and no bot goes on with conversations, there is none: nothing outlasts a restart then.
+    Raises `Misconfigured`.
     """
-    if store.kind == "memory" or "continue" not in histories.values():
-        yield Continuity(MemoryStore(), histories, keep_s=store.keep_s)
+    if store.kind == "memory" or not (store.path or "continue" in histories.values()):
+        # Of their own, as long answers are not to drive out what a question waits for.
+        yield _remembering(store, histories, places=MemoryStore(), answers=MemoryStore(), files=MemoryStore())
         return
     path = Path(store.path) if store.path else state_dir / FILE_NAME
     async with open_sqlite(path) as opened:
-        yield Continuity(opened, histories, keep_s=store.keep_s)
+        yield _remembering(store, histories, places=opened, answers=opened, files=opened)
+
+
+def _remembering(
+    store: Store, histories: Mapping[BotName, History], *, places: Port, answers: Port, files: Port
+) -> Memory:
+    return Memory(
+        continuity=Continuity(places, histories, keep_s=store.keep_s),
+        kept=Kept(answers, keep_s=store.responses_s) if store.responses_s else None,
+        files=Files(files, keep_s=store.keep_s),
+    )

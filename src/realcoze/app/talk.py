@@ -15,7 +15,7 @@ from realcoze.app.accounts import MOST_UPLOAD, OpenUpstream
 from realcoze.app.config import Settings
 from realcoze.app.emulation import emulated_house
 from realcoze.app.signals import unless_ended
-from realcoze.app.wiring import House, open_house
+from realcoze.app.wiring import House, open_alone
 from realcoze.domain.ids import BotName
 from realcoze.errors import BadRequest
 from realcoze.faces.terminal.greeting import talking_to
@@ -93,7 +93,7 @@ async def partner(opening: Opening, settings: Callable[[], Settings]) -> AsyncIt
             yield _to_house(house, bot, made)
     else:
         loaded = settings()
-        async with open_house(loaded) as house:
+        async with open_alone(loaded) as house:
             yield replace(_to_house(house, bot, loaded), state_dir=loaded.state_dir)
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from msgspec.structs import replace as replace_in_struct
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
@@ -18,7 +19,7 @@ from realcoze.app.config import Settings
 from realcoze.app.description.route import describing
 from realcoze.app.direct import Direct
 from realcoze.app.server import is_loopback
-from realcoze.app.store import open_continuity
+from realcoze.app.store import open_memory
 from realcoze.app.treatment import aliases_of, check_background, check_tools, policy_for_bot, policy_for_draft
 from realcoze.dialects.coze_playground.execute import BotConfig, decode_config
 from realcoze.dialects.openai_audio import VOICES as OPENAI_VOICES
@@ -33,9 +34,10 @@ from realcoze.faces.openai.answering import AnsweringFace
 from realcoze.faces.openai.audio import AudioFace
 from realcoze.faces.openai.chat import CHAT
 from realcoze.faces.openai.completions import COMPLETIONS
+from realcoze.faces.openai.files import FilesFace
 from realcoze.faces.openai.images import ImagesFace
 from realcoze.faces.openai.models import ModelsFace
-from realcoze.faces.openai.responses import RESPONSES
+from realcoze.faces.openai.responses import ResponsesFace
 from realcoze.faces.page import page_routes
 from realcoze.faces.paths import VERSIONED, TolerantPaths
 from realcoze.faces.room import Room
@@ -44,8 +46,11 @@ from realcoze.faces.streamed import StreamTimes
 from realcoze.gateway.access import Access
 from realcoze.gateway.catalog import Discovery, Shelf
 from realcoze.gateway.chat import Gateway
+from realcoze.gateway.files import Files
 from realcoze.gateway.instructions import Policy
 from realcoze.gateway.route import Routes
+from realcoze.gateway.unattended import Keeping, Unattended
+from realcoze.stores.memory import MemoryStore
 from realcoze.tasks import background_tasks
 from realcoze.transports.fetch import open_fetcher
 from realcoze.upstreams.coze_open.settings import Deadlines as OpenDeadlines
@@ -57,7 +62,7 @@ from realcoze.upstreams.credentials import Secret
 
 THERE_IS = (
     "GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health, GET /openapi.json, GET /docs and the "
-    "websocket /ws, and under /v1 chat/completions, completions, responses, images/generations, audio/speech, "
+    "websocket /ws, and under /v1 chat/completions, completions, responses, files, images/generations, audio/speech, "
     "audio/transcriptions, messages, messages/count_tokens and models"
 )
 
@@ -73,6 +78,9 @@ class House:
 
     gateway: Gateway
     health: Health
+    keeping: Keeping | None = None
+    """None where no response is kept."""
+    files: Files = field(default_factory=lambda: Files(MemoryStore()))
 
 
 @asynccontextmanager
@@ -96,7 +104,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         chats: dict[BotName, Chats] = {bot: upstreams[b.upstream] for bot, b in settings.bots.items()}
         any_bot = next((upstream for upstream in upstreams.values() if _takes_any_bot(upstream)), None)
         histories = {bot: b.history for bot, b in settings.bots.items()}
-        continuity = await stack.enter_async_context(open_continuity(settings.store, histories, settings.state_dir))
+        memory = await stack.enter_async_context(open_memory(settings.store, histories, settings.state_dir))
         gateway = Gateway(
             # Where other names mean bots too, one that means none is a mistake.
             Routes(
@@ -105,14 +113,28 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
                 any_bot=any_bot,
                 aliases=aliases,
             ),
-            continuity=continuity,
+            continuity=memory.continuity,
             backgrounds=backgrounds,
             policies=policies,
             emulating=[bot for bot, b in settings.bots.items() if b.tools == "emulate"],
             discovery=await _discovery(settings, upstreams, {*chats, *aliases}, stack),
             fetches=await stack.enter_async_context(open_fetcher()) if settings.server.fetch_urls else None,
         )
-        yield House(gateway, lambda: {name: upstream.health() for name, upstream in upstreams.items()})
+        keeping = None
+        if memory.kept is not None:
+            # Entered last: what is made in the background ends before all that it needs is closed.
+            keeping = Keeping(memory.kept, Unattended(await stack.enter_async_context(background_tasks())))
+        yield House(
+            gateway,
+            lambda: {name: upstream.health() for name, upstream in upstreams.items()},
+            keeping=keeping,
+            files=memory.files,
+        )
+
+
+def open_alone(settings: Settings) -> AbstractAsyncContextManager[House]:
+    """The same for who serves nobody: no response is kept, and nothing is made in the background."""
+    return open_house(replace(settings, store=replace_in_struct(settings.store, responses_s=0)))
 
 
 async def _discovery(
@@ -171,7 +193,8 @@ def build_app(house: House, settings: Settings) -> ASGIApp:
     others = [
         *AnsweringFace(house.gateway, access, CHAT, times=times).routes(),
         *AnsweringFace(house.gateway, access, COMPLETIONS, times=times).routes(),
-        *AnsweringFace(house.gateway, access, RESPONSES, times=times).routes(),
+        *ResponsesFace(house.gateway, access, times=times, keeping=house.keeping).routes(),
+        *FilesFace(house.gateway, access, house.files, room=room, upload_bytes=upload_bytes).routes(),
         *ImagesFace(house.gateway, access).routes(),
         *AudioFace(house.gateway, access, room=room, upload_bytes=upload_bytes).routes(),
         *anthropic.routes(),

@@ -45,10 +45,14 @@ class Inline:
     """A file that came with a question: the gateway uploads it before the question is asked.
 
     A dataclass, as its bytes are to stand in no message, and a struct shows all that it has.
+
+    One of an earlier turn may not have been kept: then there is a `note` in the stead of its data, which a bot is
+    told that has not seen it.
     """
 
     data: bytes = field(repr=False)
     name: str = ""
+    note: str = field(default="", repr=False)
 
 
 Written = Text | MediaPart

@@ -155,3 +155,9 @@ class Store(Protocol):
 
     async def replace(self, shelf: str, key: str, value: bytes, *, keep_s: float) -> None:
         """Add a value in the stead of all under its key, at once: nobody sees neither."""
+
+    async def each(self, shelf: str, key: str) -> Sequence[bytes]:
+        """All values under a key, the newest first; they stay."""
+
+    async def remove(self, shelf: str, key: str, value: bytes) -> bool:
+        """Remove this value from under a key, as often as it stands there; False where it does not."""

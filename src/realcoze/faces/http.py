@@ -21,7 +21,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from realcoze.domain.ids import RequestId
+from realcoze.domain.ids import CallerId, RequestId
 from realcoze.domain.media import size_in_words
 from realcoze.domain.request import Thread
 from realcoze.errors import BadRequest, RealcozeError, TooLarge
@@ -31,6 +31,7 @@ from realcoze.tasks import background_tasks
 T = TypeVar("T")
 
 Work = Callable[[HttpRequest], Awaitable[Response]]
+CallersWork = Callable[[HttpRequest, CallerId], Awaitable[Response]]
 
 CHAT_BODY_BYTES = 20 << 20
 """The largest body of a request for an answer."""
@@ -44,7 +45,7 @@ FORM_PIECE_BYTES = 64 << 10
 """How much of a form is read in one go, while everybody else waits."""
 
 PREFLIGHT = {
-    "access-control-allow-methods": "GET, POST",
+    "access-control-allow-methods": "GET, POST, DELETE",
     "access-control-allow-headers": "authorization, content-type, x-api-key, x-conversation-id, x-openwebui-chat-id",
     "access-control-max-age": "600",
 }
@@ -103,10 +104,19 @@ async def answered(
     refuse: Callable[[RequestId, RealcozeError], Response],
 ) -> Response:
     """What `work` comes to for a caller who may ask; the response says by which name the log has it."""
+    return await answered_for(request, access, lambda request, _: work(request), refuse)
+
+
+async def answered_for(
+    request: HttpRequest,
+    access: Access,
+    work: CallersWork,
+    refuse: Callable[[RequestId, RealcozeError], Response],
+) -> Response:
+    """The same for work that depends on who the caller is."""
     request_id = new_request_id()
     try:
-        access.authenticate(presented_keys(request.headers))
-        response = await work(request)
+        response = await work(request, access.authenticate(presented_keys(request.headers)))
     except ClientDisconnect:
         return nobody()
     except RealcozeError as error:

@@ -12,7 +12,7 @@ from typing import TypeGuard
 import anyio
 from msgspec.structs import replace
 
-from realcoze.domain.content import File, Image, Inline, MediaPart, Part
+from realcoze.domain.content import File, Image, Inline, MediaPart, Part, Text
 from realcoze.domain.ids import BotName
 from realcoze.domain.media import media_of
 from realcoze.domain.message import Message, split_at_answer
@@ -48,7 +48,7 @@ class Uploading:
 
     async def converse(self, request: Request, sink: Sink) -> None:
         """See `Chats`.  Raises what an upload raises before anything is asked; cancelling stops the uploads."""
-        request = self._without_history(request)
+        request = _with_notes(self._without_history(request))
         sources = list(self._sources(request.messages))
         if sources:
             if not isinstance(self._chats, Uploads):
@@ -125,6 +125,19 @@ class Uploading:
 def takes_no_files() -> BadRequest:
     """The error of an upstream that is no `Uploads`."""
     return BadRequest("This bot's upstream takes no files.", code="not_supported_by_upstream")
+
+
+def _with_notes(request: Request) -> Request:
+    """The request, which says of files that were not kept that they were there."""
+    parts = (part for message in request.messages for part in message.parts)
+    if not any(isinstance(part, Inline) and part.note for part in parts):
+        return request
+    return replace(request, messages=tuple(_noted(message) for message in request.messages))
+
+
+def _noted(message: Message) -> Message:
+    parts = (Text(text=part.note) if isinstance(part, Inline) and part.note else part for part in message.parts)
+    return replace(message, parts=tuple(parts))
 
 
 async def _key(source: Source) -> Key:

@@ -8,7 +8,7 @@ two beside it then have.  https://sqlite.org/wal.html
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,9 @@ T = TypeVar("T")
 
 MOST_VALUES = 100_000
 """Of all shelves together, and 1 % more for a while; the oldest go."""
+
+MOST_BYTES = 1 << 30
+"""Of all values together, likewise."""
 
 EXPIRED_AT_ONCE = 100
 """How many expired values a `put` removes."""
@@ -47,17 +50,28 @@ MIGRATIONS = (
 
 _NEWEST = "SELECT number, value FROM kept WHERE shelf = ? AND key = ? AND until > ? ORDER BY number DESC LIMIT 1"
 _EXPIRE = "DELETE FROM kept WHERE number IN (SELECT number FROM kept WHERE until <= ? LIMIT ?)"
-_BOUND = "DELETE FROM kept WHERE number IN (SELECT number FROM kept ORDER BY number DESC LIMIT -1 OFFSET ?)"
+_EACH = "SELECT value FROM kept WHERE shelf = ? AND key = ? AND until > ? ORDER BY number DESC"
+_REMOVE = "DELETE FROM kept WHERE shelf = ? AND key = ? AND value = ? RETURNING until > ?"
+_BOUND = """
+    DELETE FROM kept WHERE number IN (
+        SELECT number FROM (
+            SELECT number, row_number() OVER newest AS place, sum(length(value)) OVER newest AS bytes FROM kept
+            WINDOW newest AS (ORDER BY number DESC)
+        ) WHERE place > ? OR bytes > ?
+    )
+"""
 """Walks through the whole table, and so is not run at each `put` of a large one."""
 
 
 class SqliteStore:
     """Made by `open_sqlite`."""
 
-    def __init__(self, connection: sqlite3.Connection, *, most: int, now: Callable[[], float]) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, most: int, most_bytes: int, now: Callable[[], float]) -> None:
         self._connection = connection
         self._most = most
+        self._most_bytes = most_bytes
         self._puts = 0
+        self._put_bytes = 0
         self._now = now
         self._one = CapacityLimiter(1)
 
@@ -77,6 +91,14 @@ class SqliteStore:
     async def replace(self, shelf: str, key: str, value: bytes, *, keep_s: float) -> None:
         """See `Store`."""
         await self._run(partial(self._replace, shelf, key, value, keep_s))
+
+    async def each(self, shelf: str, key: str) -> Sequence[bytes]:
+        """See `Store`."""
+        return await self._run(partial(self._each, shelf, key))
+
+    async def remove(self, shelf: str, key: str, value: bytes) -> bool:
+        """See `Store`."""
+        return await self._run(partial(self._remove, shelf, key, value))
 
     async def _run(self, work: Callable[[], T]) -> T:
         """Not abandoned when its caller is cancelled: anyio waits for the thread."""
@@ -100,8 +122,10 @@ class SqliteStore:
         row = (shelf, key, value, now + keep_s)
         self._connection.execute("INSERT INTO kept (shelf, key, value, until) VALUES (?, ?, ?, ?)", row)
         self._puts += 1
-        if self._puts % (self._most // 100 + 1) == 0:
-            self._connection.execute(_BOUND, (self._most,))
+        self._put_bytes += len(value)
+        if self._puts > self._most // 100 or self._put_bytes > self._most_bytes // 100:
+            self._connection.execute(_BOUND, (self._most, self._most_bytes))
+            self._puts = self._put_bytes = 0
 
     def _take(self, shelf: str, key: str) -> bytes | None:
         with _transaction(self._connection):
@@ -112,6 +136,14 @@ class SqliteStore:
             self._connection.execute("DELETE FROM kept WHERE number = ?", (number,))
         return value
 
+    def _each(self, shelf: str, key: str) -> list[bytes]:
+        return [value for (value,) in self._connection.execute(_EACH, (shelf, key, self._now()))]
+
+    def _remove(self, shelf: str, key: str, value: bytes) -> bool:
+        with _transaction(self._connection):
+            gone = self._connection.execute(_REMOVE, (shelf, key, value, self._now())).fetchall()
+        return (1,) in gone
+
     def _newest(self, shelf: str, key: str) -> tuple[int, bytes] | None:
         rows: list[tuple[int, bytes]] = self._connection.execute(_NEWEST, (shelf, key, self._now())).fetchall()
         return rows[0] if rows else None
@@ -119,7 +151,11 @@ class SqliteStore:
 
 @asynccontextmanager
 async def open_sqlite(
-    path: Path, *, most: int = MOST_VALUES, now: Callable[[], float] = time.time
+    path: Path,
+    *,
+    most: int = MOST_VALUES,
+    most_bytes: int = MOST_BYTES,
+    now: Callable[[], float] = time.time,
 ) -> AsyncIterator[SqliteStore]:
     """The store for as long as the block lasts; `now` gives Unix seconds.  Folder and file are made.
 
@@ -127,7 +163,7 @@ async def open_sqlite(
     """
     connection = await to_thread.run_sync(_opened, path)
     try:
-        yield SqliteStore(connection, most=most, now=now)
+        yield SqliteStore(connection, most=most, most_bytes=most_bytes, now=now)
     finally:
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(connection.close)
@@ -144,6 +180,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     try:
         _write_ahead(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA secure_delete = ON")  # what is removed is words that somebody said
         _migrate(connection, path)
     except BaseException as error:
         connection.close()

@@ -2,7 +2,13 @@ import json
 
 import msgspec
 
-from realcoze.dialects.openai_responses.reply import ECHOED_CHARACTERS, encode_reply, failure_body
+from realcoze.dialects.openai_responses.reply import (
+    ECHOED_CHARACTERS,
+    encode_body,
+    encode_reply,
+    failed,
+    failure_body,
+)
 from realcoze.dialects.openai_responses.request import Asked
 from realcoze.domain.event import Usage
 from realcoze.domain.fold import Reply
@@ -39,6 +45,18 @@ def test_a_response_has_what_the_types_of_openai_demand() -> None:
             "output_tokens": 2, "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 3,
         },
     }  # fmt: skip
+
+
+def test_what_was_asked_of_keeping_is_told() -> None:
+    asked = msgspec.structs.replace(ASKED, is_kept=True, is_background=True, previous_response_id="resp_1")
+    body = json.loads(encode_reply(asked, Reply(text="Hello"), RequestId("req_ab"), created=7))
+    assert (body["store"], body["background"], body["previous_response_id"]) == (True, True, "resp_1")
+
+
+def test_a_response_that_came_to_nothing_says_why() -> None:
+    body = json.loads(encode_body(failed(ASKED, UpstreamFailed("Gone."), RequestId("req_ab"), created=7)))
+    assert (body["id"], body["status"], body["output"]) == ("resp_ab", "failed", [])
+    assert body["error"] == {"code": "server_error", "message": "Gone."}
 
 
 def test_what_coze_did_not_count_is_not_told() -> None:

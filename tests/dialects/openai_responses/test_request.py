@@ -2,6 +2,7 @@ import contextlib
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 
@@ -152,8 +153,8 @@ def test_what_is_ignored_is_named() -> None:
         ({"tool_choice": {"type": "function", "name": "x"}}, "`tool_choice`"),
         ({"text": {"format": {"type": "grammar"}}}, "`text.format`"),
         ({"model": "x" * (MODEL_CHARACTERS + 1)}, "`model`"),
-        ({"previous_response_id": "resp_1"}, "No response is kept"),
-        ({"background": True}, "`background`"),
+        ({"previous_response_id": "resp_1", "conversation": "7"}, "exclude each other"),
+        ({"background": True, "store": False}, "`background`"),
     ],
 )
 def test_what_nobody_can_promise_is_refused(members: dict[str, Any], said: str) -> None:
@@ -193,6 +194,31 @@ def test_what_is_no_request_is_refused() -> None:
     for body in (b"", b"[]", b"{}", b'{"input":1}', b'{"input":"x","stream":"yes"}'):
         with pytest.raises(BadRequest, match="cannot be read"):
             read(body)
+
+
+def test_an_answer_is_kept_unless_it_is_not_to_be() -> None:
+    assert [decoded(**members).is_kept for members in ({}, {"store": None}, {"store": True}, {"store": False})] == [
+        True, True, True, False,
+    ]  # fmt: skip
+    asked = decoded(previous_response_id="resp_1", background=True)
+    assert (asked.previous_response_id, asked.is_background) == ("resp_1", True)
+    assert (decoded().previous_response_id, decoded().is_background) == (None, False)
+
+
+def test_a_note_in_the_stead_of_a_file_is_read_as_that_file_and_of_a_tool_as_words() -> None:
+    note = {"type": "input_text", "text": "[a picture]", "omitted": True}
+    asked = decoded([user({"type": "input_text", "text": "Look"}, note)])
+    assert asked.request.messages[0].parts == (Text(text="Look"), Inline(data=b"", note="[a picture]"))
+    result = {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text", "text": "See"}, note]}
+    assert decoded([HELLO, result]).request.tool_results == (ToolResult(call_id="c", output="See\n[a picture]"),)
+
+
+def test_other_items_may_stand_in_the_place_of_those_of_the_request() -> None:
+    items = [msgspec.Raw(msgspec.json.encode({"role": "user", "content": text})) for text in ("One", "Two")]
+    asked = decode_request(b'{"input":"Two"}', caller=CALLER, thread=THREAD, items=items)
+    assert asked.request.messages == (say("user", "One"), say("user", "Two"))
+    with pytest.raises(BadRequest, match="Item 1 cannot be read"):
+        decode_request(b'{"input":"Two"}', caller=CALLER, thread=THREAD, items=[items[0], msgspec.Raw(b"7")])
 
 
 WORDS = bytes_near(

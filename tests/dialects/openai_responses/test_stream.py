@@ -3,12 +3,13 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from codec_properties import PROPERTIES, texts
-from realcoze.dialects.openai_responses.reply import encode_reply
+from realcoze.dialects.openai_responses.reply import ResponseBody, encode_body, encode_reply
 from realcoze.dialects.openai_responses.request import Asked, decode_request
 from realcoze.dialects.openai_responses.stream import ResponseEncoder
 from realcoze.dialects.openai_wire import DELTA_CHARACTERS
@@ -68,7 +69,8 @@ THOUGHT = (
 ARGUMENTS = "response.function_call_arguments"
 FOLLOWS: dict[str, frozenset[str]] = {
     "": frozenset({"response.created"}),
-    "response.created": frozenset({"response.in_progress"}),
+    "response.created": frozenset({"response.in_progress", "response.queued"}),
+    "response.queued": frozenset({"response.in_progress"}),
     "response.in_progress": ENDS | {ITEM_ADDED},
     ITEM_ADDED: frozenset({MESSAGE[0], THOUGHT[0], f"{ARGUMENTS}.delta", f"{ARGUMENTS}.done"}),
     f"{ARGUMENTS}.delta": frozenset({f"{ARGUMENTS}.delta", f"{ARGUMENTS}.done"}),
@@ -91,12 +93,17 @@ def delta(text: str, message_id: MessageId = M) -> TextDelta:
 
 def encoded(events: Iterable[Event]) -> tuple[list[dict[str, Any]], ResponseEncoder]:
     """The events of a stream, each of which says its name twice."""
-    encoder, decoder = ResponseEncoder(ASKED, REQUEST_ID, created=CREATED), SseDecoder()
-    blocks = decoder.feed(b"".join(map(encoder.feed, events)))
+    encoder = ResponseEncoder(ASKED, REQUEST_ID, created=CREATED)
+    return read_all(map(encoder.feed, events)), encoder
+
+
+def read_all(stream: Iterable[bytes]) -> list[dict[str, Any]]:
+    decoder = SseDecoder()
+    blocks = decoder.feed(b"".join(stream))
     read = [json.loads(block.text) for block in blocks]
     assert [block.event for block in blocks] == [event["type"] for event in read]
     assert decoder.finish() == []
-    return read, encoder
+    return read
 
 
 def assert_in_order(events: list[dict[str, Any]]) -> None:
@@ -153,6 +160,44 @@ def test_a_text_is_one_message() -> None:
     ]  # fmt: skip
     assert events[4]["logprobs"] == []
     assert (encoder.is_closed, encoder.has_failed, encoder.feed(delta("more"))) == (True, False, b"")
+
+
+def test_what_is_made_in_the_background_is_queued_first() -> None:
+    encoder = ResponseEncoder(msgspec.structs.replace(ASKED, is_background=True), REQUEST_ID, created=CREATED)
+    events = read_all(encoder.feed(event) for event in (STARTED, delta("Hi"), TurnDone()))
+    assert_in_order(events)
+    assert names(events)[:3] == ["created", "queued", "in_progress"]
+    statuses = [event["response"]["status"] for event in events if "response" in event]
+    assert statuses == ["queued", "queued", "in_progress", "completed"]
+    assert all(event["response"]["background"] for event in events if "response" in event)
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        (TurnDone(), "completed"),
+        (CALLS, "completed"),
+        (TurnFailed(error=Truncated("Off.")), "failed"),
+        (TurnFailed(error=ContentRefused("No.")), "incomplete"),
+        (TextReplaced(message_id=M, text="Yes"), "failed"),
+        (AnswerDone(message_id=M, text="Yes"), "failed"),
+    ],
+)
+def test_a_response_is_kept_once_as_its_last_event_has_it_which_says_so(end: Event, status: str) -> None:
+    for is_kept in (True, False):
+        kept: list[dict[str, Any]] = []
+
+        def keep(body: ResponseBody, kept: list[dict[str, Any]] = kept, answer: Any = is_kept) -> bool:
+            kept.append(json.loads(encode_body(body)))
+            return bool(answer)
+
+        asked = msgspec.structs.replace(ASKED, is_kept=True)
+        encoder = ResponseEncoder(asked, REQUEST_ID, created=CREATED, keep=keep)
+        events = read_all(encoder.feed(event) for event in (STARTED, delta("No"), end, TurnDone(), TurnDone()))
+        response = events[-1]["response"]
+        assert kept == [{**response, "store": True}]
+        assert (response["status"], response["store"]) == (status, is_kept)
+        assert events[0]["response"]["store"]
 
 
 def test_what_is_thought_is_an_item_before_the_message() -> None:

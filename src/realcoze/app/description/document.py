@@ -14,12 +14,12 @@ import msgspec
 from starlette.routing import BaseRoute, Route
 
 from realcoze import __version__
-from realcoze.app.description import anthropic, native, openai
+from realcoze.app.description import anthropic, native, openai, openai_kept
 from realcoze.app.description.apis import CLOSING, Closing
 from realcoze.app.description.call import JSON, Api, Call, Content, Parameter
 
 CALLS: Mapping[tuple[str, str], Call] = {
-    (call.method, call.path): call for call in (*native.CALLS, *openai.CALLS, *anthropic.CALLS)
+    (call.method, call.path): call for call in (*native.CALLS, *openai.CALLS, *openai_kept.CALLS, *anthropic.CALLS)
 }
 """What each route is, by its method and path."""
 

@@ -16,7 +16,7 @@ from realcoze.domain.ids import ConversationId, RequestId
 from realcoze.domain.tool import ToolCall
 from realcoze.errors import RealcozeError
 
-Status = Literal["in_progress", "completed", "incomplete", "failed"]
+Status = Literal["queued", "in_progress", "completed", "incomplete", "failed"]
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 
 ECHOED_CHARACTERS = 64 << 10
@@ -142,6 +142,15 @@ class ResponseBody(msgspec.Struct):
 
 def encode_reply(asked: Asked, reply: Reply, request_id: RequestId, *, created: int) -> bytes:
     """The body of an answer; `created` in seconds since 1970."""
+    return encode_body(replied(asked, reply, request_id, created=created))
+
+
+def encode_body(body: ResponseBody) -> bytes:
+    return msgspec.json.encode(body)
+
+
+def replied(asked: Asked, reply: Reply, request_id: RequestId, *, created: int) -> ResponseBody:
+    """A response that is complete."""
     ids = ItemIds(request_id)
     output: list[Item] = []
     if reply.reasoning:
@@ -152,15 +161,22 @@ def encode_reply(asked: Asked, reply: Reply, request_id: RequestId, *, created: 
     body = response_body(asked, request_id, created=created, status="completed", output=output)
     body.conversation = conversation_body(reply.conversation_id)
     body.usage = usage_body(reply.usage)
-    return msgspec.json.encode(body)
+    return body
+
+
+def failed(asked: Asked, error: RealcozeError, request_id: RequestId, *, created: int) -> ResponseBody:
+    """A response that came to nothing."""
+    body = response_body(asked, request_id, created=created, status="failed", output=[])
+    body.error = failure_body(error)
+    return body
 
 
 class ItemIds:
-    """Ids of the items of one response, by which their request can be found in the log."""
+    """Ids of the items of one response, by which their request can be found in the log; `before` are taken."""
 
-    def __init__(self, request_id: RequestId) -> None:
+    def __init__(self, request_id: RequestId, *, before: int = 0) -> None:
         self._request = request_id.removeprefix("req_")
-        self._count = 0
+        self._count = before
 
     def new(self, kind: str) -> str:
         self._count += 1
@@ -172,7 +188,7 @@ def response_body(
 ) -> ResponseBody:
     """A response as it stands; no usage yet."""
     return ResponseBody(
-        id=f"resp_{request_id.removeprefix('req_')}",
+        id=response_id(request_id),
         created_at=created,
         model=asked.model,
         status=status,
@@ -180,7 +196,14 @@ def response_body(
         instructions=asked.instructions if len(asked.instructions or "") <= ECHOED_CHARACTERS else None,
         metadata=asked.metadata,
         user=asked.user,
+        background=asked.is_background,
+        store=asked.is_kept,
+        previous_response_id=asked.previous_response_id,
     )
+
+
+def response_id(request_id: RequestId) -> str:
+    return f"resp_{request_id.removeprefix('req_')}"
 
 
 def call_item(call: ToolCall, item_id: str) -> CallItem:

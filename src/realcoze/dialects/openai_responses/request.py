@@ -8,7 +8,7 @@ passed over.
 Source: docs/openai-api.md; openai 3, types/responses/response_create_params.py.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -47,6 +47,8 @@ class _Part(msgspec.Struct):
     file_data: str | None = None
     file_url: str | None = None
     filename: str | None = None
+    omitted: bool = False
+    """The text is a note in the stead of a file that was not kept (`kept.py`)."""
 
 
 Content = str | list[_Part] | None
@@ -91,6 +93,7 @@ class _Body(msgspec.Struct):
     stream: bool | None = None
     previous_response_id: str | None = None
     background: bool | None = None
+    store: bool | None = None
     conversation: str | _Named | None = None
     user: str | None = None
     safety_identifier: str | None = None
@@ -109,8 +112,9 @@ class _Body(msgspec.Struct):
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """A request and how its client wants to be answered.
 
-    `instructions`, `metadata` and `user` are to be repeated in the answer; `ignored` are the members that were
-    passed over and would have changed it.
+    `instructions`, `metadata`, `user` and `previous_response_id` are to be repeated in the answer; `ignored` are
+    the members that were passed over and would have changed it.  `is_kept` says that it can be asked for again,
+    and `is_background` that it is made while nobody waits.
     """
 
     request: Request
@@ -118,7 +122,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     instructions: str | None = None
     metadata: dict[str, Any] = {}
     user: str | None = None
+    previous_response_id: str | None = None
     is_streamed: bool = False
+    is_kept: bool = False
+    is_background: bool = False
     ignored: tuple[str, ...] = ()
 
 
@@ -126,19 +133,30 @@ BODY = _Body
 """What a request is, for who describes this API."""
 
 _DECODER = msgspec.json.Decoder(_Body)
+_ITEM = msgspec.json.Decoder(_Item)
 _CONTENT: msgspec.json.Decoder[Content] = msgspec.json.Decoder(Content)
 
 
-def decode_request(body: bytes, *, caller: CallerId, thread: Thread | None) -> Asked:
-    """Read the body of a request of `caller`'s, whatever its content type says.  Raises `BadRequest`."""
+def decode_request(
+    body: bytes, *, caller: CallerId, thread: Thread | None, items: Sequence[msgspec.Raw] | None = None
+) -> Asked:
+    """Read the body of a request of `caller`'s, whatever its content type says.  Raises `BadRequest`.
+
+    `items` stand in the place of its own where it builds on what is kept (`kept.py`).
+    """
     read = read_request(body, _DECODER, hint=_HINT)
     _refuse_demands(read)
+    if items is not None:
+        read.input = [_read_item(item, place) for place, item in enumerate(items)]
     return Asked(
         request=_request(read, caller=caller, thread=thread),
         model=read.model or "",
         instructions=read.instructions,
         metadata=read.metadata if isinstance(read.metadata, dict) else {},
         user=read.user,
+        previous_response_id=read.previous_response_id or None,
+        is_kept=read.store is not False,
+        is_background=bool(read.background),
         is_streamed=bool(read.stream),
         ignored=tuple(name for name in IGNORED if getattr(read, name) not in (None, [])),
     )
@@ -148,10 +166,10 @@ def _refuse_demands(body: _Body) -> None:
     """What cannot be passed over: an answer without it would not be what was asked for."""
     if len(body.model or "") > MODEL_CHARACTERS:
         raise BadRequest(f"`model` has more than {MODEL_CHARACTERS} characters.")
-    if body.previous_response_id:
-        raise BadRequest("No response is kept, so that none can be gone on with.", hint=_HISTORY_HINT)
-    if body.background:
-        raise BadRequest("`background` asks for an answer to be fetched later, and none is kept.", hint="Leave it out.")
+    if body.previous_response_id and body.conversation:
+        raise BadRequest("`previous_response_id` and `conversation` exclude each other.", hint="Leave one of them out.")
+    if body.background and body.store is False:
+        raise BadRequest("`background` asks for an answer to be fetched later, and `store: false` to keep none.")
 
 
 def _request(body: _Body, *, caller: CallerId, thread: Thread | None) -> Request:
@@ -242,6 +260,13 @@ def _results(items: list[_Item]) -> tuple[ToolResult, ...]:
     return tuple(results)
 
 
+def _read_item(item: msgspec.Raw, place: int) -> _Item:
+    try:
+        return read_json(bytes(item), _ITEM)
+    except NotJson as error:
+        raise BadRequest(f"Item {place} cannot be read: {error}.") from error
+
+
 def _texts_of_result(output: msgspec.Raw) -> str:
     """What a tool gave back, as far as that is text; of rounds that are over nothing need be readable."""
     try:
@@ -263,9 +288,20 @@ def _read(content: msgspec.Raw, place: int) -> Content:
 def _text(content: msgspec.Raw, place: int) -> str:
     """The text of item `place`, where nothing but text can stand.  Raises `BadRequest`."""
     parts = list(_users_parts(content, place))
-    if not all(isinstance(part, Text) for part in parts):
+    texts = [_words(part) for part in parts]
+    if None in texts:
         raise BadRequest(f"Item {place} may hold only text.", hint="Pictures and files go into messages of the user.")
-    return "\n".join(part.text for part in parts if isinstance(part, Text))
+    return "\n".join(text for text in texts if text is not None)
+
+
+def _words(part: Part) -> str | None:
+    """Its text, or the note in the stead of a file; None where it is neither."""
+    match part:
+        case Text():
+            return part.text
+        case Inline(note=note) if note:
+            return note
+    return None
 
 
 def _bots_texts(content: msgspec.Raw, place: int) -> Iterator[Text]:
@@ -284,7 +320,7 @@ def _users_parts(content: msgspec.Raw, place: int) -> Iterator[Part]:
         said = [_Part("text", text=said)]
     for part in said or ():
         if part.type in _TEXTS and part.text is not None:
-            yield Text(text=part.text)
+            yield Inline(data=b"", note=part.text) if part.omitted else Text(text=part.text)
         else:
             yield _media(part, place)
 

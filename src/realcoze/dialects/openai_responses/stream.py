@@ -1,11 +1,14 @@
 """A streamed response: server-sent events, numbered from 0.
 
-    response.created response.in_progress item* (response.completed | response.incomplete | response.failed)
+    response.created response.queued? response.in_progress item*
+    (response.completed | response.incomplete | response.failed)
 
     item = output_item.added, what it holds, output_item.done, where a message holds
            content_part.added output_text.delta* output_text.done content_part.done, reasoning
            reasoning_summary_part.added reasoning_summary_text.delta* …_text.done …_part.done, and a call
            function_call_arguments.delta* function_call_arguments.done
+
+`response.queued` stands in the stream of a response that is made in the background.
 
 A turn that fails ends within the item that it had come to: no part of it is said to be done.  Lines are as long
 as a response is, as OpenAI's own are: what is done is told whole.
@@ -13,7 +16,7 @@ as a response is, as OpenAI's own are: what is done is told whole.
 Source: openai 3, types/responses/*_event.py; CLIENTS §4.4.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -172,13 +175,24 @@ class _Reasoning:
 
 
 class ResponseEncoder:
-    """Events → the events of a response.  `created` in seconds since 1970."""
+    """Events → the events of a response.  `created` in seconds since 1970.
+
+    `keep` is given the response as it ends, and says whether it can be asked for again.
+    """
 
     content_type = STREAM
     keepalive = KEEPALIVE
 
-    def __init__(self, asked: Asked, request_id: RequestId, *, created: int) -> None:
+    def __init__(
+        self,
+        asked: Asked,
+        request_id: RequestId,
+        *,
+        created: int,
+        keep: Callable[[ResponseBody], bool] | None = None,
+    ) -> None:
         self._asked = asked
+        self._keep = keep
         self._request_id = request_id
         self._created = created
         self._ids = ItemIds(request_id)
@@ -230,7 +244,10 @@ class ResponseEncoder:
         """The response as it is asked for, once."""
         if not self._has_begun:
             self._has_begun = True
-            yield self._whole("response.created", self._response("in_progress"))
+            is_queued = self._asked.is_background
+            yield self._whole("response.created", self._response("queued" if is_queued else "in_progress"))
+            if is_queued:
+                yield self._whole("response.queued", self._response("queued"))
             yield self._whole("response.in_progress", self._response("in_progress"))
 
     def _message(self, text: str) -> Iterator[bytes]:
@@ -295,22 +312,26 @@ class ResponseEncoder:
     def _completed(self) -> Iterator[bytes]:
         yield from self._begun()
         yield from self._all_done()
-        self.is_closed = True
-        yield self._whole("response.completed", self._response("completed"))
+        yield self._ended("response.completed", self._response("completed"))
 
     def _cut_off(self) -> Iterator[bytes]:
         """By Coze's content rules, after some text."""
-        self.is_closed = True
         body = self._response("incomplete")
         body.incomplete_details = Incomplete("content_filter")
-        yield self._whole("response.incomplete", body)
+        yield self._ended("response.incomplete", body)
 
     def _fail(self, error: RealcozeError) -> bytes:
-        self.is_closed = self.has_failed = True
+        self.has_failed = True
         before = b"".join(self._begun())
         body = self._response("failed")
         body.error = failure_body(error)
-        return before + self._whole("response.failed", body)
+        return before + self._ended("response.failed", body)
+
+    def _ended(self, name: str, body: ResponseBody) -> bytes:
+        """The last event.  It is kept before anybody can read it, and says so."""
+        self.is_closed = True
+        body.store = self._keep is not None and self._keep(body)
+        return self._whole(name, body)
 
     def _response(self, status: Status) -> ResponseBody:
         """The response as it stands, with what was said of an item that is not done."""

@@ -51,6 +51,7 @@ const WORDS = {
     codes: {
       bad_request: "请求有误。", request_too_large: "内容太大。", context_length_exceeded: "对话太长，请开始新对话。",
       content_filter: "Coze 拒绝了这个内容。", invalid_api_key: "密钥缺失或不正确。", not_found: "找不到。",
+      previous_response_not_found: "找不到上一个 response。",
       model_not_found: "没有这个机器人，或它还没有发布到 API。", conversation_busy: "上一个回答还没有结束。", overloaded: "服务器忙，请稍后重试。",
       internal_error: "服务器出错了，详情在它的日志里。", rate_limited: "请求太频繁，请稍后重试。",
       insufficient_quota: "这个账号的额度用完了。", upstream_auth: "Coze 不认识这个令牌，或登录会话已失效，需要换新的。",
@@ -58,7 +59,9 @@ const WORDS = {
       upstream_error: "Coze 出错了。", upstream_unreachable: "服务器连接不上 Coze。", upstream_tls: "与 Coze 的连接不安全。",
       upstream_protocol: "Coze 的回答无法读懂。", upstream_timeout: "Coze 太久没有回答，请重试。",
       upstream_truncated: "回答中断了，请重试。", push_lost: "回答的结尾丢失了，请重试。",
-      answer_rewritten: "机器人收回了已经发出的内容。",
+      answer_rewritten: "机器人收回了已经发出的内容。", answer_unfit: "机器人两次都没有按要求的格式回答。",
+      no_picture: "机器人没有画出图片。", url_refused: "不能从这个网址取文件。", url_not_fetched: "从这个网址取不到文件。",
+      thread_unsupported_request: "这里不保存对话，请每次发送全部历史。",
       socket_unavailable: "与 Coze 的连接断开了，请稍后重试。", too_many_connections: "连接太多，请关闭其他程序。",
       not_supported_by_upstream: "Coze 的这个接口不支持此请求。", upload_failed: "文件上传失败，请重试。",
       too_many_messages: "消息太多（最多 100 条），请开始新对话。",
