@@ -22,12 +22,6 @@ def test_a_message_of_pictures_has_no_text() -> None:
     assert Message(role="user", parts=(Image(key="k"),)).text == ""
 
 
-def test_white_space_alone_is_nothing_and_a_picture_is_something() -> None:
-    assert say("user", " \n").is_empty
-    assert not say("user", ".").is_empty
-    assert not Message(role="user", parts=(Text(text=""), Image(key="k"))).is_empty
-
-
 @pytest.mark.parametrize(
     ("messages", "before", "new"),
     [

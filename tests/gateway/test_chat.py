@@ -4,7 +4,6 @@ from typing import Any
 
 import anyio
 import pytest
-from msgspec.structs import replace
 
 from realcoze.domain.content import File, Image, Inline
 from realcoze.domain.event import (
@@ -465,9 +464,3 @@ async def test_the_further_names_of_bots_are_known() -> None:
     assert gateway.aliases == {"claude-bot": "bot"}
     assert gateway.bots == ("bot",)
     assert await gateway.find(BotName("claude-bot")) == "bot"
-
-
-async def test_nobody_is_asked_nothing_but_a_workflow_may_be_given_parameters_alone() -> None:
-    chats, nothing = Failing(error=UpstreamFailed("asked")), asking(" ", "bot")
-    assert str(failure(await _relay(chats, nothing))) == "The last message is empty."
-    assert str(failure(await _relay(chats, replace(nothing, parameters={"a": 1})))) == "asked"

@@ -20,11 +20,6 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         """The text parts, one after another; empty when there are only pictures or files."""
         return "".join(part.text for part in self.parts if isinstance(part, Text))
 
-    @property
-    def is_empty(self) -> bool:
-        """It is text, and none."""
-        return all(isinstance(part, Text) and not part.text.strip() for part in self.parts)
-
 
 def say(role: Role, text: str) -> Message:
     """A message that is only text."""

@@ -175,12 +175,7 @@ class Gateway:
         await self._prepared(alone, chats).converse(self._offered(alone), sink)
 
     def _offered(self, request: Request) -> Request:
-        """The request with what this bot is told beside the messages, and without what it cannot be told.
-
-        Raises `BadRequest` for what would be a call for nothing.
-        """
-        if not request.parameters and request.messages and request.messages[-1].is_empty:
-            raise BadRequest("The last message is empty.", hint="Ask something; Coze is not called for nothing.")
+        """The request with what this bot is told beside the messages, and without what it cannot be told."""
         request = emulable(request) if request.bot in self._emulating else without_tools(request)
         return instructed(request, self._policies.get(request.bot) or default_policy(request.bot))
 
