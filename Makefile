@@ -3,6 +3,7 @@
 # make check  style, types, import contracts, audits
 # make coverage   the tests again, slower: which lines and branches none of them reaches
 # make reliability   plays the faults and writes them down in docs/reliability.md
+# make fuzz      fifty made-up requests and more to every call: whatever comes, the answer is as described
 # make endurance   a thousand streams for a minute: all whole, and no memory lost
 # make pictures   draws the pictures of the documentation anew
 # Each does its own set-up in .venv, from locked and hashed requirements.
@@ -19,7 +20,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 # Programs that are started a thousand times by the tests need not be compiled each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test coverage check format lock reliability endurance pictures clean
+.PHONY: demo test coverage check format lock reliability fuzz endurance pictures clean
 
 demo: $(VENV)/run-ready
 	@$(BIN)/realcoze demo
@@ -47,11 +48,15 @@ format: $(VENV)/dev-ready
 lock: $(VENV)/dev-ready
 	$(COMPILE) --upgrade pyproject.toml requirements/build.in --output-file requirements/run.txt
 	$(COMPILE) --upgrade requirements/run.txt requirements/dev.in --output-file requirements/dev.txt
-	for judge in anthropic cozepy langchain llm openai page; do $(COMPILE) --upgrade tests/judges/$$judge/requirements.in \
+	for judge in anthropic cozepy langchain llm openai page schemathesis; do $(COMPILE) --upgrade tests/judges/$$judge/requirements.in \
 		--output-file tests/judges/$$judge/requirements.txt || exit 1; done
 
 reliability: $(VENV)/dev-ready
 	REALCOZE_WRITE_DOCS=1 $(BIN)/pytest tests/reliability
+
+fuzz: $(VENV)/dev-ready
+	@tests/judges/install
+	REALCOZE_FUZZ=50 $(BIN)/pytest --capture=no tests/judges/test_openapi.py
 
 endurance: $(VENV)/dev-ready
 	$(BIN)/python bench/endurance.py

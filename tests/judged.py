@@ -45,21 +45,30 @@ def require_page() -> None:
         missing("The environment of tests/judges/page")
 
 
-async def driven(judge: str, *order: str, home: Path, script: str = "drive.py", **variables: str) -> dict[str, Any]:
-    """What a script of the judge's printed, run with its own Python; `order` are its arguments."""
-    folder = JUDGES / judge
-    python = folder / ".venv" / "bin" / "python"
+def python_of(judge: str) -> str:
+    """The interpreter of a judge's environment."""
+    python = JUDGES / judge / ".venv" / "bin" / "python"
     if not python.exists():
         missing(f"The environment of tests/judges/{judge}")
-    finished = await anyio.to_thread.run_sync(_run, [str(python), str(folder / script), *order], home, variables)
+    return str(python)
+
+
+async def driven(
+    judge: str, *order: str, home: Path, script: str = "drive.py", patience_s: float = 55, **variables: str
+) -> dict[str, Any]:
+    """What a script of the judge's printed, run with its own Python; `order` are its arguments."""
+    command = [python_of(judge), str(JUDGES / judge / script), *order]
+    finished = await anyio.to_thread.run_sync(_run, command, home, variables, patience_s)
     assert finished.returncode == 0, finished.stderr[-2000:]
     told: dict[str, Any] = msgspec.json.decode(finished.stdout)
     return told
 
 
-def _run(command: list[str], home: Path, variables: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+def _run(
+    command: list[str], home: Path, variables: dict[str, str], patience_s: float
+) -> "subprocess.CompletedProcess[str]":
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", **variables}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=55, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=patience_s, check=False)
 
 
 class Chromium:

@@ -14,6 +14,7 @@ from starlette.routing import Route, WebSocketRoute
 import realcoze
 from realcoze import client, errors
 from realcoze.app import accounts, config, snippets, store, websocket
+from realcoze.app.description.route import describing
 from realcoze.app.v1 import models_routes
 from realcoze.dialects.native import records
 from realcoze.dialects.native.socket import UUID_CHARACTERS
@@ -22,6 +23,8 @@ from realcoze.domain.fold import Reply
 from realcoze.domain.request import Wants
 from realcoze.emulator import fault
 from realcoze.faces.anthropic import AnthropicFace
+from realcoze.faces.manual import FILES as MANUAL_FILES
+from realcoze.faces.manual import manual_routes
 from realcoze.faces.native import NativeFace, refuse_error
 from realcoze.faces.openai.answering import AnsweringFace
 from realcoze.faces.openai.audio import AudioFace
@@ -86,8 +89,9 @@ def test_every_route_is_described() -> None:
     native = NativeFace(gateway, access, health=dict, times=StreamTimes(), room=Room(1), upload_bytes=1)
     socket = SocketFace(gateway, access, refuse=refuse_error, stall_s=1)
     told = doc("native-api.md")
-    for route in [*native.routes(), *page_routes(), *socket.routes()]:
-        if isinstance(route, Route) and route.path.removeprefix("/") not in FILES:
+    described = describing([], is_open=True)
+    for route in [*native.routes(), described, *page_routes(), *manual_routes(), *socket.routes()]:
+        if isinstance(route, Route) and route.path.removeprefix("/") not in FILES + MANUAL_FILES:
             methods = (route.methods or set()) - {"HEAD"}
             assert [method for method in methods if f"| `{method} {route.path}` |" not in told] == []
         elif isinstance(route, WebSocketRoute):

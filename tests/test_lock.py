@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 OURS = sorted((ROOT / "requirements").glob("*.txt"))
 JUDGES = sorted((ROOT / "tests" / "judges").glob("*/requirements.txt"))
 LOCKS = OURS + JUDGES
-THEIRS = ("anthropic", "cozepy", "langchain", "llm", "openai", "page")
+THEIRS = ("anthropic", "cozepy", "langchain", "llm", "openai", "page", "schemathesis")
 LINE = re.compile(
     r"""
       [a-z0-9][a-z0-9._-]*==[0-9][0-9a-z.!+]*(\ ;\ [a-z_]+\ [<>=!]+\ "[0-9a-z.]+")?\ \\   # a name and a version

@@ -4,7 +4,8 @@ import pytest
 from starlette.datastructures import Headers
 
 from native_server import exchange, parsed, request, saying, serving
-from realcoze.app.v1 import refuse_at_door, refuse_error, speaks_anthropic
+from realcoze.app.description.document import CALLS
+from realcoze.app.v1 import ABSENT, absent, refuse_at_door, refuse_error, speaks_anthropic
 from realcoze.errors import Internal
 from realcoze.faces.http import Refused
 
@@ -46,6 +47,30 @@ def test_a_refusal_has_the_shape_of_the_api_that_was_called(
 def test_the_two_apis_are_told_apart_by_a_header() -> None:
     assert speaks_anthropic(Headers(raw=ANTHROPIC))
     assert not speaks_anthropic(Headers({"x-api-key": "k"}))
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/v1/embeddings", "Coze has no embeddings"),
+        ("/v1/fine_tuning/jobs/1/events", "Coze has no fine-tuning"),
+        ("/v1/messages/batches", "Coze has no batches"),
+        ("/v1/embeddingsx", None),
+        ("/embeddings", None),
+        ("/v1/nothing", None),
+    ],
+)
+def test_what_is_known_and_not_here_is_named(path: str, said: str | None) -> None:
+    told = absent(path)
+    assert told == (None if said is None else f"There is no {path!r} here: {said} that a client could be given.")
+
+
+async def test_nothing_that_is_here_is_called_absent() -> None:
+    async with serving(saying("Hi")) as served:
+        for path in ABSENT:
+            answer = parsed(await exchange(served.port, request(b"{}", method="POST", path=path)))
+            assert (answer.status, b"Coze has no " in answer.body) == (404, True)
+    assert all(absent(call) is None for _, call in CALLS)
 
 
 async def test_models_come_in_the_shape_of_who_asks() -> None:

@@ -173,9 +173,9 @@ async def test_who_serves_nobody_keeps_no_responses(coze: Coze, tmp_path: Path) 
 
 
 SENTENCE = (
-    "There is no %s here, but GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health and the "
-    "websocket /ws, and under /v1 chat/completions, completions, responses, files, images/generations, audio/speech, "
-    "audio/transcriptions, messages, messages/count_tokens and models."
+    "There is no %s here, but GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health, "
+    "GET /openapi.json, GET /docs and the websocket /ws, and under /v1 chat/completions, completions, responses, "
+    "files, images/generations, audio/speech, audio/transcriptions, messages, messages/count_tokens and models."
 )
 
 
@@ -185,9 +185,6 @@ async def test_no_such_path_and_no_such_method(coze: Coze, tmp_path: Path) -> No
             ("GET", "/nowhere", 404, "no_such_path"),
             ("GET", "/no%1Bwhere", 404, "no_such_path"),
             ("GET", f"/{'x' * 100}", 404, "no_such_path"),
-            ("PUT", "/", 405, "method_not_allowed"),
-            ("DELETE", "/health", 405, "method_not_allowed"),
-            ("POST", "/ws", 405, "method_not_allowed"),
             ("GET", "/ws", 426, "upgrade_required"),
         ):
             found, refusal, headers = await get(url, path, method)
@@ -196,9 +193,39 @@ async def test_no_such_path_and_no_such_method(coze: Coze, tmp_path: Path) -> No
             assert refusal["error"]["message"] == SENTENCE % f"{method} {shown}"
             assert headers["x-request-id"] == refusal["error"]["request_id"]
             names = {name.lower(): value for name, value in headers.items()}
-            assert ("allow" in names) == (status == 405)
+            assert "allow" not in names
             upgrade = ("websocket", "upgrade") if status == 426 else (None, None)
             assert (names.get("upgrade"), names.get("connection")) == upgrade
+
+
+async def test_another_method_is_told_which_there_are(coze: Coze, tmp_path: Path) -> None:
+    async with served(coze, tmp_path) as url:
+        for method, path, methods, allowed in (
+            ("PUT", "/", "GET or POST", "GET, HEAD, POST"),
+            ("DELETE", "/health", "GET", "GET, HEAD"),
+            ("POST", "/ws", "GET", "GET, HEAD"),
+            ("GET", "/v1/chat/completions", "POST", "HEAD, OPTIONS, POST"),
+            ("GET", "/chat/completions/", "POST", "HEAD, OPTIONS, POST"),
+            ("POST", "/v1/models", "GET", "GET, HEAD, OPTIONS"),
+        ):
+            found, refusal, headers = await get(url, path, method)
+            assert (found, refusal["error"]["code"]) == (405, "method_not_allowed")
+            canonical = "/v1/chat/completions" if "chat" in path else path
+            assert refusal["error"]["message"] == f"It is {methods} {canonical!r}, not {method}."
+            assert headers["allow"] == allowed
+
+
+async def test_what_coze_has_not_is_called_by_its_name(coze: Coze, tmp_path: Path) -> None:
+    async with served(coze, tmp_path) as url:
+        for path in ("/v1/embeddings", "/embeddings", "/v1/v1/embeddings/"):
+            status, refusal, _ = await get(url, path, "POST")
+            assert status == 404
+            assert refusal["error"] == {
+                "message": "There is no '/v1/embeddings' here: Coze has no embeddings that a client could be given.",
+                "type": "invalid_request_error",
+                "param": None,
+                "code": "no_such_path",
+            }
 
 
 async def test_a_websocket_on_no_such_path_is_refused_in_the_same_shape(coze: Coze, tmp_path: Path) -> None:

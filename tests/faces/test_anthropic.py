@@ -309,12 +309,18 @@ async def test_the_path_is_known_however_it_is_written(port: int, relay: Relay, 
 
 
 @pytest.mark.parametrize(
-    ("path", "method", "status"), [("/v1/messages/batches", "POST", 404), ("/v1/messages", "GET", 405)]
+    ("path", "method", "status", "said"),
+    [
+        ("/v1/messages/batches", "POST", 404, "There is no '/v1/messages/batches' here: Coze has no batches"),
+        ("/v1/messages", "GET", 405, "It is POST '/v1/messages', not GET."),
+    ],
 )
-async def test_what_there_is_not_is_said_in_this_shape(port: int, path: str, method: str, status: int) -> None:
+async def test_what_there_is_not_is_said_in_this_shape(
+    port: int, path: str, method: str, status: int, said: str
+) -> None:
     answer = await call(port, path=path, method=method)
     assert (answer.status, answer.headers["x-should-retry"]) == (status, "false")
-    assert error_of(answer)["message"].startswith("There is no")
+    assert error_of(answer)["message"].startswith(said)
 
 
 async def test_a_path_of_both_apis_has_this_shape_for_who_says_a_version(port: int) -> None:

@@ -1,6 +1,6 @@
 """What stands under /v1: the APIs of others, and how each wants to be told that there is nothing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from starlette.datastructures import Headers
@@ -17,6 +17,41 @@ from realcoze.faces.http import Refused, new_request_id
 from realcoze.faces.openai import refusal as openai
 from realcoze.faces.openai.models import ModelsFace
 from realcoze.faces.paths import VERSIONED
+
+ABSENT: Mapping[str, str] = {
+    "/v1/assistants": "assistants of that kind",
+    "/v1/audio/translations": "translation of recordings",
+    "/v1/batches": "batches",
+    "/v1/chatkit": "ChatKit",
+    "/v1/complete": "completions of that kind",
+    "/v1/containers": "containers",
+    "/v1/conversations": "conversations of that kind",
+    "/v1/edits": "edits",
+    "/v1/embeddings": "embeddings",
+    "/v1/engines": "engines",
+    "/v1/evals": "evaluations",
+    "/v1/fine-tunes": "fine-tuning",
+    "/v1/fine_tuning": "fine-tuning",
+    "/v1/images/edits": "editing of pictures",
+    "/v1/images/variations": "variations of pictures",
+    "/v1/messages/batches": "batches",
+    "/v1/moderations": "moderation",
+    "/v1/organization": "administration",
+    "/v1/organizations": "administration",
+    "/v1/realtime": "speech in real time",
+    "/v1/skills": "skills",
+    "/v1/threads": "threads of that kind",
+    "/v1/uploads": "uploads in parts",
+    "/v1/vector_stores": "vector stores",
+    "/v1/videos": "videos",
+}
+"""What OpenAI's and Anthropic's APIs have and a bot on Coze cannot do, by where its paths begin."""
+
+
+def absent(path: str) -> str | None:
+    """What to say of a path that is known, and not here; None for one that nobody knows."""
+    what = next((what for start, what in ABSENT.items() if f"{path}/".startswith(f"{start}/")), None)
+    return None if what is None else f"There is no {path[:80]!r} here: Coze has no {what} that a client could be given."
 
 
 def without_key(routes: Iterable[Route]) -> list[Route]:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from realcoze.app import config, v1
 from realcoze.app.accounts import OpenUpstream, PlaygroundUpstream, Upstream, credentials_of
 from realcoze.app.config import Settings
+from realcoze.app.description.route import describing
 from realcoze.app.direct import Direct
 from realcoze.app.server import is_loopback
 from realcoze.app.store import open_memory
@@ -27,6 +28,7 @@ from realcoze.domain.ports import Chats
 from realcoze.errors import BadRequest, Internal, Misconfigured
 from realcoze.faces.anthropic import AnthropicFace
 from realcoze.faces.http import LOOPBACK_HOSTS, Guard, Refused
+from realcoze.faces.manual import manual_routes
 from realcoze.faces.native import NativeFace, refuse_error
 from realcoze.faces.openai.answering import AnsweringFace
 from realcoze.faces.openai.audio import AudioFace
@@ -59,9 +61,9 @@ from realcoze.upstreams.coze_playground.upstream import Playground, open_playgro
 from realcoze.upstreams.credentials import Secret
 
 THERE_IS = (
-    "GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health and the websocket /ws, and under /v1 "
-    "chat/completions, completions, responses, files, images/generations, audio/speech, audio/transcriptions, "
-    "messages, messages/count_tokens and models"
+    "GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health, GET /openapi.json, GET /docs and the "
+    "websocket /ws, and under /v1 chat/completions, completions, responses, files, images/generations, audio/speech, "
+    "audio/transcriptions, messages, messages/count_tokens and models"
 )
 
 UPLOADING_BYTES = 128 << 20
@@ -198,7 +200,9 @@ def build_app(house: House, settings: Settings) -> ASGIApp:
         *anthropic.routes(),
         *v1.models_routes(ModelsFace(house.gateway, access), anthropic),
     ]
-    ours = [*native.routes(), *page_routes(), *socket.routes(), Route("/ws", _no_upgrade, methods=["GET"])]
+    described = describing([*native.routes(), *others], is_open=access.is_open)
+    pages = [*page_routes(), *manual_routes()]
+    ours = [*native.routes(), described, *pages, *socket.routes(), Route("/ws", _no_upgrade, methods=["GET"])]
     routes = [*ours, *v1.without_key(others), *others]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_refusal, Exception: _defect})
     app.router.default = _no_such_path
@@ -213,7 +217,7 @@ def build_app(house: House, settings: Settings) -> ASGIApp:
         any_header=VERSIONED,
         refuse=v1.refuse_at_door,
     )
-    return TolerantPaths(guard, paths=[route.path for route in others])
+    return TolerantPaths(guard, paths=[*(route.path for route in others), *v1.ABSENT])
 
 
 async def _no_such_path(_scope: Scope, _receive: Receive, _send: Send) -> None:
@@ -230,14 +234,23 @@ def _http_refusal(request: HttpRequest, error: Exception) -> Response:
     """No such path or method, or no upgrade, in the shape of all other errors."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     code = {404: "no_such_path", 405: "method_not_allowed", 426: "upgrade_required"}.get(status, "bad_http")
-    asked = f"{request.scope.get('method', 'websocket')[:20]} {request.scope['path'][:80]!r}"
-    message = f"There is no {asked} here, but {THERE_IS}."
-    response = v1.refuse_at_door(request.scope, Refused(status, code, message))
+    response = v1.refuse_at_door(request.scope, Refused(status, code, _no_such(request, status)))
     if status == 426:
         response.headers.update({"upgrade": "websocket", "connection": "upgrade"})  # RFC 9110, 7.8 and 15.5.22
     if status == 405:
         response.headers["allow"] = ", ".join(sorted(_methods_at(request)))
     return response
+
+
+def _no_such(request: HttpRequest, status: int) -> str:
+    """What there is in place of what was asked for."""
+    path, method = request.scope["path"], request.scope.get("method", "websocket")[:20]
+    if status == 405:
+        methods = " or ".join(sorted(_methods_at(request) - {"HEAD", "OPTIONS"}))
+        return f"It is {methods} {path[:80]!r}, not {method}."
+    if status == 404 and (absent := v1.absent(path)):
+        return absent
+    return f"There is no {method} {path[:80]!r} here, but {THERE_IS}."
 
 
 def _methods_at(request: HttpRequest) -> set[str]:

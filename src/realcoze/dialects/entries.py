@@ -10,6 +10,7 @@ Source: docs/protocol/playground-2024.md §6.1; sound is ours.
 
 from collections.abc import Iterable, Mapping
 from itertools import groupby
+from typing import Annotated
 
 import msgspec
 
@@ -43,13 +44,23 @@ class KeyLists(msgspec.Struct):
     audio_list: list[Key] = []
 
 
+_Role = Annotated[int, msgspec.Meta(description="1 is the bot, 2 the user", extra_json_schema={"enum": list(_ROLES)})]
+_Kind = Annotated[
+    int,
+    msgspec.Meta(
+        description="1 is text, 6 pictures, 9 files, 11 sound",
+        extra_json_schema={"enum": [TEXT, IMAGE, FILE, AUDIO]},
+    ),
+]
+
+
 class Entry(msgspec.Struct):
     """One entry as it stands on the wire; `content` is written even when it is empty."""
 
-    role: int
+    role: _Role
     content: str | KeyLists = ""
-    contentType: int | msgspec.UnsetType | None = msgspec.UNSET  # noqa: N815 - the wire's spelling
-    content_type: int | msgspec.UnsetType | None = msgspec.UNSET
+    contentType: _Kind | msgspec.UnsetType | None = msgspec.UNSET  # noqa: N815 - the wire's spelling
+    content_type: _Kind | msgspec.UnsetType | None = msgspec.UNSET
 
 
 _LISTS: Mapping[int, tuple[str, type[MediaPart]]] = {

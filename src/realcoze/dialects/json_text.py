@@ -56,6 +56,11 @@ def read_if_json(text: str | bytes, decoder: msgspec.json.Decoder[T]) -> T | Non
         return None
 
 
+def null() -> msgspec.Raw:
+    """For members that may be missing and are read later: msgspec (0.22) describes no struct whose default is a Raw."""
+    return msgspec.Raw(b"null")
+
+
 def on_one_line(data: bytes) -> bytes:
     """The same JSON for clients that break lines wherever Unicode does (RELIABILITY U15)."""
     if not data.isascii() and (b"\xe2\x80" in data or b"\xc2\x85" in data):

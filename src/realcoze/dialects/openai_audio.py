@@ -3,7 +3,7 @@
 Source: openai 3, types/audio; docs/openai-api.md.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -33,7 +33,7 @@ class _Speech(msgspec.Struct):
     input: str
     model: str | None = None
     voice: str | _Voice | None = None
-    response_format: str | None = None
+    response_format: Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(_FORMATS)})] | None = None
     speed: float | None = None
     instructions: str | None = None
     stream_format: str | None = None
@@ -42,6 +42,9 @@ class _Speech(msgspec.Struct):
 class _Text(msgspec.Struct):
     text: str
 
+
+SPEECH, TEXT = _Speech, _Text
+"""What the bodies of a request for sound and of a transcript are, for who describes this API."""
 
 _DECODER = msgspec.json.Decoder(_Speech)
 

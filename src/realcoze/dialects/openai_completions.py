@@ -84,6 +84,9 @@ class _Completion(msgspec.Struct):
     usage: UsageBody | msgspec.UnsetType | None = msgspec.UNSET
 
 
+BODY, REPLY = _Body, _Completion
+"""What a request and an answer are, a chunk of a streamed one too, for who describes this API."""
+
 _DECODER = msgspec.json.Decoder(_Body)
 
 

@@ -50,6 +50,10 @@ class _Deleted(msgspec.Struct):
     deleted: bool = True
 
 
+FILE, DELETED = _File, _Deleted
+"""What the answers are, for who describes this API."""
+
+
 def decode_form(fields: Mapping[str, str], query: Mapping[str, str]) -> FileForm:
     """The fields of a form, and a query that may name the bot.  Raises `BadRequest`."""
     purpose = fields.get("purpose") or _USUAL

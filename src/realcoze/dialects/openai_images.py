@@ -110,6 +110,9 @@ class _Pictures(msgspec.Struct, omit_defaults=True):
     usage: _Usage | None = None
 
 
+BODY, REPLY = _Body, _Pictures
+"""What a request and an answer are, for who describes this API."""
+
 _DECODER = msgspec.json.Decoder(_Body)
 _ANY = msgspec.json.Decoder(Any)
 

@@ -32,6 +32,10 @@ class _Listed(msgspec.Struct):
     object: str = "list"
 
 
+PAGE = _Listed
+"""What an answer is, for who describes these APIs."""
+
+
 def read_page(query: Mapping[str, str], *, usual: int, most: int) -> Page:
     """What the query of a request asks for; `usual` is the limit where it names none.  Raises `BadRequest`."""
     limit, order = query.get("limit", str(usual)), query.get("order", "desc")

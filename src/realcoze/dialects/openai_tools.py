@@ -11,19 +11,19 @@ from typing import Any
 
 import msgspec
 
+from realcoze.dialects.json_text import null
 from realcoze.domain.tool import Form, Offer, Tool, ToolCall
 from realcoze.errors import BadRequest
 
 _OBJECT, _SCHEMA = "json_object", "json_schema"
 _FREE = ("auto", "none", None)
 _FUNCTION = "function"
-_NOTHING = msgspec.Raw(b"null")
 
 
 class Function(msgspec.Struct):
     name: str = ""
     description: str | None = None
-    parameters: msgspec.Raw = _NOTHING
+    parameters: msgspec.Raw = msgspec.field(default_factory=null)
     strict: bool | None = None
 
 
@@ -60,7 +60,7 @@ class CallBody(msgspec.Struct):
 
 
 class Schema(msgspec.Struct):
-    schema: msgspec.Raw = _NOTHING
+    schema: msgspec.Raw = msgspec.field(default_factory=null)
 
 
 class Format(Schema):

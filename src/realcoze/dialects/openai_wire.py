@@ -110,6 +110,10 @@ class _Wrapped(msgspec.Struct):
     error: ErrorBody
 
 
+FAILURE = _Wrapped
+"""What the body of an error is, for who describes these APIs."""
+
+
 def decode_parts(content: Content, place: int) -> tuple[Part, ...]:
     """The parts of message `place`, counted from 0; none where there is no content.  Raises `BadRequest`."""
     if content is None:

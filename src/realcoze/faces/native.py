@@ -7,12 +7,13 @@ from typing import Protocol, TypeVar
 from msgspec.structs import replace
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from realcoze import __version__
 from realcoze.dialects.native.failure import encode_error, encode_refusal
+from realcoze.dialects.native.health import encode_health
 from realcoze.dialects.native.records import NdjsonEncoder, SseEncoder
 from realcoze.dialects.native.reply import encode_reply
 from realcoze.dialects.native.request import Question, decode_request
@@ -142,7 +143,7 @@ class NativeFace:
         bots = self._gateway.bots
         if request.query_params.get("bots") == "all" and self._may_ask(request):
             bots += await self._gateway.discovered()
-        return JSONResponse({"status": "ok", "version": __version__, "bots": list(bots), "upstreams": self._health()})
+        return Response(encode_health(__version__, bots, self._health()), media_type=JSON)
 
     def _may_ask(self, request: HttpRequest) -> bool:
         try:

@@ -275,7 +275,7 @@ def test_what_a_turn_failed_of_is_told_where_packages_look_for_it() -> None:
 
 
 def test_half_a_message_is_left_incomplete() -> None:
-    events, encoder = encoded([STARTED, delta("Half of"), TurnFailed(error=Overloaded("Too much."))])
+    events, _ = encoded([STARTED, delta("Half of"), TurnFailed(error=Overloaded("Too much."))])
     assert_in_order(events)
     assert names(events)[-3:] == ["output_text.delta", "failed", "error"]
     [item] = events[-2]["response"]["output"]

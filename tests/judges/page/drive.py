@@ -17,6 +17,7 @@ from typing import Any
 
 import hostile
 import looks
+import manual
 import talking
 import userscript
 import waiting
@@ -31,7 +32,8 @@ FLAGS = [
 ]  # fmt: skip
 SCENARIOS = {
     each.__name__: each
-    for each in (*talking.SCENARIOS, *looks.SCENARIOS, *hostile.SCENARIOS, *userscript.SCENARIOS, *waiting.SCENARIOS)
+    for part in (talking, looks, hostile, userscript, waiting, manual)
+    for each in part.SCENARIOS
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ Source: the types of anthropic 2.12.0 (`ContentBlockParam`).
 import binascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar, assert_never
+from typing import Annotated, TypeVar, assert_never
 
 import msgspec
 
@@ -22,7 +22,15 @@ from realcoze.errors import BadRequest
 
 T = TypeVar("T")
 
-WireContent = str | list[msgspec.Raw]
+_Block = Annotated[
+    msgspec.Raw,
+    msgspec.Meta(
+        description="text, image, document or tool_result, by its `type`",
+        extra_json_schema={"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]},
+    ),
+]
+
+WireContent = str | list[_Block]
 """As it stands in a body; the blocks are read one by one, since those of some types are passed over."""
 
 

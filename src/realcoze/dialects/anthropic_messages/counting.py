@@ -18,6 +18,10 @@ class _Count(msgspec.Struct):
     input_tokens: int
 
 
+COUNT = _Count
+"""What an answer is, for who describes this API."""
+
+
 def encode_count(request: Request) -> bytes:
     """The answer to `/v1/messages/count_tokens`."""
     told = [_text(part) for message in request.messages for part in message.parts]

@@ -48,6 +48,10 @@ class _Body(msgspec.Struct, tag_field="type", tag="error"):
     request_id: str
 
 
+FAILURE = _Body
+"""What the body of an error is, for who describes this API."""
+
+
 def status_of(error: RealcozeError) -> int:
     """The HTTP status of an error that comes before the answer has begun."""
     return _outcome(error)[0]

@@ -28,6 +28,10 @@ class _Page(msgspec.Struct):
     last_id: str | None
 
 
+MODELS, MODEL = _Page, _Model
+"""What the answers are, for who describes this API."""
+
+
 def decode_limit(text: str) -> int:
     """How many models a page may have; what is no number is none given."""
     return min(max(int(text), 1), MOST) if text.isdecimal() and len(text) < 10 else USUAL

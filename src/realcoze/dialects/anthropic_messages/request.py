@@ -8,7 +8,7 @@ Source: the types of anthropic 2.12.0 (`MessageCreateParams`).
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec.structs import replace
@@ -20,7 +20,7 @@ from realcoze.dialects.anthropic_messages.content import (
     decode_results,
     decode_text,
 )
-from realcoze.dialects.json_text import read_request
+from realcoze.dialects.json_text import null, read_request
 from realcoze.domain.ids import BotName, CallerId, UserId
 from realcoze.domain.message import Message, Role
 from realcoze.domain.request import Request, Thread, Wants
@@ -36,14 +36,16 @@ NO_THREADS = "thread_unsupported_request"
 _HINT = 'Send {"model": "BOT", "max_tokens": 1024, "messages": [{"role": "user", "content": "Hello"}]}.'
 _ROLES: Mapping[str, Role] = {"user": "user", "assistant": "assistant"}
 _SCHEMA = "json_schema"
-_NOTHING = msgspec.Raw(b"null")
 
 _THINKING = ("enabled", "adaptive")
 """Kinds of `thinking` that ask to see it."""
 
 
+_Role = Annotated[str, msgspec.Meta(extra_json_schema={"enum": [*_ROLES, "system"]})]
+
+
 class _Message(msgspec.Struct):
-    role: str
+    role: _Role
     content: WireContent
 
 
@@ -66,13 +68,13 @@ class _Tool(msgspec.Struct):
 
     name: str = ""
     description: str | None = None
-    input_schema: msgspec.Raw = _NOTHING
+    input_schema: msgspec.Raw = msgspec.field(default_factory=null)
     strict: bool | None = None
 
 
 class _Format(msgspec.Struct):
     type: str = ""
-    schema: msgspec.Raw = _NOTHING
+    schema: msgspec.Raw = msgspec.field(default_factory=null)
 
 
 class _OutputConfig(msgspec.Struct):
@@ -82,7 +84,7 @@ class _OutputConfig(msgspec.Struct):
 class _Body(msgspec.Struct):
     """Fields that we do not know are passed over."""
 
-    messages: list[_Message]
+    messages: Annotated[list[_Message], msgspec.Meta(extra_json_schema={"minItems": 1})]
     model: str = ""
     system: WireContent | None = None
     metadata: _Metadata | None = None
@@ -105,6 +107,9 @@ class Question:
     is_streamed: bool
     ignored: tuple[str, ...] = ()
 
+
+BODY = _Body
+"""What a request is, for who describes this API."""
 
 _BODY = msgspec.json.Decoder(_Body)
 

@@ -77,6 +77,33 @@ class _MessageStop(_Event, tag="message_stop"):
     pass
 
 
+class _Ping(_Event, tag="ping"):
+    pass
+
+
+class _TextDelta(msgspec.Struct, tag_field="type", tag="text_delta"):
+    text: str
+
+
+class _ThinkingDelta(msgspec.Struct, tag_field="type", tag="thinking_delta"):
+    thinking: str
+
+
+class _InputDelta(msgspec.Struct, tag_field="type", tag="input_json_delta"):
+    partial_json: str
+
+
+class _BlockDelta(_Event, tag="content_block_delta"):
+    """For who describes this API: `MessageEncoder` writes it by hand."""
+
+    index: int
+    delta: _TextDelta | _ThinkingDelta | _InputDelta
+
+
+EVENTS = (_MessageStart, _BlockStart, _BlockDelta, _BlockStop, _MessageDelta, _MessageStop, _Ping)
+"""What the data of a streamed event is, an error's apart, for who describes this API."""
+
+
 class MessageEncoder:
     """Events → the events of the message that answers `request`."""
 

@@ -43,6 +43,9 @@ class _Wrapped(msgspec.Struct):
     error: ErrorBody
 
 
+FAILURE = _Wrapped
+"""What the body of an error is, for who describes this API."""
+
 _DECODER = msgspec.json.Decoder(_Wrapped)
 
 

@@ -69,6 +69,10 @@ class _Reply(msgspec.Struct, rename={"is_continued": "continue"}, omit_defaults=
     request_id: str = ""
 
 
+REPLY = _Reply
+"""What an answer is, for who describes this API."""
+
+
 def encode_reply(question: Question, reply: Reply, request_id: RequestId) -> bytes:
     """The body of an answer to `question`."""
     body = _Reply(content=reply.text, is_continued=False, reply_type=ANSWER)

@@ -70,6 +70,9 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     is_streamed: bool = False
 
 
+BODY = list[Entry] | _Body
+"""What a request is, for who describes this API."""
+
 _ARRAY = msgspec.json.Decoder(list[Entry])
 _OBJECT = msgspec.json.Decoder(_Body)
 

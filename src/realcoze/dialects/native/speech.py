@@ -25,6 +25,9 @@ class _Text(msgspec.Struct):
     text: str
 
 
+SPEECH, TEXT = _Speech, _Text
+"""What the bodies of a request for sound and of a transcript are, for who describes this API."""
+
 _SPEECH = msgspec.json.Decoder(_Speech)
 _TEXT = msgspec.json.Decoder(_Text)
 

@@ -18,6 +18,9 @@ class _Uploaded(msgspec.Struct):
     contentType: int  # noqa: N815 - the wire's spelling
 
 
+UPLOADED = _Uploaded
+"""What an answer is, for who describes this API."""
+
 _KINDS: Mapping[int, type[MediaPart]] = {IMAGE: Image, FILE: File, AUDIO: Audio}
 _NUMBERS = {kind: number for number, kind in _KINDS.items()}
 _DECODER = msgspec.json.Decoder(_Uploaded)

@@ -23,6 +23,10 @@ class _List(msgspec.Struct):
     data: list[_Model]
 
 
+MODELS, MODEL = _List, _Model
+"""What the answers are, for who describes this API."""
+
+
 def encode_models(names: Iterable[BotName]) -> bytes:
     """The body of the whole list."""
     return msgspec.json.encode(_List("list", [_Model(name) for name in names]))

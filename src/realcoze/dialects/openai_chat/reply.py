@@ -20,12 +20,9 @@ class FunctionBody(msgspec.Struct):
 
 
 class ToolCallBody(msgspec.Struct):
-    """`index` in streams only."""
-
     id: str
     function: FunctionBody
     type: str = "function"
-    index: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class StepBody(msgspec.Struct):
@@ -64,6 +61,10 @@ class _Completion(msgspec.Struct):
     choices: list[_Choice]
     usage: UsageBody | None
     x_coze: CozeBody | msgspec.UnsetType = msgspec.UNSET
+
+
+REPLY = _Completion
+"""What an answer is, for who describes this API."""
 
 
 def encode_reply(asked: Asked, reply: Reply, request_id: RequestId, *, created: int) -> bytes:

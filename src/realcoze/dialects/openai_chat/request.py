@@ -9,7 +9,7 @@ Source: docs/openai-api.md.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec.structs import replace
@@ -44,8 +44,13 @@ _FUNCTIONS_HINT = "Send `tools` and `tool_choice`, which took the place of `func
 _RESULT_HINT = 'Send {"role": "tool", "tool_call_id": "THE CALL\'S", "content": "RESULT"} for each call.'
 
 
+_Role = Annotated[
+    str, msgspec.Meta(extra_json_schema={"enum": sorted(_INSTRUCTING | _RESULTS | {"user", "assistant"})})
+]
+
+
 class _Message(msgspec.Struct):
-    role: str
+    role: _Role
     content: Content = None
     tool_call_id: str | None = None
     tool_calls: list[CallBody] | None = None
@@ -54,7 +59,7 @@ class _Message(msgspec.Struct):
 class _Body(msgspec.Struct):
     """Members that are not named here are passed over."""
 
-    messages: list[_Message]
+    messages: Annotated[list[_Message], msgspec.Meta(extra_json_schema={"minItems": 1})]
     model: str | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -91,6 +96,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     has_steps: bool = False
     ignored: tuple[str, ...] = ()
 
+
+BODY = _Body
+"""What a request is, for who describes this API."""
 
 _DECODER = msgspec.json.Decoder(_Body)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import msgspec
 
 from realcoze.dialects.json_text import on_one_line
-from realcoze.dialects.openai_chat.reply import CozeBody, FinishReason, ToolCallBody, step_body, tool_call_body
+from realcoze.dialects.openai_chat.reply import CozeBody, FinishReason, step_body, tool_call_body
 from realcoze.dialects.openai_chat.request import Asked
 from realcoze.dialects.openai_wire import (
     DELTA_CHARACTERS,
@@ -37,19 +37,27 @@ _TEXTS = frozenset({ev.TextDelta, ev.TextReplaced, ev.AnswerDone})
 _encode = msgspec.json.Encoder().encode
 
 
-class _MoreArguments(msgspec.Struct):
+class _FunctionPiece(msgspec.Struct, omit_defaults=True):
     arguments: str
+    name: str = ""
 
 
-class _MoreOfCall(msgspec.Struct):
-    """What goes on with the call of that index."""
+class _CallPiece(msgspec.Struct, omit_defaults=True):
+    """A piece of the call of that index; its id, type and name stand in the first one."""
 
     index: int
-    function: _MoreArguments
+    function: _FunctionPiece
+    id: str = ""
+    type: str = ""
 
 
 class _Delta(msgspec.Struct):
-    tool_calls: list[ToolCallBody] | list[_MoreOfCall] | msgspec.UnsetType = msgspec.UNSET
+    """Those of a text are written by hand, `role` in the first one."""
+
+    tool_calls: list[_CallPiece] | msgspec.UnsetType = msgspec.UNSET
+    role: str | msgspec.UnsetType = msgspec.UNSET
+    content: str | msgspec.UnsetType = msgspec.UNSET
+    reasoning_content: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Choice(msgspec.Struct):
@@ -66,6 +74,10 @@ class _Chunk(msgspec.Struct):
     choices: list[_Choice]
     usage: UsageBody | msgspec.UnsetType = msgspec.UNSET
     x_coze: CozeBody | msgspec.UnsetType = msgspec.UNSET
+
+
+CHUNK = _Chunk
+"""What the data of a streamed event is, for who describes this API."""
 
 
 class ChunkEncoder:
@@ -181,9 +193,9 @@ class ChunkEncoder:
 def _deltas_of(call: ToolCall, index: int) -> Iterator[_Delta]:
     """The first has the call's name and id, the others the rest of arguments that are long."""
     body = tool_call_body(call)
-    body.index = index
     room = max(0, DELTA_CHARACTERS - len(call.call_id) - len(call.name))
-    body.function.arguments = call.arguments[:room]
-    yield _Delta([body])
+    begun = _FunctionPiece(call.arguments[:room], call.name)
+    yield _Delta([_CallPiece(index, begun, body.id, body.type)])
     for start in range(room, len(call.arguments), DELTA_CHARACTERS):
-        yield _Delta([_MoreOfCall(index, _MoreArguments(call.arguments[start : start + DELTA_CHARACTERS]))])
+        more = _FunctionPiece(call.arguments[start : start + DELTA_CHARACTERS])
+        yield _Delta([_CallPiece(index, more)])

@@ -102,6 +102,9 @@ class _Deleted(msgspec.Struct):
     deleted: bool = True
 
 
+DELETED = _Deleted
+"""What the answer to who deletes one is, for who describes this API."""
+
 _OPENING = msgspec.json.Decoder(Opening)
 _NAMED = msgspec.json.Decoder(_Named)
 _RECORD = msgspec.json.Decoder(Record)

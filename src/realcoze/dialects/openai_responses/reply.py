@@ -3,7 +3,7 @@
 Source: openai 3, types/responses/response.py, which demands `tools`, `tool_choice` and `parallel_tool_calls`.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -124,7 +124,7 @@ class ResponseBody(msgspec.Struct):
     incomplete_details: Incomplete | None = None
     conversation: _Conversation | None = None
     instructions: str | None = None
-    metadata: dict[str, str] = {}
+    metadata: dict[str, Any] = {}
     user: str | None = None
     object: str = "response"
     background: bool = False

@@ -9,11 +9,11 @@ Source: docs/openai-api.md; openai 3, types/responses/response_create_params.py.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from realcoze.dialects.json_text import NotJson, read_json, read_request
+from realcoze.dialects.json_text import NotJson, null, read_json, read_request
 from realcoze.dialects.openai_tools import Choice, Format, ToolBody, decode_form, decode_offer
 from realcoze.dialects.openai_wire import CozeMember, ImageUrl, decode_data, decode_image
 from realcoze.domain.content import File, Image, Inline, Part, Text
@@ -33,7 +33,6 @@ _CALL = "function_call"
 _RESULT = "function_call_output"
 _TEXTS = frozenset({"input_text", "output_text", "text"})
 _SPOKEN = "message"
-_NOTHING = msgspec.Raw(b"null")
 _HINT = 'Send {"model": "NAME", "input": "Hello"}.'
 _HISTORY_HINT = "Send the history in `input`."
 
@@ -54,17 +53,22 @@ class _Part(msgspec.Struct):
 
 Content = str | list[_Part] | None
 
+_Unread = Annotated[
+    msgspec.Raw,
+    msgspec.Meta(description="of a message or a result a text, or a list of parts with their `type`"),
+]
+
 
 class _Item(msgspec.Struct):
     """`content` and `output` are read of messages and results alone: other items have theirs of other shapes."""
 
     type: str | None = None
     role: str | None = None
-    content: msgspec.Raw = _NOTHING
+    content: _Unread = msgspec.field(default_factory=null)
     call_id: str | None = None
     name: str | None = None
     arguments: str | None = None
-    output: msgspec.Raw = _NOTHING
+    output: _Unread = msgspec.field(default_factory=null)
 
     @property
     def speaker(self) -> str | None:
@@ -124,6 +128,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     is_background: bool = False
     ignored: tuple[str, ...] = ()
 
+
+BODY = _Body
+"""What a request is, for who describes this API."""
 
 _DECODER = msgspec.json.Decoder(_Body)
 _ITEM = msgspec.json.Decoder(_Item)

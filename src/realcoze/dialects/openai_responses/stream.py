@@ -129,6 +129,13 @@ class _Error(msgspec.Struct):
     param: None = None
 
 
+EVENTS = (
+    _Whole, _OfItem, _TextPart, _TextDelta, _TextDone, _SummaryPart, _SummaryDelta, _SummaryDone, _ArgumentsDelta,
+    _ArgumentsDone, _Error,
+)  # fmt: skip
+"""What the data of a streamed event is, for who describes this API."""
+
+
 class _Message:
     """The message that is being said."""
 
