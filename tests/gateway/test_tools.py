@@ -80,6 +80,14 @@ def test_a_picture_stays_behind_the_description() -> None:
     assert [type(part) for part in parts] == [Text, Image, Text]
 
 
+def test_what_a_tool_shows_stands_behind_its_result() -> None:
+    call = ToolCall(call_id="1", name="look", arguments="{}")
+    seen = Message(role="user", parts=(ToolResult(call_id="1", output="Red."), Image(key="k")))
+    request = Request(messages=(say("user", "Hi"), Message(role="assistant", parts=(call,)), seen))
+    result = Text(text='<tool_result name="look">Red.</tool_result>')
+    assert told(emulable(request)).messages[-1].parts == (result, Image(key="k"))
+
+
 def test_rounds_that_are_over_are_written_as_the_bot_writes_and_reads_them() -> None:
     second = Message(role="user", parts=(ToolResult(call_id="unknown", output="4"),))
     asked = told(emulable(replace(PLAIN, messages=(*PLAIN.messages, CALLED, RESULT, second))))

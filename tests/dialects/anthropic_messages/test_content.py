@@ -164,3 +164,25 @@ def test_instructions_are_a_string_or_blocks_of_text() -> None:
 def test_half_an_emoji_is_no_reason_to_refuse() -> None:
     found = decode_content("m", "user", [msgspec.Raw(b'{"type":"text","text":"a\\ud83d"}')])
     assert found.parts == (Text(text="a\ufffd"),)
+
+
+def test_what_an_emulated_tool_shows_is_a_part_of_the_message() -> None:
+    """As Claude Code 2.1.197 hands in a picture and a document that its tool Read has read."""
+    source = {"type": "base64", "data": IN_BASE64, "media_type": "image/png"}
+    shown = [{"type": "image", "source": source}, {"type": "text", "text": "Two."}]
+    shown.append({"type": "document", "source": source, "title": "a.pdf"})
+    found = read({"tool_use_id": "call_emulated_1", "type": "tool_result", "content": shown})
+    told = ToolResult(call_id="call_emulated_1", output="Two.")
+    assert found.parts == (told, Inline(data=PNG), Inline(data=PNG, name="a.pdf"))
+    assert decode_results(found) == (told,)
+
+
+def test_what_an_emulated_tool_shows_must_be_readable() -> None:
+    with pytest.raises(BadRequest, match=r"messages\.3\.content\.0\.content\.0: Invalid base64"):
+        read(
+            {
+                "tool_use_id": "call_emulated_1",
+                "type": "tool_result",
+                "content": [{"type": "image", "source": {"type": "base64", "data": "?"}}],
+            }
+        )

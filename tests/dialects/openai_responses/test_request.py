@@ -269,3 +269,13 @@ def test_parts_of_chat_completions_are_read_too() -> None:
     part = {"type": "image_url", "image_url": {"url": "https://x/a.png"}}
     [message] = decoded([user({"type": "text", "text": "Look"}, part)]).request.messages
     assert message.parts == (Text(text="Look"), Image(url="https://x/a.png"))
+
+
+def test_what_an_emulated_tool_shows_is_a_part_of_the_message() -> None:
+    """As Codex 0.169.0 hands in the picture that its tool view_image has read."""
+    shown = [{"type": "input_image", "image_url": PNG, "detail": "high"}, {"type": "input_text", "text": "Red."}]
+    given = {"type": "function_call_output", "call_id": "call_emulated_1", "output": shown}
+    request = decoded([HELLO, {"type": "function_call", "call_id": "call_emulated_1", "name": "look"}, given]).request
+    told = ToolResult(call_id="call_emulated_1", output="Red.")
+    assert request.messages[-1].parts == (told, Inline(data=PNG_BYTES))
+    assert request.tool_results == (told,)

@@ -2,7 +2,8 @@
 
 Of a bot's own blocks what it thought is passed over.  Of a user's, what cannot be told a bot on Coze is
 refused by its place.  Results of tools are parts as far as they are text; those that a turn waits for are
-read once more, to the letter.
+read once more, to the letter.  What an emulated tool shows beside is a part like any other: no call of Coze's
+takes it, and a message does.
 
 Source: the types of anthropic 2.12.0 (`ContentBlockParam`).
 """
@@ -17,7 +18,7 @@ import msgspec
 from realcoze.dialects.json_text import NotJson, read_if_json, read_json
 from realcoze.domain.content import File, Image, Inline, Part, Text
 from realcoze.domain.message import Role
-from realcoze.domain.tool import ToolCall, ToolResult
+from realcoze.domain.tool import ToolCall, ToolResult, are_emulated
 from realcoze.errors import BadRequest
 
 T = TypeVar("T")
@@ -91,6 +92,7 @@ class Content:
     results: Mapping[str, msgspec.Raw] = field(default_factory=dict)
 
 
+_SHOWN = frozenset({"image", "document"})
 _TAG = msgspec.json.Decoder(_Tag)
 _TEXT = msgspec.json.Decoder(_TextBlock)
 _IMAGE = msgspec.json.Decoder(_ImageBlock)
@@ -112,13 +114,11 @@ def decode_content(where: str, role: Role, content: WireContent) -> Content:
             parts += _text(_read(at, block, _TEXT).text)
         elif role == "assistant":
             parts += _call(block) if kind == "tool_use" else ()
-        elif kind == "image":
-            parts.append(_image(at, _read(at, block, _IMAGE).source))
-        elif kind == "document":
-            parts.append(_document(at, _read(at, block, _DOCUMENT)))
+        elif kind in _SHOWN:
+            parts.append(_shown(at, kind, block))
         elif kind == "tool_result":
             results[at] = block
-            parts += _result(block)
+            parts += _result(at, block)
         else:
             raise BadRequest(
                 f"{at} is a block of type {kind[:40]!r}; a bot can be sent text, image, document and tool_result.",
@@ -128,10 +128,13 @@ def decode_content(where: str, role: Role, content: WireContent) -> Content:
 
 
 def decode_results(content: Content) -> tuple[ToolResult, ...]:
-    """What the tools gave that a message hands in.  Raises `BadRequest` for what is no text."""
+    """What the tools gave that a message hands in.  Raises `BadRequest` for what is no text, and is to go to Coze."""
     read = {at: _read(at, block, _RESULT) for at, block in content.results.items()}
     return tuple(
-        ToolResult(call_id=result.tool_use_id, output=decode_text(at, result.content or ""))
+        ToolResult(
+            call_id=result.tool_use_id,
+            output=_told(result) if are_emulated([result.tool_use_id]) else decode_text(at, result.content or ""),
+        )
         for at, result in read.items()
     )
 
@@ -157,14 +160,22 @@ def _call(block: msgspec.Raw) -> tuple[ToolCall, ...]:
     return (ToolCall(call_id=call.id, name=call.name, arguments=bytes(call.input).decode(errors="replace")),)
 
 
-def _result(block: msgspec.Raw) -> tuple[ToolResult, ...]:
-    """What a tool gave, as far as that is text; likewise."""
+def _result(at: str, block: msgspec.Raw) -> tuple[Part, ...]:
+    """What a tool gave, as far as that is text, likewise; and what an emulated one shows."""
     result = read_if_json(bytes(block), _RESULT)
     if result is None:
         return ()
-    said = [result.content] if isinstance(result.content, str) else _texts(result.content or ())
-    output = "\n".join(said)
-    return (ToolResult(call_id=result.tool_use_id, output=f"Error: {output}" if result.is_error else output),)
+    output = _told(result)
+    told = ToolResult(call_id=result.tool_use_id, output=f"Error: {output}" if result.is_error else output)
+    if isinstance(result.content, str) or not are_emulated([result.tool_use_id]):
+        return (told,)
+    kinds = ((f"{at}.content.{place}", each) for place, each in enumerate(result.content or ()))
+    tagged = ((where, _read(where, each, _TAG).type, each) for where, each in kinds)
+    return (told, *(_shown(where, kind, each) for where, kind, each in tagged if kind in _SHOWN))
+
+
+def _told(result: _ResultBlock) -> str:
+    return result.content if isinstance(result.content, str) else "\n".join(_texts(result.content or ()))
 
 
 def _texts(blocks: Iterable[msgspec.Raw]) -> list[str]:
@@ -182,6 +193,13 @@ def _read(at: str, block: msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:
 def _text(text: str) -> tuple[Part, ...]:
     """No part for no text, as some clients send it beside a picture."""
     return (Text(text=text),) if text else ()
+
+
+def _shown(at: str, kind: str, block: msgspec.Raw) -> Part:
+    """A block of `_SHOWN`."""
+    if kind == "image":
+        return _image(at, _read(at, block, _IMAGE).source)
+    return _document(at, _read(at, block, _DOCUMENT))
 
 
 def _image(at: str, source: _Base64 | _Url | _FileId) -> Part:

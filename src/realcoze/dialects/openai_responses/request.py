@@ -2,8 +2,9 @@
 
 `input` is a text, or the history as items: messages, and what a model has done beside them.  The results of
 tools that its turn waits for are the items at the end of the input, whatever instructs after them; as parts of
-messages they and the calls stand in the history too, for bots that emulate tools.  What a model has thought is
-passed over.
+messages they and the calls stand in the history too, for bots that emulate tools.  What such a tool shows beside
+its text is a part like any other: no call of Coze's takes it, and a message does.  What a model has thought is passed
+over.
 
 Source: docs/openai-api.md; openai 3, types/responses/response_create_params.py.
 """
@@ -20,7 +21,7 @@ from realcoze.domain.content import File, Image, Inline, Part, Text
 from realcoze.domain.ids import BotName, CallerId, ConversationId, UserId
 from realcoze.domain.message import Message
 from realcoze.domain.request import Request, Thread, Wants
-from realcoze.domain.tool import ToolCall, ToolResult
+from realcoze.domain.tool import ToolCall, ToolResult, are_emulated
 from realcoze.errors import BadRequest
 
 MODEL_CHARACTERS = 200
@@ -209,8 +210,8 @@ def _said(items: list[_Item]) -> Iterator[Message]:
             called = ToolCall(call_id=item.call_id, name=item.name, arguments=item.arguments or "{}")
             yield Message(role="assistant", parts=(called,))
         elif item.type == _RESULT and item.call_id:
-            texts = _texts_of_result(item.output)
-            yield Message(role="user", parts=(ToolResult(call_id=item.call_id, output=texts),))
+            told = ToolResult(call_id=item.call_id, output=_texts_of_result(item.output))
+            yield Message(role="user", parts=(told, *_shown_by_result(item, place)))
         elif item.type not in (None, _SPOKEN) or item.speaker in _INSTRUCTING:
             continue
         elif item.speaker == "user":
@@ -248,7 +249,9 @@ def _results(items: list[_Item]) -> tuple[ToolResult, ...]:
         if item.type == _RESULT:
             if not item.call_id:
                 raise BadRequest(f"Item {place} is a result that does not say of which call.")
-            results.insert(0, ToolResult(call_id=item.call_id, output=_text(item.output, place)))
+            is_emulated = are_emulated([item.call_id])
+            output = _texts_of_result(item.output) if is_emulated else _text(item.output, place)
+            results.insert(0, ToolResult(call_id=item.call_id, output=output))
         elif results and item.speaker not in _INSTRUCTING:
             break
         elif item.speaker == "user":
@@ -276,6 +279,12 @@ def _texts_of_result(output: msgspec.Raw) -> str:
     if isinstance(said, str):
         return said
     return "\n".join(part.text for part in said or () if part.type in _TEXTS and part.text)
+
+
+def _shown_by_result(item: _Item, place: int) -> Iterator[Part]:
+    """What an emulated tool gave back that is no text."""
+    if item.call_id and are_emulated([item.call_id]):
+        yield from (part for part in _users_parts(item.output, place) if not isinstance(part, Text))
 
 
 def _read(content: msgspec.Raw, place: int) -> Content:
