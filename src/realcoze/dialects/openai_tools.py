@@ -28,10 +28,11 @@ class Function(msgspec.Struct):
 
 
 class ToolBody(Function):
-    """A tool; of those that are no functions only the type is read."""
+    """A tool; of those that are no functions only the type is read, and of a namespace what it holds."""
 
     type: str = _FUNCTION
     function: Function | None = None
+    tools: list["ToolBody"] = []
 
 
 class _Allowed(msgspec.Struct):
@@ -43,7 +44,6 @@ class Choice(ToolBody):
     """Which tool is to be called, or which may be."""
 
     mode: str = ""
-    tools: list[ToolBody] = []
     allowed_tools: _Allowed | None = None
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from realcoze import errors
+from realcoze.dialects.openai_responses.namespaces import apart
 from realcoze.dialects.openai_responses.request import Asked
 from realcoze.dialects.statuses import told
 from realcoze.domain.event import Usage
@@ -64,6 +65,7 @@ class CallItem(msgspec.Struct, tag_field="type", tag="function_call"):
     name: str
     arguments: str
     status: ItemStatus
+    namespace: str | msgspec.UnsetType = msgspec.UNSET
 
 
 Item = MessageItem | ReasoningItem | CallItem
@@ -157,7 +159,7 @@ def replied(asked: Asked, reply: Reply, request_id: RequestId, *, created: int) 
         output.append(ReasoningItem(ids.new("rs"), [SummaryPart(reply.reasoning)], "completed"))
     if reply.text:
         output.append(MessageItem(ids.new("msg"), [TextPart(reply.text)], "completed"))
-    output += [call_item(call, ids.new("fc")) for call in reply.tool_calls]
+    output += [call_item(call, ids.new("fc"), asked) for call in reply.tool_calls]
     body = response_body(asked, request_id, created=created, status="completed", output=output)
     body.conversation = conversation_body(reply.conversation_id)
     body.usage = usage_body(reply.usage)
@@ -206,8 +208,10 @@ def response_id(request_id: RequestId) -> str:
     return f"resp_{request_id.removeprefix('req_')}"
 
 
-def call_item(call: ToolCall, item_id: str) -> CallItem:
-    return CallItem(item_id, call.call_id, call.name, call.arguments, "completed")
+def call_item(call: ToolCall, item_id: str, asked: Asked) -> CallItem:
+    """A call as its client knows it."""
+    namespace, name = apart(call.name, asked.namespaces)
+    return CallItem(item_id, call.call_id, name, call.arguments, "completed", namespace or msgspec.UNSET)
 
 
 def usage_body(usage: Usage | None) -> UsageBody | None:

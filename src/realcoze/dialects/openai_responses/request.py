@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import msgspec
 
 from realcoze.dialects.json_text import NotJson, null, read_json, read_request
+from realcoze.dialects.openai_responses.namespaces import namespaces_of, one_name, without_namespaces
 from realcoze.dialects.openai_tools import Choice, Format, ToolBody, decode_form, decode_offer
 from realcoze.dialects.openai_wire import CozeMember, ImageUrl, decode_data, decode_image
 from realcoze.domain.content import File, Image, Inline, Part, Text
@@ -67,6 +68,7 @@ class _Item(msgspec.Struct):
     role: str | None = None
     content: _Unread = msgspec.field(default_factory=null)
     call_id: str | None = None
+    namespace: str | None = None
     name: str | None = None
     arguments: str | None = None
     output: _Unread = msgspec.field(default_factory=null)
@@ -115,7 +117,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     `instructions`, `metadata`, `user` and `previous_response_id` are to be repeated in the answer; `ignored` are
     the members that were passed over and would have changed it.  `is_kept` says that it can be asked for again,
-    and `is_background` that it is made while nobody waits.
+    and `is_background` that it is made while nobody waits.  `namespaces` are those of functions (`namespaces.py`).
     """
 
     request: Request
@@ -127,6 +129,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     is_streamed: bool = False
     is_kept: bool = False
     is_background: bool = False
+    namespaces: dict[str, str] = {}
     ignored: tuple[str, ...] = ()
 
 
@@ -159,6 +162,7 @@ def decode_request(
         is_kept=read.store is not False,
         is_background=bool(read.background),
         is_streamed=bool(read.stream),
+        namespaces=namespaces_of(read.tools or ()),
         ignored=tuple(name for name in IGNORED if getattr(read, name) not in (None, [])),
     )
 
@@ -193,7 +197,9 @@ def _request(body: _Body, *, caller: CallerId, thread: Thread | None) -> Request
         extra_params=coze.extra_params,
         shortcut_command=coze.shortcut_command,
         tool_results=_results(items),
-        offer=decode_offer(body.tools, body.tool_choice, is_parallel=body.parallel_tool_calls),
+        offer=decode_offer(
+            list(without_namespaces(body.tools or ())), body.tool_choice, is_parallel=body.parallel_tool_calls
+        ),
         form=decode_form(body.text.format if body.text else None, "text.format"),
         thread=thread,
         caller=caller,
@@ -207,7 +213,8 @@ def _said(items: list[_Item]) -> Iterator[Message]:
         if item.type == "item_reference":
             raise BadRequest(f"Item {place} is a reference to one that is not kept.", hint=_HISTORY_HINT)
         if item.type == _CALL and item.call_id and item.name:
-            called = ToolCall(call_id=item.call_id, name=item.name, arguments=item.arguments or "{}")
+            name = one_name(item.namespace, item.name)
+            called = ToolCall(call_id=item.call_id, name=name, arguments=item.arguments or "{}")
             yield Message(role="assistant", parts=(called,))
         elif item.type == _RESULT and item.call_id:
             told = ToolResult(call_id=item.call_id, output=_texts_of_result(item.output))

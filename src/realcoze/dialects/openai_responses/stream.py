@@ -24,7 +24,6 @@ import msgspec
 
 from realcoze.dialects.json_text import on_one_line
 from realcoze.dialects.openai_responses.reply import (
-    CallItem,
     Incomplete,
     Item,
     ItemIds,
@@ -313,8 +312,8 @@ class ResponseEncoder:
 
     def _called(self, call: ToolCall) -> Iterator[bytes]:
         yield from self._begun()
-        whole, index = call_item(call, self._ids.new("fc")), len(self._output)
-        begun = CallItem(whole.id, call.call_id, call.name, "", "in_progress")
+        whole, index = call_item(call, self._ids.new("fc"), self._asked), len(self._output)
+        begun = msgspec.structs.replace(whole, arguments="", status="in_progress")
         yield self._of_item("response.output_item.added", begun)
         for start in range(0, len(call.arguments), DELTA_CHARACTERS):
             piece = call.arguments[start : start + DELTA_CHARACTERS]
