@@ -101,7 +101,14 @@ def test_every_route_is_described() -> None:
 @pytest.mark.parametrize("name", snippets.CLIENTS)
 def test_every_snippet_is_described(name: str) -> None:
     here = snippets.Here(base="http://127.0.0.1:8080", models=("memory",))
-    assert f"\n{snippets.snippet(name, here)}```\n" in doc("clients.md")
+    page = f"clients/{name}.md"
+    told = doc(page if (ROOT / "docs" / page).exists() else "clients.md")
+    assert f"\n{snippets.snippet(name, here)}```\n" in told
+
+
+def test_every_page_of_a_client_is_listed() -> None:
+    pages = {path.name for path in (ROOT / "docs" / "clients").glob("*.md")}
+    assert pages == set(re.findall(r"\]\(clients/([\w-]+\.md)\)", doc("clients.md")))
 
 
 def test_every_route_of_other_apis_is_described() -> None:

@@ -55,6 +55,7 @@ def test_the_settings_of_codex_are_toml(here: Here) -> None:
     provider = settings["model_providers"][settings["model_provider"]]
     assert (settings["model"], provider["base_url"]) == (here.models[0], f"{here.base}/v1")
     assert ("env_key" in provider) == here.has_key
+    assert provider["stream_max_retries"] == 0
 
 
 def test_the_models_of_llm_are_a_list() -> None:

@@ -1,7 +1,7 @@
 """`realcoze snippets`: what to paste into a client, made of where the server is and what it serves.
 
 Pure text, nothing is looked up.  A key is named and never shown.  What each client was seen to do stands in
-docs/clients.md.
+docs/clients.md and on the pages that it names.
 """
 
 import json
@@ -106,17 +106,19 @@ END
 """
 
 _CLAUDE_CODE = """\
-# A bot of Coze only talks here: the tools of Claude Code are not run.
+# Its tools are run where the bot has tools = "emulate" in realcoze.toml; else it only talks.
 unset ANTHROPIC_API_KEY
 export ANTHROPIC_BASE_URL=@base:sh@
 export ANTHROPIC_AUTH_TOKEN=@key:sh@
 export ANTHROPIC_MODEL=@model:sh@
 export ANTHROPIC_DEFAULT_HAIKU_MODEL=@model:sh@
+# A stream that fails is asked for again without one, unless told otherwise; that is another call of Coze.
+export CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK=1
 claude
 """
 
 _CODEX = """\
-# ~/.codex/config.toml.  A bot of Coze only talks here: the tools of Codex are not run.
+# ~/.codex/config.toml.  Its tools are run where the bot has tools = "emulate" in realcoze.toml; else it only talks.
 model = @model@
 model_provider = "realcoze"
 
@@ -124,6 +126,8 @@ model_provider = "realcoze"
 name = "realcoze"
 base_url = @v1@
 wire_api = "responses"
+# A stream that fails is asked for five times more, unless told otherwise; each is another call of Coze.
+stream_max_retries = 0
 @codex key@"""
 
 _N8N = """\

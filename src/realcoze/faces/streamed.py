@@ -105,7 +105,8 @@ class StreamedAnswer(Generic[E_co]):
 
     Until the first content the status is not sent, so that an error before it still has its own
     status; after `times.gate` the headers go out anyway.  A turn that fails later ends without the
-    last chunk, so that no client takes it for a whole answer.
+    last chunk, so that no client takes it for a whole answer; where the events of a dialect say so
+    themselves, its encoder has not failed, and the stream ends well.
     """
 
     def __init__(
