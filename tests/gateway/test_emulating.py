@@ -23,10 +23,11 @@ from realcoze.domain.fold import Fold, Reply
 from realcoze.domain.ids import ChatId, ConversationId, MessageId
 from realcoze.domain.message import say
 from realcoze.domain.ports import Sink
-from realcoze.domain.request import Request
+from realcoze.domain.request import Request, Resume
 from realcoze.domain.tool import EMULATED, Form, Offer, Tool, ToolCall
-from realcoze.errors import Truncated, UpstreamFailed
+from realcoze.errors import BadRequest, Truncated, UpstreamFailed
 from realcoze.gateway.emulating import Emulating
+from realcoze.gateway.schemas import Schemas
 from servers import Gathered, NoFlow
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
@@ -68,7 +69,7 @@ class Saying:
 
 async def heard(chats: Saying, request: Request = ASKED, *, goes_on: bool = False) -> list[Event]:
     sink = Gathered()
-    await Emulating(chats, goes_on=goes_on).converse(request, sink)
+    await Emulating(chats, Schemas(), goes_on=goes_on).converse(request, sink)
     assert len(sink.ends) == 1
     assert len(sink.flows) == 1
     return sink.events
@@ -137,7 +138,7 @@ async def test_a_bot_that_cannot_do_better_fails_the_turn() -> None:
     chats = Saying(turn(WRONG), turn("Wait. ", WRONG))
     sink = Gathered()
     with pytest.raises(UpstreamFailed) as failed:
-        await Emulating(chats, goes_on=False).converse(ASKED, sink)
+        await Emulating(chats, Schemas(), goes_on=False).converse(ASKED, sink)
     assert failed.value.code == "answer_unfit"
     assert not sink.ends
 
@@ -157,6 +158,44 @@ async def test_an_answer_of_a_form_is_looked_at_before_anybody_sees_it() -> None
     assert folded(await heard(chats, request)).text == '{"a": 3}'
     with pytest.raises(UpstreamFailed):
         await heard(Saying(turn("3"), turn("three")), request)
+
+
+async def test_an_answer_is_held_against_its_schema_when_all_of_it_is_there() -> None:
+    request = replace(ASKED, offer=None, form=Form(schema='{"required": ["a"]}'))
+    chats = Saying(turn('{"b"', ": 3}"), turn('{"a": 3}'))
+    events = await heard(chats, request)
+    assert [event.text for event in events if isinstance(event, TextDelta)] == ['{"a": 3}']
+    complaint = chats.asked[1].messages[-1].text
+    assert complaint.startswith('Your answer does not fit the schema: "a" is a required property.')
+    with pytest.raises(UpstreamFailed):
+        await heard(Saying(turn("{}"), turn("{}")), request)
+
+
+async def test_a_strict_call_is_held_against_its_parameters() -> None:
+    strict = Tool(name="add", parameters='{"properties": {"a": {"type": "string"}}}', is_strict=True)
+    chats = Saying(turn(CALL), turn(CALL.replace("1", '"1"')))
+    reply = folded(await heard(chats, replace(ASKED, offer=Offer(tools=(strict,)))))
+    assert [call.arguments for call in reply.tool_calls] == ['{"a": "1"}']
+    assert "do not fit its parameters: 1 is not of type" in chats.asked[1].messages[-1].text
+
+
+async def test_a_schema_that_is_none_is_refused_before_anybody_is_asked() -> None:
+    chats = Saying()
+    with pytest.raises(BadRequest, match="The JSON schema cannot be used"):
+        await heard(chats, replace(ASKED, form=Form(schema='{"type": "objec"}')))
+    assert not chats.asked
+
+
+async def test_a_turn_that_waited_is_mended_in_its_conversation_or_not_at_all() -> None:
+    resumed = replace(ASKED, resume=Resume(event_id="e", kind="2"))
+    chats = Saying(turn(WRONG), turn(CALL))
+    await heard(chats, resumed, goes_on=True)
+    assert chats.asked[0].messages == ASKED.messages
+    assert (chats.asked[1].resume, chats.asked[1].conversation_id) == (None, "conversation")
+    chats = Saying(turn(WRONG))
+    with pytest.raises(UpstreamFailed):
+        await heard(chats, resumed)
+    assert len(chats.asked) == 1
 
 
 async def test_a_call_comes_before_the_form() -> None:
@@ -195,7 +234,7 @@ async def test_a_caller_that_is_slow_slows_both_calls() -> None:
                 self.flow.pause()
 
     sink = Slow()
-    await Emulating(chats, goes_on=False).converse(ASKED, sink)
+    await Emulating(chats, Schemas(), goes_on=False).converse(ASKED, sink)
     assert [flow.said for flow in chats.flows] == [["pause"], ["pause"]]
     sink.flow.resume()
     assert [flow.said for flow in chats.flows] == [["pause"], ["pause", "resume"]]

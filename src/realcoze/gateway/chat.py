@@ -27,6 +27,7 @@ from realcoze.gateway.continued import Continuity
 from realcoze.gateway.emulating import Emulating
 from realcoze.gateway.instructions import Policy, default_policy, instructed
 from realcoze.gateway.route import Onward, Routes, can_be_found
+from realcoze.gateway.schemas import Schemas
 from realcoze.gateway.tools import emulable, without_tools
 from realcoze.gateway.uploads import Uploading, takes_no_files
 from realcoze.tasks import background_tasks
@@ -71,6 +72,7 @@ class Gateway:
         self._emulating = frozenset(emulating)
         self._discovery = discovery
         self._fetches = fetches
+        self._schemas = Schemas()
 
     @property
     def bots(self) -> tuple[BotName, ...]:
@@ -161,7 +163,7 @@ class Gateway:
         if request.bot not in self._emulating:
             return uploading
         goes_on = self._continuity is not None and self._continuity.goes_on(request.bot)
-        return Emulating(uploading, goes_on=goes_on)
+        return Emulating(uploading, self._schemas, goes_on=goes_on)
 
     async def _relay_background(self, request: Request, task: Task, who: str, sink: Sink) -> None:
         """What a program asks for itself: it belongs to no conversation, whoever answers."""

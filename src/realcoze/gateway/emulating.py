@@ -5,6 +5,8 @@ conversations, which compares histories as their callers have them, and above th
 """
 
 import random
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from realcoze.domain.event import (
     AnswerDone,
@@ -26,14 +28,19 @@ from realcoze.domain.request import Request
 from realcoze.domain.tool import EMULATED
 from realcoze.errors import RealcozeError
 from realcoze.gateway.call_reader import CallReader
+from realcoze.gateway.schemas import Schemas
 from realcoze.gateway.tools import (
     Unfit,
+    Wanted,
     calls_of,
     check_called,
     formed,
     given_up,
     is_concerned,
+    is_waited_for,
     mended,
+    schemas_of,
+    strictly,
     told,
 )
 
@@ -47,24 +54,32 @@ class Emulating:
     `goes_on` says that a conversation of this bot has what was said in it.
     """
 
-    def __init__(self, chats: Chats, *, goes_on: bool) -> None:
+    def __init__(self, chats: Chats, schemas: Schemas, *, goes_on: bool) -> None:
         self._chats = chats
+        self._schemas = schemas
         self._goes_on = goes_on
 
     async def converse(self, request: Request, sink: Sink) -> None:
-        """See `Chats`.  An answer that is not as it was asked for costs another call, once."""
+        """See `Chats`.  An answer that is not as it was asked for costs another call, once.
+
+        Raises `BadRequest` for a schema that is none, before anybody is asked.
+        """
         if not is_concerned(request):
             await self._chats.converse(request, sink)
             return
+        await self._schemas.check(schemas_of(request))
         sent, caller = told(request), _Caller(sink)
         first = _Attempt(request, caller)
         await self._chats.converse(sent, first)
-        if first.unfit is None:
+        unfit = await first.settle(self._schemas)
+        if unfit is None:
             return
         conversation_id = sent.conversation_id or (caller.started.conversation_id if self._goes_on else None)
+        if is_waited_for(request) and not conversation_id:
+            raise given_up()
         second = _Attempt(request, caller)
-        await self._chats.converse(mended(sent, first.written, first.unfit, conversation_id), second)
-        if second.unfit is not None:
+        await self._chats.converse(mended(sent, first.written, unfit, conversation_id), second)
+        if await second.settle(self._schemas) is not None:
             raise given_up()
 
 
@@ -125,11 +140,16 @@ class _Caller:
         self._sink.feed(event)
 
 
-class _Attempt:
-    """The sink of one call: what can be shown goes on at once, the end when the answer is as it must be.
+class _Ending(NamedTuple):
+    """How an answer ends, with what is said last; `wanted` is what must fit a schema before."""
 
-    `unfit` says what is wrong with an answer that has ended.
-    """
+    event: Event
+    text: str = ""
+    wanted: Sequence[Wanted] = ()
+
+
+class _Attempt:
+    """The sink of one call: what can be shown goes on at once, the end when the answer is as it must be."""
 
     def __init__(self, request: Request, caller: _Caller) -> None:
         self._request = request
@@ -141,7 +161,8 @@ class _Attempt:
         """What is said when its form was looked at."""
         self._has_said = False
         self._is_over = False
-        self.unfit: Unfit | None = None
+        self._unfit: Unfit | None = None
+        self._unchecked: _Ending | None = None
 
     @property
     def written(self) -> str:
@@ -173,21 +194,48 @@ class _Attempt:
             case _:
                 self._caller.tell(event)
 
+    async def settle(self, schemas: Schemas) -> Unfit | None:
+        """What is wrong with an answer of which all was said; None where nothing is, and its end is told.
+
+        Raises `BadRequest` where that cannot be told in time.
+        """
+        if self._unchecked is None:
+            return self._unfit
+        for each in self._unchecked.wanted:
+            problem = await schemas.misfit(each.value, each.schema)
+            if problem is not None:
+                return Unfit(f"{each.said}: {problem}.")
+        self._tell(self._unchecked)
+        return None
+
     def _judge(self) -> None:
-        """The bot has said all: it is as it must be, or unfit."""
+        """The bot has said all: the answer ends, is unfit, or must be held against a schema to know."""
+        self._is_over = True
         self._say(self._reader.finish())
-        offer, form = self._request.offer, self._request.form
         try:
-            if calls := calls_of(self._reader, offer, _new_call_id):
-                self._end(ToolCallsRequested(calls=calls))
-                return
-            check_called(offer)
-            if form is not None:
-                self._release(formed("".join(self._held), form))
+            ending = self._ending()
         except Unfit as unfit:
-            self._is_over, self.unfit = True, unfit
+            self._unfit = unfit
             return
-        self._end(TurnDone())
+        if ending.wanted:
+            self._unchecked = ending
+        else:
+            self._tell(ending)
+
+    def _ending(self) -> _Ending:
+        """Raises `Unfit`."""
+        offer, form = self._request.offer, self._request.form
+        if calls := calls_of(self._reader, offer, _new_call_id):
+            return _Ending(ToolCallsRequested(calls=calls), wanted=strictly(calls, offer))
+        check_called(offer)
+        if form is None:
+            return _Ending(TurnDone())
+        answer = formed("".join(self._held), form)
+        return _Ending(TurnDone(), answer.value, [answer] if answer.schema else [])
+
+    def _tell(self, ending: _Ending) -> None:
+        self._release(ending.text)
+        self._end(ending.event)
 
     def _say(self, text: str) -> None:
         if self._request.form is not None:

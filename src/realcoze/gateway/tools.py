@@ -13,11 +13,11 @@ Above: `emulating.py`, which runs a turn.  `call_reader.py` finds the calls in a
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
-import jsonschema_rs
 import msgspec
 from msgspec.structs import replace
 
@@ -49,8 +49,8 @@ _UNLESS_CALLED = "As long as you call tools, this does not hold."
 _AGAIN = "Write the whole of it again."
 
 
-_PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=100_000)
-"""A pattern of a caller's must not take long: no way through it is tried for more than milliseconds."""
+_NOTATION = re.compile(r"<(?=/?tool_)", re.IGNORECASE)
+"""In what a tool gives back it is no end of that, and no call."""
 
 
 class _Call(msgspec.Struct):
@@ -68,20 +68,29 @@ class Unfit(Exception):
     """What is wrong with an answer, in words for the bot."""
 
 
+class Wanted(NamedTuple):
+    """JSON text that is to fit a schema; `said` is how the bot is told that it does not."""
+
+    value: str
+    schema: str
+    said: str
+
+
 def emulable(request: Request) -> Request:
     """The request for a bot that emulates tools: results of calls in words are a message like any other.
 
     They are given the name of their tool while the whole history is there to tell it.
-
-    Raises `BadRequest` for a schema that is none, before anybody is asked.
     """
-    schemas = [tool.parameters for tool in request.offer.tools if tool.is_strict] if request.offer else []
-    for schema in (*schemas, request.form.schema if request.form else ""):
-        _validator(schema)
     if any(map(_has_rounds, request.messages)):
         request = replace(request, messages=_named(request.messages))
     is_history = are_emulated(result.call_id for result in request.tool_results)
     return replace(request, tool_results=()) if is_history else request
+
+
+def schemas_of(request: Request) -> list[str]:
+    """Those that something of the answer must fit."""
+    schemas = [tool.parameters for tool in request.offer.tools if tool.is_strict] if request.offer else []
+    return [each for each in (*schemas, request.form.schema if request.form else "") if each]
 
 
 def without_tools(request: Request) -> Request:
@@ -104,11 +113,22 @@ def without_tools(request: Request) -> Request:
 
 
 def told(request: Request) -> Request:
-    """The request in words: calls and results as the bot writes and reads them, tools and form described."""
-    *before, last = _written(request.messages)
-    if description := BETWEEN.join(_description(request.offer, request.form)):
+    """The request in words: calls and results as the bot writes and reads them, tools and form described.
+
+    A turn that waits has been told of them, and takes nothing but what it waits for.
+    """
+    messages = tuple(_written(request.messages))
+    description = BETWEEN.join(_description(request.offer, request.form))
+    if description and not is_waited_for(request):
+        last = messages[-1]
         last = replace(last, parts=_joined((Text(text=description + BETWEEN), *last.parts)))
-    return replace(request, messages=(*before, last), offer=None, form=None)
+        messages = (*messages[:-1], last)
+    return replace(request, messages=messages, offer=None, form=None)
+
+
+def is_waited_for(request: Request) -> bool:
+    """It goes on with a turn that waits for it."""
+    return bool(request.tool_results or request.resume)
 
 
 def is_concerned(request: Request) -> bool:
@@ -131,28 +151,37 @@ def check_called(offer: Offer | None) -> None:
         raise Unfit(f"You have called no tool. {_MUST_CALL}")
 
 
-def formed(text: str, form: Form) -> str:
-    """The JSON of an answer, without what stands around it.  Raises `Unfit`."""
+def strictly(calls: Iterable[ToolCall], offer: Offer | None) -> list[Wanted]:
+    """What of the calls must fit a schema."""
+    schemas = {tool.name: tool.parameters for tool in (offer.tools if offer else ()) if tool.is_strict}
+    return [
+        Wanted(call.arguments, schema, f"The arguments of your call of {call.name} do not fit its parameters")
+        for call in calls
+        if (schema := schemas.get(call.name))
+    ]
+
+
+def formed(text: str, form: Form) -> Wanted:
+    """The JSON of an answer, without what stands around it, and what it must fit.  Raises `Unfit`."""
     value, found = _value_in(text)
     if not form.schema and not isinstance(value, dict):
         raise Unfit("Your answer is no JSON object.")
-    if (problem := _misfit(value, form.schema)) is not None:
-        raise Unfit(f"Your answer does not fit the schema: {problem}.")
-    return found
+    return Wanted(found, form.schema, "Your answer does not fit the schema")
 
 
 def mended(request: Request, answer: str, unfit: Unfit, conversation_id: ConversationId | None) -> Request:
     """What is sent to have an answer mended: to the conversation that has the rest, or all of it anew."""
     complaint = say("user", f"{unfit} {_AGAIN}")
+    request = replace(request, tool_results=(), resume=None, chat_id=None)
     if conversation_id:
-        return replace(request, messages=(complaint,), conversation_id=conversation_id, tool_results=())
+        return replace(request, messages=(complaint,), conversation_id=conversation_id)
     return replace(request, messages=(*request.messages, say("assistant", answer or "…"), complaint))
 
 
 def given_up() -> UpstreamFailed:
-    """The error of a bot that was told what is wrong, and still answered so."""
+    """The error of a bot that was told what is wrong, where that can be, and still answered so."""
     return UpstreamFailed(
-        "The bot was asked twice, and its answer is neither a call that can be read nor of the form that was wanted.",
+        "The bot's answer is neither a call that can be read nor of the form that was wanted; it could not be mended.",
         code="answer_unfit",
         hint="A stronger model follows such instructions better; or ask for less at once.",
     )
@@ -199,7 +228,8 @@ def _in_words(part: Part) -> Part:
             return Text(text=f"\n{_call_in_words(part)}")
         case ToolResult():
             name = json.dumps(part.name or "tool", ensure_ascii=False)
-            return Text(text=f"<tool_result name={name}>{part.output}</tool_result>\n")
+            output = _NOTATION.sub("&lt;", part.output)
+            return Text(text=f"<tool_result name={name}>{output}</tool_result>\n")
     return part
 
 
@@ -251,9 +281,6 @@ def _call(text: str, tools: dict[str, Tool], new_id: Callable[[], str]) -> ToolC
     arguments, raw = _arguments(read)
     if not isinstance(arguments, dict):
         raise Unfit(f'The "arguments" of your call of {tool.name} are no JSON object.')
-    problem = _misfit(arguments, tool.parameters) if tool.is_strict else None
-    if problem is not None:
-        raise Unfit(f"The arguments of your call of {tool.name} do not fit its parameters: {problem}.")
     return ToolCall(call_id=new_id(), name=tool.name, arguments=raw)
 
 
@@ -271,14 +298,30 @@ def _value_in(text: str) -> tuple[Any, str]:
     whole = text.strip()
     block = whole.split("```")[1] if whole.count("```") >= 2 else ""
     inner = block.partition("\n")[2] if "\n" in block else block
-    starts = [place for place in (whole.find("{"), whole.find("[")) if place >= 0]
-    ends = max(whole.rfind("}"), whole.rfind("]"))
-    among = whole[min(starts) : ends + 1] if starts else ""
-    for candidate in (whole, inner.strip(), among):
+    for candidate in (whole, inner.strip(), max(_among(whole), key=len, default="")):
         if candidate and (value := _value(candidate)) is not _NOTHING:
             return value, candidate
     raise Unfit("Your answer is no JSON.")
 
+
+def _among(words: str) -> Iterator[str]:
+    """The objects and arrays among words, as far as it is clear that they stand in no other, which is broken."""
+    at = 0
+    while start := _BRACKET.search(words, at):
+        try:
+            _, at = _LENIENT.raw_decode(words, start.start())
+        except (ValueError, RecursionError):
+            end = _BRACKET.search(words, start.end())
+            if end is None or end.group() in "{[":
+                return
+            at = end.end()
+        else:
+            yield words[start.start() : at]
+
+
+_BRACKET = re.compile(r"[{}\[\]]")
+_LENIENT = json.JSONDecoder()
+"""Which tells where a value ends; it takes more for one than there is in JSON."""
 
 _NOTHING = object()
 
@@ -289,34 +332,3 @@ def _value(text: str) -> Any:
         return msgspec.json.decode(text)
     except (msgspec.MsgspecError, RecursionError, ValueError):
         return _NOTHING
-
-
-def _misfit(value: Any, schema: str) -> str | None:
-    """What is wrong with a value, by the schema; its words quote neither."""
-    validator = _validator(schema)
-    if validator is None:
-        return None
-    error = next(validator.iter_errors(value), None)
-    if error is None:
-        return None
-    where = "/".join(map(str, error.instance_path))
-    return f"{error.message[:500]} at /{where}" if where else error.message[:500]
-
-
-def _validator(schema: str) -> Any:
-    """None where there is no schema.  Nothing is fetched for it, and no pattern of it can take long.
-
-    Raises `BadRequest`.
-    """
-    if not schema:
-        return None
-    try:
-        return jsonschema_rs.validator_for(
-            msgspec.json.decode(schema), pattern_options=_PATTERNS, retriever=_nothing_else
-        )
-    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
-        raise BadRequest(f"The JSON schema cannot be used: {str(error)[:200]}.") from error
-
-
-def _nothing_else(uri: str) -> Any:
-    raise ValueError(f"it refers to {uri[:80]!r}, and nothing outside of it is read")

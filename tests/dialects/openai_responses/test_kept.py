@@ -261,6 +261,12 @@ def test_items_that_are_none_are_refused(items: list[Any]) -> None:
         items_to_keep(said(sent), FIRST)
 
 
+def test_an_item_that_nests_too_deeply_is_refused() -> None:
+    sent = b'{"input":[{"role":"user","content":' + b"[" * 600 + b"]" * 600 + b"}]}"
+    with pytest.raises(BadRequest, match="nested too deeply"):
+        items_to_keep(said(sent), FIRST)
+
+
 def test_a_request_builds_on_so_many_responses_and_no_more() -> None:
     references = [{"type": "item_reference", "id": f"msg_{number:x}0001"} for number in range(BUILT_ON + 1)]
     assert len(read_opening(body(references[1:])).response_ids) == BUILT_ON

@@ -221,6 +221,8 @@ def _in_full(item: msgspec.Raw, ids: ItemIds) -> dict[str, Any]:
         whole: dict[str, Any] = _without_data(read_json(bytes(item), _OBJECT))
     except NotJson as error:
         raise BadRequest(f"An item of `input` cannot be read: {error}.") from error
+    except RecursionError as error:
+        raise BadRequest("An item of `input` is nested too deeply.") from error
     kind = whole.setdefault("type", None) or "message"
     whole["type"] = kind
     whole["id"] = whole.get("id") or ids.new(_KINDS.get(str(kind), "item"))

@@ -59,7 +59,7 @@ const WORDS = {
       upstream_error: "Coze 出错了。", upstream_unreachable: "服务器连接不上 Coze。", upstream_tls: "与 Coze 的连接不安全。",
       upstream_protocol: "Coze 的回答无法读懂。", upstream_timeout: "Coze 太久没有回答，请重试。",
       upstream_truncated: "回答中断了，请重试。", push_lost: "回答的结尾丢失了，请重试。",
-      answer_rewritten: "机器人收回了已经发出的内容。", answer_unfit: "机器人两次都没有按要求的格式回答。",
+      answer_rewritten: "机器人收回了已经发出的内容。", answer_unfit: "机器人没有按要求的格式回答，也无法更正。",
       no_picture: "机器人没有画出图片。", url_refused: "不能从这个网址取文件。", url_not_fetched: "从这个网址取不到文件。",
       thread_unsupported_request: "这里不保存对话，请每次发送全部历史。",
       socket_unavailable: "与 Coze 的连接断开了，请稍后重试。", too_many_connections: "连接太多，请关闭其他程序。",
