@@ -8,9 +8,8 @@ from hypothesis import given
 
 from codec_properties import PROPERTIES, bytes_near
 from realcoze.dialects.openai_pages import Page
+from realcoze.dialects.openai_responses.building import begin_building, response_id_of
 from realcoze.dialects.openai_responses.kept import (
-    BUILT_ON,
-    REFERENCE_BYTES,
     SENT_ITEMS,
     Record,
     Said,
@@ -22,9 +21,6 @@ from realcoze.dialects.openai_responses.kept import (
     encode_record,
     items_to_keep,
     no_such_response,
-    read_opening,
-    resolved,
-    response_id_of,
 )
 from realcoze.dialects.openai_responses.reply import Status, failed, replied
 from realcoze.dialects.openai_responses.request import Asked, decode_request
@@ -47,7 +43,10 @@ def body(asked: Any, **members: Any) -> bytes:
 
 
 def said(sent: bytes, records: Mapping[str, Record] | None = None) -> Said:
-    return resolved(read_opening(sent), records or {})
+    building = begin_building(sent)
+    while (wanted := building.wanted) is not None:
+        building.add(wanted, (records or {}).get(wanted))
+    return building.said()
 
 
 def record(sent: bytes, reply: Reply, request_id: RequestId = FIRST, *, before: Mapping[str, Record] = {}) -> Record:
@@ -152,7 +151,6 @@ def test_half_an_emoji_is_kept_as_a_sign_for_it() -> None:
 def test_who_goes_on_says_all_that_was_said() -> None:
     first = record(body("My name is Ada."), Reply(text="Hello Ada.", reasoning="Hm"))
     sent = body("Who am I?", previous_response_id="resp_aa")
-    assert read_opening(sent).response_ids == {"resp_aa"}
     second = record(sent, Reply(text="You are Ada."), SECOND, before={"resp_aa": first})
     third = asked(body("Sure?", previous_response_id="resp_bb"), {"resp_bb": second})
     assert third.request.messages == (
@@ -194,29 +192,7 @@ def test_items_are_listed_in_parts_by_their_ids() -> None:
     assert [item["content"][0]["text"] for item in rest["data"]] == ["c"]
 
 
-def test_a_reference_is_the_item_that_it_names() -> None:
-    """So the history is sent by programs on Vercel's AI SDK."""
-    first = record(body("My name is Ada."), Reply(text="Hello Ada."))
-    references = [{"type": "item_reference", "id": item_id} for item_id in ("msg_aa8001", "msg_aa0001")]
-    sent = body([*references, {"role": "user", "content": "Who am I?"}])
-    assert read_opening(sent).response_ids == {"resp_aa"}
-    messages = asked(sent, {"resp_aa": first}).request.messages
-    assert [message.text for message in messages] == ["My name is Ada.", "Hello Ada.", "Who am I?"]
-
-
-@pytest.mark.parametrize("item_id", ["msg_aa0002", "msg_cc0001", "msg", "", None])
-def test_a_reference_to_what_is_not_kept_is_not_found(item_id: str | None) -> None:
-    first = record(body("Hi"), Reply(text="Hello"))
-    sent = body([{"type": "item_reference", "id": item_id}])
-    assert read_opening(sent).response_ids <= {"resp_aa", "resp_cc"}
-    with pytest.raises(NotFound, match="Item with id"):
-        said(sent, {"resp_aa": first})
-
-
-def test_what_is_not_kept_cannot_be_gone_on_with() -> None:
-    with pytest.raises(NotFound, match="Previous response with id 'resp_aa' not found") as caught:
-        said(body("Hi", previous_response_id="resp_aa"))
-    assert caught.value.code == "previous_response_not_found"
+def test_an_answer_that_is_not_there_is_told_by_its_id() -> None:
     assert "'resp_aa' not found" in no_such_response("resp_aa").message
 
 
@@ -247,16 +223,9 @@ def test_what_another_version_wrote_is_not_there(data: bytes) -> None:
     assert decode_record(data) is None
 
 
-@pytest.mark.parametrize("sent", [b"", b"{", b"[]", b'{"input": 1}', b'{"previous_response_id": 1}', b"\xff"])
-def test_a_request_that_cannot_be_read_builds_on_nothing(sent: bytes) -> None:
-    """`decode_request` says what is wrong with it."""
-    assert read_opening(sent).response_ids == frozenset()
-
-
 @pytest.mark.parametrize("items", [[1], ["a"], [[]], [None]])
 def test_items_that_are_none_are_refused(items: list[Any]) -> None:
     sent = body(items)
-    assert read_opening(sent).response_ids == frozenset()
     with pytest.raises(BadRequest, match="cannot be read"):
         items_to_keep(said(sent), FIRST)
 
@@ -265,13 +234,6 @@ def test_an_item_that_nests_too_deeply_is_refused() -> None:
     sent = b'{"input":[{"role":"user","content":' + b"[" * 600 + b"]" * 600 + b"}]}"
     with pytest.raises(BadRequest, match="nested too deeply"):
         items_to_keep(said(sent), FIRST)
-
-
-def test_a_request_builds_on_so_many_responses_and_no_more() -> None:
-    references = [{"type": "item_reference", "id": f"msg_{number:x}0001"} for number in range(BUILT_ON + 1)]
-    assert len(read_opening(body(references[1:])).response_ids) == BUILT_ON
-    with pytest.raises(BadRequest, match=f"more than {BUILT_ON}"):
-        _ = read_opening(body(references)).response_ids
 
 
 WORDS = bytes_near(
@@ -284,10 +246,3 @@ WORDS = bytes_near(
 def test_any_bytes_are_read_or_refused(sent: bytes) -> None:
     with contextlib.suppress(BadRequest, NotFound):
         items_to_keep(said(sent), FIRST)
-
-
-def test_what_is_too_long_for_a_reference_is_none() -> None:
-    long = {"type": "item_reference", "id": "msg_aa0001", "more": "x" * REFERENCE_BYTES}
-    opening = read_opening(body([long]))
-    assert opening.response_ids == frozenset()
-    assert resolved(opening, {}).new == opening.input

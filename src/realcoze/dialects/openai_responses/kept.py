@@ -1,7 +1,7 @@
 """What is kept of a response: it itself, and all that was said before it, as items.
 
 So a client can ask for it again, go on with it without the history, and name one of its items in the stead of
-sending it.  An item's id has its response's within it (`ItemIds`), and is found by that.
+sending it (`building.py`).  An item's id has its response's within it (`ItemIds`), and is found by that.
 
 Only words are kept: of data that came within a request there remains a note.  The instructions of a request
 are its own, and its successors know nothing of them.
@@ -9,7 +9,6 @@ are its own, and its successors know nothing of them.
 Source: openai 3, types/responses/response_item.py and response_item_list.py.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -23,13 +22,6 @@ from realcoze.errors import BadRequest, NotFound
 SENT_ITEMS = 0x8000
 """From here on the items of a request are counted; below it those of its response."""
 
-REFERENCE_BYTES = 1000
-"""A longer item is none; it may hold a file, through which nobody need look twice."""
-
-BUILT_ON = 1000
-"""Responses that one request may build on; each is looked up."""
-
-_COUNT_DIGITS = 4
 _OF_OUTPUT = "output_text"
 _GOES_ON = frozenset({"completed", "incomplete"})
 _UNFINISHED = frozenset({"queued", "in_progress"})
@@ -49,6 +41,11 @@ class Record(msgspec.Struct):
         return bytes(self.response)
 
     @property
+    def output(self) -> list[msgspec.Raw]:
+        """The items of the response itself."""
+        return _told(self).output
+
+    @property
     def is_of_background(self) -> bool:
         return _told(self).background
 
@@ -61,28 +58,11 @@ class _Told(msgspec.Struct):
     output: list[msgspec.Raw]
 
 
-class _Named(msgspec.Struct):
+class Name(msgspec.Struct):
+    """How an item is called."""
+
     type: str | None = None
     id: str | None = None
-
-
-class Opening(msgspec.Struct):
-    """What of a request says on which responses it builds; the rest of it is `request.py`'s."""
-
-    previous_response_id: str | None = None
-    input: str | list[msgspec.Raw] = ""
-
-    @property
-    def response_ids(self) -> frozenset[str]:
-        """The responses that are to be looked up for it.  Raises `BadRequest` for more than anybody needs."""
-        references = filter(None, map(_reference, _as_items(self.input)))
-        items = (response_id_of(each.id or "") for each in references)
-        found = frozenset(each for each in (self.previous_response_id, *items) if each)
-        if len(found) > BUILT_ON:
-            raise BadRequest(
-                f"`input` names items of more than {BUILT_ON} responses.", hint="Send the items themselves."
-            )
-        return found
 
 
 class Said(msgspec.Struct):
@@ -105,34 +85,10 @@ class _Deleted(msgspec.Struct):
 DELETED = _Deleted
 """What the answer to who deletes one is, for who describes this API."""
 
-_OPENING = msgspec.json.Decoder(Opening)
-_NAMED = msgspec.json.Decoder(_Named)
+_NAME = msgspec.json.Decoder(Name)
 _RECORD = msgspec.json.Decoder(Record)
 _TOLD = msgspec.json.Decoder(_Told)
 _OBJECT: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
-
-
-def read_opening(body: bytes) -> Opening:
-    """Never raises: what is wrong with a request, who reads all of it says."""
-    try:
-        return read_json(body.removeprefix(b"\xef\xbb\xbf"), _OPENING)
-    except NotJson:
-        return Opening()
-
-
-def resolved(opening: Opening, records: Mapping[str, Record]) -> Said:
-    """Everything that is said, by what is kept of the responses that the request builds on.
-
-    Raises `NotFound` for what is not there, and `BadRequest` for a response that came to nothing.
-    """
-    previous_id = opening.previous_response_id
-    earlier = _with_answer(_found(previous_id, records), previous_id) if previous_id else []
-    return Said(earlier=earlier, new=[_dereferenced(item, records) for item in _as_items(opening.input)])
-
-
-def response_id_of(item_id: str) -> str:
-    """The response that an item is of; empty where the id is none of ours."""
-    return f"resp_{item_id.partition('_')[2][:-_COUNT_DIGITS]}" if "_" in item_id else ""
 
 
 def items_to_keep(said: Said, request_id: RequestId) -> list[msgspec.Raw]:
@@ -156,6 +112,27 @@ def decode_record(data: bytes) -> Record | None:
     return record
 
 
+def name_of(item: msgspec.Raw) -> Name:
+    """What an item is called; one that says so in no way that can be read is of no name."""
+    try:
+        return read_json(bytes(item), _NAME)
+    except NotJson:
+        return Name()
+
+
+def with_answer(record: Record, response_id: str) -> list[msgspec.Raw]:
+    """All that was said up to a response, and it.  Raises `BadRequest` for one that is no answer to go on with."""
+    told = _told(record)
+    if told.status in _UNFINISHED:
+        raise BadRequest(f"The response {response_id[:80]!r} is not complete yet.", hint="Wait until it is.")
+    if told.status not in _GOES_ON:
+        raise BadRequest(
+            f"The response {response_id[:80]!r} is {told.status}, and there is no answer to go on with.",
+            hint="Go on with the one before it.",
+        )
+    return [*record.items, *told.output]
+
+
 def cancelled(record: Record) -> Record:
     """The same, told to be stopped by its caller.  What was said of it stays."""
     response = {**_OBJECT.decode(record.response), "status": "cancelled", "error": None}
@@ -168,7 +145,7 @@ def encode_again(record: Record) -> bytes:
 
 def encode_items(record: Record, page: Page) -> bytes:
     """A part of the items that led to a response, as a list.  Raises `BadRequest`."""
-    return encode_page(record.items, page, id_of=lambda item: _name(item).id or "")
+    return encode_page(record.items, page, id_of=lambda item: name_of(item).id or "")
 
 
 def encode_deleted(response_id: str) -> bytes:
@@ -181,39 +158,6 @@ def no_such_response(response_id: str) -> NotFound:
         f"Response with id {response_id[:80]!r} not found.",
         hint="A response is kept for the caller's key that asked for it, for a while, and unless `store` was false.",
     )
-
-
-def _found(response_id: str, records: Mapping[str, Record]) -> Record:
-    if response_id not in records:
-        raise NotFound(
-            f"Previous response with id {response_id[:80]!r} not found.",
-            code="previous_response_not_found",
-            hint="Send the whole history in `input`.",
-        )
-    return records[response_id]
-
-
-def _with_answer(record: Record, response_id: str) -> list[msgspec.Raw]:
-    told = _told(record)
-    if told.status in _UNFINISHED:
-        raise BadRequest(f"The response {response_id[:80]!r} is not complete yet.", hint="Wait until it is.")
-    if told.status not in _GOES_ON:
-        raise BadRequest(
-            f"The response {response_id[:80]!r} is {told.status}, and there is no answer to go on with.",
-            hint="Go on with the one before it.",
-        )
-    return [*record.items, *told.output]
-
-
-def _dereferenced(item: msgspec.Raw, records: Mapping[str, Record]) -> msgspec.Raw:
-    named = _reference(item)
-    if named is None:
-        return item
-    record = records.get(response_id_of(named.id or ""))
-    for each in [*record.items, *_told(record).output] if record is not None else ():
-        if _name(each).id == named.id:
-            return each
-    raise NotFound(f"Item with id {(named.id or '')[:80]!r} not found.", hint="Send the item itself.")
 
 
 def _in_full(item: msgspec.Raw, ids: ItemIds) -> dict[str, Any]:
@@ -259,28 +203,6 @@ def _note(text: str) -> dict[str, Any]:
 
 def _is_data(value: object) -> bool:
     return isinstance(value, str) and value[:5].lower() == "data:"
-
-
-def _as_items(sent: str | list[msgspec.Raw]) -> list[msgspec.Raw]:
-    if isinstance(sent, str):
-        return [msgspec.Raw(msgspec.json.encode({"role": "user", "content": sent}))]
-    return sent
-
-
-def _reference(item: msgspec.Raw) -> _Named | None:
-    """What it names; None where it is no reference."""
-    if memoryview(item).nbytes > REFERENCE_BYTES:
-        return None
-    named = _name(item)
-    return named if named.type == "item_reference" else None
-
-
-def _name(item: msgspec.Raw) -> _Named:
-    """What an item is called; one that says so in no way that can be read is of no name."""
-    try:
-        return read_json(bytes(item), _NAMED)
-    except NotJson:
-        return _Named()
 
 
 def _told(record: Record) -> _Told:

@@ -4,7 +4,6 @@ One that is made in the background can be found as soon as it is begun, any othe
 """
 
 import time
-from collections.abc import Iterable
 from functools import partial
 
 from msgspec.structs import replace
@@ -15,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from realcoze.dialects.openai_pages import read_page
+from realcoze.dialects.openai_responses.building import begin_building
 from realcoze.dialects.openai_responses.kept import (
     Record,
     cancelled,
@@ -24,8 +24,6 @@ from realcoze.dialects.openai_responses.kept import (
     encode_items,
     items_to_keep,
     no_such_response,
-    read_opening,
-    resolved,
 )
 from realcoze.dialects.openai_responses.reply import ResponseBody, encode_body, response_id
 from realcoze.dialects.openai_responses.request import decode_request
@@ -105,9 +103,11 @@ class ResponsesFace:
 
     async def _draft(self, body: bytes, caller: CallerId, thread: Thread | None, request_id: RequestId) -> Draft:
         """What is asked for, on top of what is kept.  Raises a `RealcozeError`."""
-        opening = await aside(read_opening, body)
-        said = resolved(opening, await self._find_all(caller, opening.response_ids))
-        items = said.items if opening.response_ids else None
+        building = await aside(begin_building, body)
+        while (wanted := building.wanted) is not None:
+            building.add(wanted, await self._find(caller, wanted))
+        said = building.said()
+        items = said.items if building.is_needed else None
         asked = await aside(partial(decode_request, caller=caller, thread=thread, items=items), body)
         kept, to_keep = self._kept if asked.is_kept else None, []
         if kept is not None:
@@ -199,11 +199,6 @@ class ResponsesFace:
         if record is None:
             raise no_such_response(_wanted(request))
         return record
-
-    async def _find_all(self, caller: CallerId, ids: Iterable[str]) -> dict[str, Record]:
-        """Those of the responses that are there."""
-        found = {each: await self._find(caller, each) for each in ids}
-        return {each: record for each, record in found.items() if record is not None}
 
     async def _find(self, caller: CallerId, wanted: str) -> Record | None:
         data = None if self._kept is None else await self._kept.find(key_of(caller, wanted))
