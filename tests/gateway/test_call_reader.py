@@ -1,3 +1,4 @@
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
@@ -7,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec_properties import PROPERTIES
-from realcoze.gateway.call_reader import CLOSE, OPEN, CallReader
+from realcoze.gateway.call_reader import CLOSE, LOOKAHEAD, OPEN, CallReader
 
 ADD = '{"name": "add", "arguments": {"a": 1, "b": 2}}'
 WRITE = '{"name": "write", "arguments": {"text": "a } \\" { </tool_call> ```\\n", "to": "é中"}}'
 PRETTY = '{\n  "name": "add",\n  "arguments": {\n    "a": [1, {"b": {}}]\n  }\n}'
 EMPTY = '{"name": "now", "arguments": {}}'
+TICKED = '{"name": "write", "arguments": {"text": "`a` ```b``` \\"`"}}'
 OBJECTS = (ADD, WRITE, PRETTY, EMPTY)
 
 
@@ -56,6 +58,81 @@ def in_code() -> Iterator[Answer]:
         yield Answer(quoted, quoted)
     yield Answer(f"it`s a tick\n{tagged(ADD)}", "it`s a tick", [ADD])
     yield Answer(f"in ```code``` a line\n{tagged(ADD)}", "in ```code``` a line", [ADD])
+
+
+def beginning_with_code() -> Iterator[Answer]:
+    call, second = tagged(ADD), tagged(EMPTY)
+    yield Answer(f"```\n```\n{call}", "```\n```", [ADD])
+    yield Answer(f"```py\n\n ```\n{call}\n```\n```\n{second}", "```py\n\n ```", [ADD, EMPTY])
+    for code in (f"```{call}```", f"```json {call}\n```", f"``` {call}\n```", f"~~~xml\n{call}\n~~~", f"~~{call}~~"):
+        yield Answer(code, "", [ADD])
+        yield Answer(f"{code}\n{second}", "", [ADD, EMPTY])
+        yield Answer(f"{code}\n```\n# so\n{second}\n```\n{second}", "", [ADD, EMPTY])
+    yield Answer(f"as `\n{call}\n`\n{second}", "as", [ADD, EMPTY])
+    yield Answer(f"`{call}\nor\n```\n{second}\n```\n{call}", "", [ADD, EMPTY, ADD])
+    yield Answer(f"```\n{call}\n~~~ `x`\n{second}\n```\n{call}", "", [ADD, EMPTY, ADD])
+    yield Answer(f"```a`b\n{call}", "```a`b", [ADD])
+    yield Answer(f"~~~a`b\n# so\n{call}\n~~~", f"~~~a`b\n# so\n{call}\n~~~")
+
+
+def with_lone_ticks() -> Iterator[Answer]:
+    for written in (ADD, WRITE, TICKED, PRETTY):
+        yield Answer(f"it`s so: {tagged(written)}", "it`s so:", [written])
+        yield Answer(f"it``s `so`: {tagged(written)}\nand that`s it", "it``s `so`:", [written])
+        yield Answer(f"it`s {tagged(written)} {tagged(TICKED)}", "it`s", [written, TICKED])
+    for written in (ADD, WRITE, TICKED):
+        for quoted in (f"`as {tagged(written)}` it goes", f"it`s ``as {tagged(written)}, {tagged(TICKED)}`` so"):
+            yield Answer(quoted, quoted)
+            yield Answer(f"{quoted}: {tagged(ADD)}", f"{quoted}:", [ADD])
+    for quoted in (f"`as {OPEN}{{` begins it", f"`as <b> or {OPEN}`", f'`as {OPEN} "a" {CLOSE}, "` so', "`" * 4):
+        yield Answer(quoted, quoted)
+    yield Answer(f"it`s {OPEN}add()", "it`s", is_broken=True)
+
+
+def near_misses() -> Iterator[Answer]:
+    for begin, end in (
+        ("<tool_call >", "</tool_call >"),
+        ("<TOOL_CALL>", "</Tool_Call>"),
+        ("<tool_call\n>", "</tool_call\n>"),
+    ):
+        for before, after in (("", ""), ("```\n", "\n```"), ("`", "`")):
+            yield Answer(f"So {begin}{ADD}{end} it", "So", [ADD])
+            yield Answer(f"{before}{begin}{ADD}{end}{after}", "", [ADD])
+        quoted = f"`as {begin}{TICKED}{end}`" if "\n" not in begin else f"```\nas {begin}{TICKED}{end}\n```"
+        yield Answer(quoted, quoted)
+        yield Answer(f"Oh {end} my", "Oh my")
+    for fence, end in (("```json\n", "\n```\n"), ("```", "```"), ("\n~~~ JSON\n", "\n~~~")):
+        for written in OBJECTS:
+            fenced = tagged(f"{fence}{written}{end}")
+            yield Answer(f"So {fenced}", "So", [written])
+            yield Answer(f"{fenced}\n{tagged(ADD)}", "", [written, ADD])
+            yield Answer(f"`````\n{fenced}\n`````\n{tagged(ADD)}", "", [written, ADD])
+            yield Answer(tagged(f"{fence}{written}{end}{fence}[{ADD}, {ADD}]{end}"), "", [written, ADD, ADD])
+    for text in ("<tool_results>3</tool_results>", "<tool_calls>", "<tool_resultats", f"`{OPEN}` {{x}}"):
+        yield Answer(text, text)
+    for text in ('<tool_call name="add">{}', "<tool_call/>", "<tool_call tag", "<tool_call"):
+        yield Answer(f"So {text}", "So", is_broken=True)
+    for result in ("<tool_result>", "<tool_result name='x'>", "<TOOL_RESULT >", "<tool_result/>", "<tool_result"):
+        yield Answer(f"So {result}", "So", is_broken=True)
+
+
+def made_up() -> Iterator[Answer]:
+    for result in ("<tool_result>3</tool_result>", "<tool_result name='x'>3", "<Tool_Result\nname='x'>3</tool_result>"):
+        yield Answer(f"{tagged(ADD)}\n{result}\n{tagged(WRITE)}", "", [ADD])
+        yield Answer(f"```\n{tagged(ADD)}\n{result}\n```\n{tagged(WRITE)}", "", [ADD])
+        yield Answer(f"So {tagged(ADD)}{tagged(WRITE)}{result}{OPEN}add()", "So", [ADD, WRITE])
+        yield Answer(f"So {result} {tagged(ADD)}", "So", is_broken=True)
+    yield Answer(f"{tagged(ADD)}\n`as <tool_result>`\n{tagged(WRITE)}", "", [ADD, WRITE])
+
+
+def unclosed() -> Iterator[Answer]:
+    for mark, written in product(("```\n", "~~~py\n"), OBJECTS):
+        for call in (tagged(written), f"{OPEN}{written}", OPEN, OPEN[:-2], f"{OPEN} [\n{{"):
+            yield Answer(f"So\n{mark}# as I would\n{call}", f"So\n{mark}# as I would\n", is_broken=True)
+        yield Answer(f"{tagged(ADD)}\n{mark}# as I would\n{tagged(written)}", "", [ADD])
+    for text in (f"```\n# as {OPEN}add()", f"```\n# as {CLOSE}", "```\n# as <too"):
+        yield Answer(text, text)
+    yield Answer(f"Write `{OPEN}", "Write", is_broken=True)
 
 
 def cut() -> Iterator[Answer]:
@@ -104,7 +181,19 @@ def plain() -> Iterator[Answer]:
         yield Answer(text, text)
 
 
-ANSWERS = [*well_formed(), *several(), *in_code(), *cut(), *broken(), *plain()]
+ANSWERS = [
+    *well_formed(),
+    *several(),
+    *in_code(),
+    *beginning_with_code(),
+    *with_lone_ticks(),
+    *near_misses(),
+    *made_up(),
+    *unclosed(),
+    *cut(),
+    *broken(),
+    *plain(),
+]
 
 
 def read(*pieces: str) -> Answer:
@@ -113,8 +202,8 @@ def read(*pieces: str) -> Answer:
     return Answer("".join(pieces), shown, reader.calls, reader.is_broken)
 
 
-def test_there_are_two_hundred_answers() -> None:
-    assert len({answer.text for answer in ANSWERS}) > 200
+def test_there_are_four_hundred_answers() -> None:
+    assert len({answer.text for answer in ANSWERS}) > 400
 
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=range(len(ANSWERS)))
@@ -138,6 +227,10 @@ WORDS = st.sampled_from(
     [
         OPEN,
         CLOSE,
+        tagged(EMPTY),
+        tagged(f"```json\n{TICKED}\n```"),
+        "<TOOL_CALL\n>",
+        "<tool_result",
         "<tool_result>",
         "</tool_result>",
         ADD,
@@ -152,6 +245,8 @@ WORDS = st.sampled_from(
         " ",
         "<",
         "a",
+        "a\nb",
+        "x" * (LOOKAHEAD - 200),
         "[",
         "]",
     ]
@@ -166,5 +261,55 @@ def test_any_answer_is_read_alike_however_it_is_split(words: list[str]) -> None:
     assert read(*words) == whole
     assert read(*text) == whole
     if "`" not in text and "~" not in text:
-        assert OPEN not in whole.shown
-        assert CLOSE not in whole.shown
+        assert not re.search(r"</?tool_call\b|<tool_result\b", whole.shown, re.IGNORECASE)
+
+
+WAITS = [
+    *(
+        ("", "<"),
+        ("a", " "),
+        ("a", "`"),
+        ("a", "~"),
+        ("", "~"),
+        ("```", "\n"),
+        ("```", "x"),
+        ("it`s ", "x"),
+        ("it`s ", "`` "),
+    ),
+    *(
+        (OPEN, " "),
+        (OPEN[:-1], "\n"),
+        (tagged(ADD), "\n"),
+        (OPEN + ADD, ","),
+        (OPEN + "```json", "\n"),
+        (OPEN + "```", "`"),
+    ),
+    *((OPEN + '{"a": "', "x"), (OPEN + '{"a": "', "\\"), (OPEN + "{", "{"), (OPEN + "[", "[")),
+    *((f"```\n# so\n{OPEN}{{", "x"), (f'it`s {OPEN}{{"', "x"), (f"`as {tagged(TICKED)}", "x"), (f"`as {OPEN}", '"')),
+]
+
+
+@pytest.mark.parametrize(("begin", "more"), WAITS)
+def test_what_waits_is_not_read_again_from_the_first_letter_on(begin: str, more: str) -> None:
+    reader = CallReader()
+    reader.feed(begin)
+    for letter in more * (3 * LOOKAHEAD):
+        reader.feed(letter)
+        assert len(reader._text) - reader._at <= LOOKAHEAD
+
+
+@pytest.mark.parametrize("begin", ["it`s ", "```", "~~~", "a ``b`", "x <"])
+def test_words_do_not_wait_for_long(begin: str) -> None:
+    reader, words = CallReader(), begin + "one or another " * LOOKAHEAD
+    shown = "".join(map(reader.feed, words))
+    assert words.startswith(shown)
+    assert len(words) - len(shown) <= LOOKAHEAD
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_code_within_a_line_is_no_longer_than_what_is_looked_at(more: int) -> None:
+    within = f"as {tagged(ADD)}"
+    within += "x" * (LOOKAHEAD - len(within) - 1 + more)
+    shown, calls = ("`as", [ADD]) if more else (f"`{within}`", [])
+    answer = Answer(f"`{within}`", shown, calls)
+    assert read(answer.text) == read(*answer.text) == answer

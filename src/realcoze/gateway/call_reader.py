@@ -3,33 +3,54 @@
 A call is `<tool_call>` and a JSON object.  In code that holds something before it, it is a quotation and is
 shown; where it is the first that the code holds, the code's own marks are no more shown than the call is.
 Outside of code no notation is ever shown: what begins like it waits until it is clear.  After the first call
-nothing is shown: a bot cannot know yet what came of it, and what it says all the same is made up.
+nothing is shown: a bot cannot know yet what came of it, and what it says all the same is made up.  After a
+result that it has made up, nothing is read as a call either.
+
+Code is what CommonMark 0.31 says (4.5, 6.1), with these liberties: within a line it ends with the line; a block
+may be indented as far as it likes, and words may stand behind its end; marks in the strings of a call are none.
 
 Pure.  Above: `emulating.py`; `tools.py` describes the notation to the bot, and reads what stands in the calls.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
+from typing import TypeVar
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
-RESULT, RESULT_CLOSE = "<tool_result", "</tool_result>"
-_NOTATION = (OPEN, CLOSE, RESULT, RESULT_CLOSE)
+_RESULT, _RESULT_CLOSE = "<tool_result>", "</tool_result>"
+_NOTATION = (OPEN, _RESULT, CLOSE, _RESULT_CLOSE)
 _SURELY = len("<tool")
 """From this length on an answer that ends with the beginning of the notation has been cut off in it."""
 
-_SPACE = re.compile(r"\s*")
-_PLAIN = re.compile(r"[^\s`~<]+(?:\s+[^\s`~<]+)*")
-_TICKS = re.compile(r"`+|~+")
-_BEFORE_OBJECT = re.compile(r"\s*(?:\[\s*)?")
-_AFTER_OBJECT = re.compile(r"[\s,\]]*")
-_STRUCTURE = re.compile(r'[{}"\\]')
+LOOKAHEAD = 1000
+"""Words wait for no more characters than these to become clear: code within a line is no longer."""
 
 FENCE_MARKS = 3
-"""So many at the start of a line begin a block of code (CommonMark 0.31, 4.5)."""
+"""So many at the start of a line begin a block of code."""
 
+# Taken as far as they have come.
+_SPACE = re.compile(r"\s+")
+_WORDS = re.compile(r"[^\s`~<]+(?:\s+[^\s`~<]+)*")
+_CODE = re.compile(r"[^`~<]+")
+_MARKS = {"`": re.compile("`+"), "~": re.compile("~+")}
+_IN_STRING = re.compile(r'(?:[^"\\]+|\\.)++', re.DOTALL)
+_OUTSIDE_STRINGS = re.compile(r'[^{}"]+')
 
-class _Wait(Exception):
-    """More must come before it is clear what this is."""
+# Looked at before they are taken.  Whatever one of them matches, it matches the beginnings of it as well: where
+# a match ends and the text does not, no more text can change it.
+_TAG = re.compile(r"</?\w{0,12}\s*>?")
+_BEFORE_OBJECT = re.compile(r"\s*(?:(?:`+|~+)[^\S\n]*\w*\s*)?(?:\[\s*)?\{?")
+_AFTER_OBJECT = re.compile(r"[\s,\[\]]*\{?")
+_AFTER_FENCED_OBJECT = re.compile(r"[\s,\]`~]*\w*[\s\[]*\{?")
+_LINE = re.compile(r"[^\n]*\n?")
+_LINE_AND_SPACE = re.compile(r"[^\n]*\n?\s*")
+_WORD_AND_SPACE = re.compile(r"\w*\s*")
+_IN_SPAN = re.compile(r"[^`<\n]+|`+|</?\w{0,12}")
+_IN_CALL_IN_SPAN = re.compile(r'[^`<"\n]+|`+|</?\w{0,12}|"(?:[^"\\\n]+|\\.?)*+"?')
+
+_Read = TypeVar("_Read")
+_Reading = Generator[None, None, _Read]
+"""Stops where more must come, and goes on when it has come, or when it is known that none will."""
 
 
 class CallReader:
@@ -46,18 +67,16 @@ class CallReader:
         """What is not read yet, from `_at` on."""
         self._at = 0
         self._is_last = False
-        self._has_read = False
-        self._code = ""
-        """The mark that ends the code in which the text stands; empty outside."""
-        self._is_block = False
+        self._is_over = False
+        """Nothing is read from now on."""
+        self._is_fresh = True
+        """The line holds nothing but white space so far."""
         self._wrapping = ""
         """The mark that ends the code of which nothing is shown."""
-        self._object: _Object | None = None
-        """The one that is being written."""
-        self._is_inside = False
-        """Between the tags, after an object."""
-        self._lost = ""
-        """What ends the notation that is no call; empty outside."""
+        self._space: list[str] = []
+        """Is shown with what follows it, unless that is notation."""
+        self._shown: list[str] = []
+        self._reading = self._read()
 
     @property
     def has_called(self) -> bool:
@@ -65,195 +84,215 @@ class CallReader:
         return bool(self.calls) or self.is_broken
 
     def feed(self, text: str) -> str:
-        self._text = self._text[self._at :] + text
-        self._at = 0
-        return "".join(self._shown())
+        if self._is_over:
+            return ""
+        self._text, self._at = self._text[self._at :] + text, 0
+        return self._go_on()
 
     def finish(self) -> str:
         self._is_last = True
-        shown = "".join(self._shown())
-        self.is_broken |= self._object is not None
+        return self._go_on()
+
+    def _go_on(self) -> str:
+        next(self._reading, None)
+        shown = "".join(self._shown)
+        self._shown.clear()
         return shown
 
-    def _shown(self) -> Iterator[str]:
-        try:
-            while self._at < len(self._text):
-                if self._object is not None:
-                    self._read_object(self._object)
-                elif self._lost:
-                    self._skip()
-                elif self._is_inside:
-                    self._read_between()
-                else:
-                    shown = self._read_text()
-                    if not self.has_called:
-                        yield shown
-        except _Wait:
-            return
-
-    def _read_text(self) -> str:
-        """One thing and the white space before it, which is not shown where that is notation."""
-        start = self._at
-        at = self._past(_SPACE, start)
-        if self._needs_more(at):
-            raise _Wait
-        plain = _PLAIN.match(self._text, at)
-        self._end_code_span(start, plain.end() if plain else at)
-        if plain:
-            return self._taken(plain.end())
-        if at == len(self._text):
-            return self._taken(at)
-        if self._text[at] == "<":
-            return self._read_tag(at)
-        is_fresh = not self._has_read or "\n" in self._text[start:at]
-        return self._read_ticks(at, is_fresh=is_fresh)
-
-    def _read_tag(self, at: int) -> str:
-        """What begins with `<`."""
-        tag = next((each for each in _NOTATION if self._text.startswith(each, at)), "")
-        if not tag:
-            return self._read_other(at)
-        if self._code:
-            return self._taken(at + len(tag))
-        self._at = at + len(tag)
-        if tag == RESULT:
-            self.is_broken |= not self.calls
-            self._lost = RESULT_CLOSE
-        elif tag == OPEN:
-            body = self._past(_BEFORE_OBJECT, self._at)
-            if self._needs_more(body):
-                self._at = at
-                raise _Wait
-            if self._text.startswith("{", body):
-                self._at, self._object = body, _Object()
+    def _read(self) -> _Reading[None]:
+        """All of the answer."""
+        while not self._is_over and (yield from self._reach(1)):
+            if words := self._taken(_WORDS):
+                self._show(words)
+            elif space := self._taken(_SPACE):
+                self._space.append(space)
+            elif self._text[self._at] == "<":
+                yield from self._read_tag()
             else:
-                self.is_broken, self._lost = True, CLOSE
+                yield from self._read_mark()
+        self._show("")
+
+    def _read_tag(self) -> _Reading[None]:
+        """What begins with `<`."""
+        written, tag = yield from self._tag()
+        if not tag:
+            self._show(self._take(1))
+            return
+        self._space.clear()
+        if tag in (CLOSE, _RESULT_CLOSE):
+            self._take(len(written))
+        elif tag == OPEN and (before := (yield from self._before_object())):
+            yield from self._read_call(before)
+        else:
+            self._is_over = True
+            self.is_broken |= tag == OPEN or not self.calls
+
+    def _tag(self, skip: int = 0) -> _Reading[tuple[str, str]]:
+        """The tag that comes after so many characters, and what it is in the notation, if anything."""
+        written = yield from self._ahead(_TAG, skip)
+        name = written.removesuffix(">").rstrip().lower()
+        is_cut = name == written.lower() and len(name) >= _SURELY and self._ends(skip + len(name))
+        known = (each for each in _NOTATION if each == f"{name}>" or (is_cut and each.startswith(name)))
+        return written, next(known, "")
+
+    def _before_object(self, skip: int = 0) -> _Reading[str]:
+        """What a call that comes after so many characters has before its object; empty where no call comes.
+
+        An answer that ends too early to tell would have called.
+        """
+        written, tag = yield from self._tag(skip)
+        if tag != OPEN:
+            return ""
+        before = written + (yield from self._ahead(_BEFORE_OBJECT, skip + len(written)))
+        is_call = before.endswith("{") or self._ends(skip + len(before))
+        marks = before.count("`") + before.count("~")
+        return before.removesuffix("{") if is_call and (not marks or marks >= FENCE_MARKS) else ""
+
+    def _read_call(self, before: str) -> _Reading[None]:
+        """A call to the end of its last object; its closing tag is a tag like any other."""
+        self._take(len(before))
+        after = _AFTER_FENCED_OBJECT if "`" in before or "~" in before else _AFTER_OBJECT
+        while True:
+            written = yield from self._object()
+            if not written:
+                self.is_broken = True
+                return
+            self.calls.append(written)
+            between = yield from self._ahead(after)
+            self._take(len(between.removesuffix("{")))
+            if not between.endswith("{"):
+                return
+
+    def _object(self) -> _Reading[str]:
+        """The JSON object that begins here; empty where the answer ends in it."""
+        pieces: list[str] = []
+        depth, is_in_string = 0, False
+        while (yield from self._reach(1)):
+            pieces.append(self._taken(_IN_STRING if is_in_string else _OUTSIDE_STRINGS))
+            mark = self._text[self._at : self._at + 1]
+            if mark == "\\":
+                if not (yield from self._reach(2)):
+                    break
+                continue
+            pieces.append(self._take(len(mark)))
+            is_in_string ^= mark == '"'
+            depth += (mark == "{") - (mark == "}")
+            if mark == "}" and depth == 0:
+                return "".join(pieces)
         return ""
 
-    def _read_other(self, at: int) -> str:
-        """A `<` that begins no notation, unless more of it is to come or would have come."""
-        rest = self._text[at:]
-        if any(tag.startswith(rest) for tag in _NOTATION):
-            if not self._is_last:
-                raise _Wait
-            if len(rest) >= _SURELY and not self._code:
-                self.is_broken |= OPEN.startswith(rest) or (RESULT.startswith(rest) and not self.calls)
-                self._at = len(self._text)
-                return ""
-        return self._taken(at + 1)
-
-    def _read_ticks(self, at: int, *, is_fresh: bool) -> str:
-        """Marks of code: they begin it, end it, or are what it holds."""
-        mark = self._text[at : self._past(_TICKS, at)]
-        if self._needs_more(at + len(mark)):
-            raise _Wait
+    def _read_mark(self) -> _Reading[None]:
+        """A mark of code, and the code that it begins."""
+        is_fresh = self._is_fresh
+        mark = yield from self._mark()
         if self._wrapping:
             if mark.startswith(self._wrapping):
                 self._wrapping = ""
-            return self._taken(at + len(mark))
-        if self._code:
-            if is_fresh and mark.startswith(self._code) if self._is_block else mark == self._code:
-                self._code = ""
-            return self._taken(at + len(mark))
-        is_block = is_fresh and len(mark) >= FENCE_MARKS
-        if mark[0] == "~" and not is_block:
-            return self._taken(at + len(mark))
-        return self._read_code(at, mark, is_block=is_block)
+            return
+        line, pattern = "", _SPACE
+        if is_fresh and len(mark) >= FENCE_MARKS:
+            line = yield from self._line_of_fence(mark)
+            pattern = _LINE_AND_SPACE if line else _WORD_AND_SPACE
+        lead = yield from self._ahead(pattern)
+        if (yield from self._before_object(len(lead))):
+            self._space.clear()
+            self._take(len(lead))
+            self._wrapping = mark
+        elif line:
+            self._show(mark + self._take(len(line)))
+            yield from self._read_block(mark)
+        else:
+            length = (yield from self._span(mark)) if "`" in mark else 0
+            self._show(mark + self._take(length))
 
-    def _read_code(self, at: int, mark: str, *, is_block: bool) -> str:
-        """Code begins; what it begins with says whether it is shown."""
-        body = at + len(mark)
-        if is_block:
-            line = self._text.find("\n", body)
-            if line < 0 and not self._is_last:
-                raise _Wait
-            body = line + 1 or len(self._text)
-        content = self._past(_SPACE, body)
-        if self._needs_more(content) or self._may_begin_call(content):
-            raise _Wait
-        if self._begins_call(content):
-            self._wrapping, self._at = mark, content
-            return ""
-        self._code, self._is_block = mark, is_block
-        return self._taken(body)
+    def _mark(self) -> _Reading[str]:
+        """The ticks or tildes that stand here, all of them."""
+        pieces: list[str] = []
+        same = _MARKS[self._text[self._at]]
+        while (yield from self._reach(1)) and (piece := self._taken(same)):
+            pieces.append(piece)
+        return "".join(pieces)
 
-    def _begins_call(self, at: int) -> bool:
-        after = at + len(OPEN)
-        return self._text.startswith(OPEN, at) and self._text.startswith("{", self._past(_BEFORE_OBJECT, after))
+    def _line_of_fence(self, mark: str) -> _Reading[str]:
+        """What follows the mark on the line that begins a block; empty where it begins none."""
+        line = yield from self._ahead(_LINE)
+        is_endless = len(line) == LOOKAHEAD and not line.endswith("\n")
+        has_marks = "`" in mark and "`" in line
+        return "" if is_endless or has_marks or OPEN[:-1] in line.lower() else line
 
-    def _may_begin_call(self, at: int) -> bool:
-        """More must come to know."""
-        if self._is_last:
-            return False
-        if self._text.startswith(OPEN, at):
-            return self._past(_BEFORE_OBJECT, at + len(OPEN)) == len(self._text)
-        return OPEN.startswith(self._text[at:])
+    def _span(self, mark: str) -> _Reading[int]:
+        """How long code within a line is after the mark that begins it, to behind the mark that ends it.
 
-    def _read_object(self, written: "_Object") -> None:
-        end = written.end(self._text, self._at)
-        if end < 0:
-            raise _Wait
-        self.calls.append(self._text[self._at : end])
-        self._at, self._object, self._is_inside = end, None, True
+        0 where none does: then it is no code.
+        """
+        length, part = 0, _IN_SPAN
+        while read := (yield from self._ahead(part, length)):
+            length += len(read)
+            if read == mark:
+                return length
+            if read[0] == "<":
+                part = _IN_CALL_IN_SPAN if read.lower() == OPEN[:-1] else _IN_SPAN
+        return 0
 
-    def _read_between(self) -> None:
-        """After an object: another, or the end of the call."""
-        at = self._past(_AFTER_OBJECT, self._at)
-        if self._needs_more(at):
-            raise _Wait
-        self._at = at
-        if self._text.startswith("{", at):
-            self._object = _Object()
-        self._is_inside = False
+    def _read_block(self, mark: str) -> _Reading[None]:
+        """A block of code to its end, before which nobody can know that a call in it is a quotation."""
+        held: list[str] = []
+        has_call = False
+        while (yield from self._reach(1)):
+            is_fresh, code = self._is_fresh, self._taken(_CODE)
+            is_end = False
+            if not code and self._text[self._at] == "<":
+                has_call = has_call or bool((yield from self._before_object()))
+                code = self._take(1)
+            elif not code:
+                code = yield from self._mark()
+                is_end = is_fresh and code.startswith(mark)
+            held.append(code)
+            if is_end or not has_call:
+                self._show("".join(held))
+                held.clear()
+            if is_end:
+                return
+        self.is_broken |= has_call and not self.calls
 
-    def _skip(self) -> None:
-        """To the end of what is lost; the notation may be cut anywhere."""
-        end = self._text.find(self._lost, self._at)
-        if end < 0:
-            self._at = max(self._at, len(self._text) - len(self._lost))
-            raise _Wait
-        self._at, self._lost = end + len(self._lost), ""
+    def _show(self, text: str) -> None:
+        if not self.has_called:
+            self._shown += (*self._space, text)
+        self._space.clear()
 
-    def _taken(self, end: int) -> str:
-        start, self._at, self._has_read = self._at, end, True
-        return self._text[start:end]
+    def _ahead(self, pattern: re.Pattern[str], skip: int = 0) -> _Reading[str]:
+        """What matches after so many characters, as far as it will ever go within `LOOKAHEAD`."""
+        while True:
+            end = self._at + LOOKAHEAD
+            found = pattern.match(self._text, self._at + skip, end)
+            length = len(found[0]) if found else 0
+            if self._is_last or self._at + skip + length < len(self._text) or end <= len(self._text):
+                return found[0] if found else ""
+            yield
 
-    def _end_code_span(self, start: int, end: int) -> None:
-        """Code within a line ends with it: a mark alone is no code."""
-        if self._code and not self._is_block and "\n" in self._text[start:end]:
-            self._code = ""
+    def _reach(self, count: int) -> _Reading[bool]:
+        """So many characters are there; false where the answer ends before."""
+        while len(self._text) - self._at < count:
+            if self._is_last:
+                return False
+            yield
+        return True
 
-    def _past(self, pattern: re.Pattern[str], at: int) -> int:
-        found = pattern.match(self._text, at)
-        return found.end() if found else at
+    def _ends(self, skip: int) -> bool:
+        """The answer does, after so many characters."""
+        return self._is_last and self._at + skip == len(self._text)
 
-    def _needs_more(self, at: int) -> bool:
-        return at == len(self._text) and not self._is_last
+    def _taken(self, pattern: re.Pattern[str]) -> str:
+        found = pattern.match(self._text, self._at)
+        return self._take(len(found[0])) if found else ""
 
-
-class _Object:
-    """Looks for the end of a JSON object, going on where it stopped."""
-
-    def __init__(self) -> None:
-        self._read = 0
-        self._depth = 0
-        self._is_in_string = False
-
-    def end(self, text: str, start: int) -> int:
-        """Where the object that begins at `start` ends; -1 where that has not come yet."""
-        while found := _STRUCTURE.search(text, start + self._read):
-            mark = found.group()
-            step = found.end() - start
-            if mark == "\\":
-                if self._is_in_string and found.end() == len(text):
-                    return -1
-                step += self._is_in_string
-            elif mark == '"':
-                self._is_in_string = not self._is_in_string
-            elif not self._is_in_string:
-                self._depth += 1 if mark == "{" else -1
-                if self._depth == 0:
-                    return found.end()
-            self._read = step
-        self._read = len(text) - start
-        return -1
+    def _take(self, count: int) -> str:
+        text = self._text[self._at : self._at + count]
+        self._at += count
+        if "\n" in text:
+            self._is_fresh = not text.rpartition("\n")[2].strip()
+            if len(self._wrapping) < FENCE_MARKS:
+                self._wrapping = ""
+        elif self._is_fresh:
+            self._is_fresh = not text.strip()
+        return text
