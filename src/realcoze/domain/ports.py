@@ -140,8 +140,9 @@ class Transcribes(Protocol):
 class Store(Protocol):
     """Small values under keys, for a while.  Several values may stand under one key.
 
-    A `shelf` is a kind of thing that is kept.  Every call raises `Internal` (code `store_failed`) when
-    the store cannot do its part; losing what is kept must cost no more than a turn's memory.
+    A `shelf` is a kind of thing that is kept, and is bounded for itself: where one is full, its own oldest values go.
+    Every call raises `Internal` (code `store_failed`) when the store cannot do its part; losing what is kept must
+    cost no more than a turn's memory.
     """
 
     async def put(self, shelf: str, key: str, value: bytes, *, keep_s: float) -> None:
