@@ -12,7 +12,7 @@ from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from realcoze.domain.content import MediaPart
 from realcoze.domain.event import Event
-from realcoze.domain.ids import BotName
+from realcoze.domain.ids import BotName, CallerId
 from realcoze.domain.request import Request
 
 
@@ -92,10 +92,11 @@ class Fetched:
 class Fetches(Protocol):
     """The public web, from where only what anybody could get is fetched."""
 
-    def fetched(self, url: str) -> AbstractAsyncContextManager[Fetched]:
-        """What stands at a URL.  It counts as being in memory until the block ends.
+    def fetched(self, url: str, *, caller: CallerId) -> AbstractAsyncContextManager[Fetched]:
+        """What stands at a URL, for a caller.  It counts as being in memory until the block ends.
 
         Raises a `CallerFault`: a URL that must not be fetched, or cannot be, is the fault of who names it.
+        Raises `Overloaded` where too much is being fetched, or in memory, for all callers or for this one.
         """
 
 

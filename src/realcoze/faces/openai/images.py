@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from realcoze.dialects.openai_images import Asked, Picture, at, decode_request, encode_reply, holding, pictures_of
-from realcoze.domain.ids import RequestId
+from realcoze.domain.ids import CallerId, RequestId
 from realcoze.domain.media import media_of, size_in_words
 from realcoze.domain.ports import Fetches
 from realcoze.errors import BadRequest, CallerFault, RealcozeError, TooLarge, UpstreamFailed
@@ -60,18 +60,18 @@ class ImagesFace:
     async def _draw(self, asked: Asked, fetches: Fetches | None, request_id: RequestId) -> bytes:
         reply = await self._gateway.ask(asked.request, request_id=request_id)
         urls = pictures_of(reply)
-        pictures = map(at, urls) if fetches is None else await _held(urls, fetches)
+        pictures = map(at, urls) if fetches is None else await _held(urls, fetches, asked.request.caller)
         return encode_reply(pictures, reply.usage, created=int(time.time()))
 
 
-async def _held(urls: Sequence[str], fetches: Fetches) -> list[Picture]:
+async def _held(urls: Sequence[str], fetches: Fetches, caller: CallerId) -> list[Picture]:
     """The pictures themselves, got one after another.  Raises `TooLarge`, and what `_fetch` raises."""
     if len(urls) > MOST:
         raise TooLarge(f"The bot drew {len(urls)} pictures; {MOST} are the most that are fetched.", hint=_BY_URL)
     pictures: list[Picture] = []
     left = WHOLE_BYTES
     for url in urls:
-        data = await _fetch(url, fetches)
+        data = await _fetch(url, fetches, caller)
         left -= len(data)
         if left < 0:
             raise TooLarge(f"The pictures have more than {size_in_words(WHOLE_BYTES)} together.", hint=_BY_URL)
@@ -79,10 +79,10 @@ async def _held(urls: Sequence[str], fetches: Fetches) -> list[Picture]:
     return pictures
 
 
-async def _fetch(url: str, fetches: Fetches) -> bytes:
+async def _fetch(url: str, fetches: Fetches, caller: CallerId) -> bytes:
     """The bytes of a picture.  Raises `UpstreamFailed`: that it stands there was the bot's word."""
     try:
-        async with fetches.fetched(url) as found:
+        async with fetches.fetched(url, caller=caller) as found:
             if media_of(found.data).is_picture:
                 return found.data
     except CallerFault as error:
