@@ -113,6 +113,16 @@ async def test_a_picture_that_cannot_be_had_is_the_bots_fault(
     assert said in error["message"]
 
 
+@pytest.mark.parametrize("path", ["/nowhere.png", "/c.png"])
+@pytest.mark.parametrize("secret", ["?x-expires=1&x-signature=secret", "#secret"])
+async def test_an_error_shows_no_signature(here: Site, path: str, secret: str) -> None:
+    said = f"https://{NAME}{path}"
+    async with here.fetching() as fetcher, fetching(saying(said + secret), fetcher) as port:
+        answer = await draw(port, response_format="b64_json")
+    assert f"{said}, " in answer.json["error"]["message"]
+    assert b"secret" not in answer.body
+
+
 async def test_pictures_that_are_too_large_together_are_left(here: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "WHOLE_BYTES", sum(map(len, PICTURES.values())) - 1)
     async with here.fetching() as fetcher, fetching(saying(TWO), fetcher) as port:

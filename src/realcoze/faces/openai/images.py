@@ -1,5 +1,6 @@
 """`POST /v1/images/generations`: what a bot draws, in one call to it."""
 
+import re
 import time
 from collections.abc import Sequence
 
@@ -24,6 +25,10 @@ PATH = "/v1/images/generations"
 MOST, WHOLE_BYTES = 10, 40 << 20
 """Pictures of one answer that is to hold them, and all of these together."""
 
+URL_CHARACTERS = 200
+"""How much of an address an error shows."""
+
+_QUERY = re.compile("[?#]")
 _BY_URL = "With `response_format` url the answer says where the pictures stand."
 
 
@@ -86,6 +91,11 @@ async def _fetch(url: str, fetches: Fetches, caller: CallerId) -> bytes:
             if media_of(found.data).is_picture:
                 return found.data
     except CallerFault as error:
-        said = f"The bot drew {url[:200]}, which cannot be had: {error.message}"
+        said = f"The bot drew {_shown(url)}, which cannot be had: {error.message}"
         raise UpstreamFailed(said, code=error.code, hint=_BY_URL) from error
-    raise UpstreamFailed(f"What the bot drew, {url[:200]}, is no picture.", code="url_not_fetched", hint=_BY_URL)
+    raise UpstreamFailed(f"What the bot drew, {_shown(url)}, is no picture.", code="url_not_fetched", hint=_BY_URL)
+
+
+def _shown(url: str) -> str:
+    """Where a picture stands, without the query: whoever has that, a signature, may have the picture."""
+    return _QUERY.split(url, maxsplit=1)[0][:URL_CHARACTERS]
