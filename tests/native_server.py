@@ -29,7 +29,7 @@ from realcoze.domain.request import Request
 from realcoze.gateway.chat import Gateway
 from realcoze.gateway.kept import Kept
 from realcoze.gateway.route import Routes
-from realcoze.gateway.unattended import MOST, Keeping, Unattended
+from realcoze.gateway.unattended import WHOLE, Bounds, Keeping, Unattended
 from realcoze.stores.memory import MemoryStore
 from realcoze.tasks import background_tasks
 from servers import PATIENCE_S, Watched
@@ -146,10 +146,10 @@ def application(bots: Chats | Mapping[str, Chats], *, keeping: Keeping | None = 
 
 
 @asynccontextmanager
-async def keeping_answers(store: Store | None = None, *, most: int = MOST) -> AsyncIterator[Keeping]:
+async def keeping_answers(store: Store | None = None, *, whole: Bounds = WHOLE) -> AsyncIterator[Keeping]:
     """Where answers are kept, and made in the background, for as long as the block lasts."""
     async with background_tasks() as tasks:
-        yield Keeping(Kept(MemoryStore() if store is None else store), Unattended(tasks, most=most))
+        yield Keeping(Kept(MemoryStore() if store is None else store), Unattended(tasks, whole=whole))
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ def test_every_route_of_other_apis_is_described() -> None:
         *AnsweringFace(gateway, access, COMPLETIONS, times=times).routes(),
         *ResponsesFace(gateway, access, times=times, keeping=None).routes(),
         *FilesFace(gateway, access, Files(MemoryStore()), room=Room(1), upload_bytes=1).routes(),
-        *ImagesFace(gateway, access).routes(),
+        *ImagesFace(gateway, access, room=Room(1), stall_s=1).routes(),
         *AudioFace(gateway, access, room=Room(1), upload_bytes=1).routes(),
     ]
     anthropic = AnthropicFace(gateway, access, times=times)

@@ -122,6 +122,21 @@ async def test_values_are_never_longer_together_than_the_most_and_the_oldest_go(
     assert left == [None, None, b"2...", b"3..."]
 
 
+async def test_a_full_shelf_drives_out_nothing_of_another_one(opened: Opened) -> None:
+    async with opened(3, 10) as store:
+        for number in range(3):
+            await store.put("places", str(number), b"...", keep_s=DAY_S)
+        for number in range(5):
+            await store.put("answers", str(number), b"%d" % number, keep_s=DAY_S)
+        await store.replace("answers", "long", b"x" * 10, keep_s=DAY_S)
+        await store.put("answers", "longer", b"x" * 11, keep_s=DAY_S)
+        left = [await store.get("answers", key) for key in ("0", "4", "long", "longer")]
+        assert [await store.get("places", str(number)) for number in range(3)] == [b"..."] * 3
+        await store.put("places", "3", b"...", keep_s=DAY_S)
+        assert [await store.get("places", str(number)) for number in range(4)] == [None, *[b"..."] * 3]
+    assert left == [None] * 4
+
+
 async def test_all_values_under_a_key_can_be_seen_newest_first_but_those_whose_time_is_over(
     store: Store, clock: Clock
 ) -> None:

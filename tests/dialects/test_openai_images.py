@@ -1,4 +1,6 @@
+import base64
 import json
+import random
 from typing import Any
 
 import pytest
@@ -8,11 +10,11 @@ from hypothesis import strategies as st
 from codec_properties import PROPERTIES
 from realcoze.dialects.openai_images import (
     IGNORED,
+    PIECE_BYTES,
     SAID_CHARACTERS,
-    at,
     decode_request,
+    encode_pictures,
     encode_reply,
-    holding,
     pictures_of,
 )
 from realcoze.domain.event import Usage
@@ -172,13 +174,29 @@ def test_whatever_is_said_gives_addresses_or_the_one_error(text: str) -> None:
 # The answer
 
 
-def test_an_answer_has_addresses_or_bytes() -> None:
-    assert json.loads(encode_reply([at(A), at(B)], None, created=7)) == {"created": 7, "data": [{"url": A}, {"url": B}]}
-    assert json.loads(encode_reply([holding(b"\x00\xff")], None, created=7))["data"] == [{"b64_json": "AP8="}]
+def test_an_answer_has_addresses() -> None:
+    assert json.loads(encode_reply([A, B], None, created=7)) == {"created": 7, "data": [{"url": A}, {"url": B}]}
+
+
+def test_an_answer_has_the_pictures_themselves() -> None:
+    assert b"".join(encode_pictures([b"\x00\xff", b"abc"], None, created=7)) == (
+        b'{"created":7,"data":[{"b64_json":"AP8="},{"b64_json":"YWJj"}]}'
+    )
+    counted = Usage(input=3, output=4, total=7)
+    assert b"".join(encode_pictures([], counted, created=7)) == encode_reply([], counted, created=7)
+
+
+@pytest.mark.parametrize("size", [PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES + 2])
+def test_a_large_picture_comes_in_pieces_which_are_one_text(size: int) -> None:
+    picture = random.Random(size).randbytes(size)
+    pieces = list(encode_pictures([picture, picture], None, created=7))
+    assert max(map(len, pieces)) == PIECE_BYTES // 3 * 4
+    told = json.loads(b"".join(pieces))["data"]
+    assert [base64.b64decode(each["b64_json"], validate=True) for each in told] == [picture, picture]
 
 
 def test_an_answer_has_the_tokens_that_coze_counted() -> None:
-    assert json.loads(encode_reply([at(A)], Usage(input=3, output=4, total=7), created=7))["usage"] == {
+    assert json.loads(encode_reply([A], Usage(input=3, output=4, total=7), created=7))["usage"] == {
         "input_tokens": 3,
         "input_tokens_details": {"text_tokens": 3, "image_tokens": 0},
         "output_tokens": 4,

@@ -21,6 +21,12 @@ def test_a_file_larger_than_the_room_goes_alone() -> None:
         pytest.fail("it was not alone")
 
 
+def test_an_error_says_what_there_are_too_many_of() -> None:
+    room = Room(10, what="pictures")
+    with room.place(10), pytest.raises(Overloaded, match="Too many pictures"), room.place(1):
+        pytest.fail("there was no room")
+
+
 def test_room_is_given_back_whatever_happens() -> None:
     room = Room(10)
     with pytest.raises(ZeroDivisionError), room.place(10):

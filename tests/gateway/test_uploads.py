@@ -11,7 +11,7 @@ import pytest
 from pictures import png
 from realcoze.domain.content import Audio, File, Image, Inline, MediaPart, Part, Text
 from realcoze.domain.event import TurnDone
-from realcoze.domain.ids import BotName
+from realcoze.domain.ids import BotName, CallerId
 from realcoze.domain.message import Message, say
 from realcoze.domain.ports import Fetched, Sink
 from realcoze.domain.request import Request, Resume
@@ -239,15 +239,17 @@ class Blind(Album):
 
 @dataclass
 class Web:
-    """What stands where; `held` counts what was not yet let go."""
+    """What stands where; `callers` are for whom it was fetched, and `held` counts what was not yet let go."""
 
     pages: dict[str, Fetched | Exception]
     asked: list[str] = field(default_factory=list)
+    callers: set[CallerId] = field(default_factory=set)
     held: int = 0
 
     @asynccontextmanager
-    async def fetched(self, url: str) -> AsyncIterator[Fetched]:
+    async def fetched(self, url: str, *, caller: CallerId) -> AsyncIterator[Fetched]:
         self.asked.append(url)
+        self.callers.add(caller)
         found = self.pages[url]
         if isinstance(found, Exception):
             raise found
@@ -280,14 +282,14 @@ async def _ask_blind(album: Album, web: Web, *messages: Message, **fields: Any) 
 async def test_what_stands_at_a_url_is_uploaded_for_who_follows_none() -> None:
     album, web = _blind(), _web(a=_picture("a.png"), b=Fetched(data=b"b", name="b.txt"))
     history = (_shown(Image(url=f"{PLACE}a"), Text(text="Look")), say("assistant", "I see"))
-    await _ask_blind(album, web, *history, _shown(File(url=f"{PLACE}b"), File(key="k")))
+    await _ask_blind(album, web, *history, _shown(File(url=f"{PLACE}b"), File(key="k")), caller=CallerId("who"))
     assert album.requests[0].messages == (
         _shown(File(key="key of a.png"), Text(text="Look")),
         say("assistant", "I see"),
         _shown(File(key="key of b.txt"), File(key="k")),
     )
     assert album.begun == [(PICTURE.encode(), "a.png", "bot"), (b"b", "b.txt", "bot")]
-    assert web.held == 0
+    assert (web.held, web.callers) == (0, {"who"})
 
 
 async def test_the_same_url_twice_is_fetched_once() -> None:

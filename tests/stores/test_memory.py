@@ -36,4 +36,14 @@ async def test_keys_that_hold_nothing_leave_nothing() -> None:
         await store.put("shelf", str(number), b"value", keep_s=10)
         await store.take("shelf", str(number))
         await store.take("shelf", f"never-{number}")
-    assert not store._places
+    assert len(store) == 0
+    assert not store._shelves["shelf"]._places
+
+
+async def test_what_has_expired_goes_though_something_is_put_on_another_shelf() -> None:
+    now = 0.0
+    store = MemoryStore(now=lambda: now)
+    await store.put("shelf", "key", b"value", keep_s=10)
+    now = 10.0
+    await store.put("other", "key", b"value", keep_s=10)
+    assert len(store) == 1

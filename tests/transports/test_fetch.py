@@ -2,18 +2,30 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 import pytest
 from aiohttp import web
+from anyio.abc import TaskGroup
 
 from certificates import self_signed, trusting
 from pictures import png
+from realcoze.domain.ids import CallerId
 from realcoze.domain.ports import Fetched
-from realcoze.errors import BadRequest, CallerFault, TooLarge
-from realcoze.transports.fetch import AT_ONCE, REDIRECTS, Fetcher, Limits, SocketAddress, look_up, open_fetcher
+from realcoze.errors import BadRequest, CallerFault, Overloaded, TooLarge
+from realcoze.transports.fetch import (
+    AT_ONCE,
+    AT_ONCE_OF_ONE,
+    REDIRECTS,
+    Fetcher,
+    Limits,
+    SocketAddress,
+    look_up,
+    open_fetcher,
+)
 from servers import PATIENCE_S, RawServer, raw_server, soon
 from sites import NAME, PUBLIC, Site, site
 
@@ -22,6 +34,7 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 PICTURE = png(31, 17)
 HERE = f"https://{NAME}"
 SMALL = Limits(size_bytes=1000)
+ONE = CallerId("one")
 
 
 async def _picture(_request: web.Request) -> web.Response:
@@ -111,7 +124,7 @@ async def canary(nothing_left: None) -> AsyncIterator[RawServer]:
 
 async def _fetch(fetcher: Fetcher, url: str) -> Fetched:
     with anyio.fail_after(PATIENCE_S):
-        async with fetcher.fetched(url) as found:
+        async with fetcher.fetched(url, caller=ONE) as found:
             return found
 
 
@@ -367,20 +380,68 @@ async def test_a_certificate_that_nobody_signed_is_not_trusted_by_default(here: 
     assert here.seen == []
 
 
-async def test_so_many_are_held_at_once_and_the_next_one_waits(here: Site) -> None:
-    held = 0
-    go = anyio.Event()
+class Holding:
+    """Callers that have the picture fetched, and hold what they got until they are told to let go."""
 
-    async def hold(fetcher: Fetcher) -> None:
-        nonlocal held
-        async with fetcher.fetched(f"{HERE}/a.png"):
-            held += 1
-            await go.wait()
+    def __init__(self, fetcher: Fetcher, tasks: TaskGroup) -> None:
+        self._fetcher = fetcher
+        self._tasks = tasks
+        self.go = anyio.Event()
+        self.held = 0
 
+    def begin(self, times: int, *, caller: str) -> None:
+        for _ in range(times):
+            self._tasks.start_soon(self._hold, CallerId(caller))
+
+    async def _hold(self, caller: CallerId) -> None:
+        async with self._fetcher.fetched(f"{HERE}/a.png", caller=caller):
+            self.held += 1
+            await self.go.wait()
+
+
+@pytest.fixture
+async def holding(here: Site) -> AsyncIterator[Holding]:
     async with here.fetching() as fetcher, anyio.create_task_group() as tasks:
+        holding = Holding(fetcher, tasks)
+        yield holding
+        holding.go.set()
+
+
+async def test_so_many_are_held_at_once_and_the_next_one_waits(here: Site, holding: Holding) -> None:
+    for caller in range(AT_ONCE + 1):
+        holding.begin(1, caller=str(caller))
+    await soon(lambda: holding.held == AT_ONCE)
+    assert len(here.looked_up) == AT_ONCE
+    holding.go.set()
+    await soon(lambda: holding.held == AT_ONCE + 1)
+
+
+async def test_one_caller_leaves_the_others_some(here: Site, holding: Holding) -> None:
+    holding.begin(AT_ONCE + 1, caller="one")
+    await soon(lambda: holding.held == AT_ONCE_OF_ONE)
+    holding.begin(1, caller="another")
+    await soon(lambda: holding.held == AT_ONCE_OF_ONE + 1)
+    await anyio.wait_all_tasks_blocked()
+    assert (holding.held, len(here.looked_up)) == (AT_ONCE_OF_ONE + 1, AT_ONCE_OF_ONE + 1)
+    holding.go.set()
+    await soon(lambda: holding.held == AT_ONCE + 2)
+
+
+@pytest.mark.parametrize(
+    ("callers", "said"),
+    [
+        (["one"] * AT_ONCE_OF_ONE, f"{AT_ONCE_OF_ONE} files for one caller are being fetched"),
+        ([str(number) for number in range(AT_ONCE)], f"{AT_ONCE} files are being fetched"),
+    ],
+)
+async def test_nobody_waits_for_a_place_for_ever(here: Site, callers: list[str], said: str) -> None:
+    impatient = Limits(wait_s=0.05)
+    async with here.fetching(limits=impatient) as fetcher, AsyncExitStack() as held:
+        for caller in callers:
+            await held.enter_async_context(fetcher.fetched(f"{HERE}/a.png", caller=CallerId(caller)))
+        with pytest.raises(Overloaded, match=said) as refusal:
+            await _fetch(fetcher, f"{HERE}/a.png")
+        assert refusal.value.retry_after_s
+        await held.aclose()
         for _ in range(AT_ONCE + 1):
-            tasks.start_soon(hold, fetcher)
-        await soon(lambda: held == AT_ONCE)
-        assert len(here.looked_up) == AT_ONCE
-        go.set()
-        await soon(lambda: held == AT_ONCE + 1)
+            assert (await _fetch(fetcher, f"{HERE}/a.png")).data == PICTURE, "and its places were given back"

@@ -77,19 +77,16 @@ async def open_memory(store: Store, histories: Mapping[BotName, History], state_
     Raises `Misconfigured`.
     """
     if store.kind == "memory" or not (store.path or "continue" in histories.values()):
-        # Of their own, as long answers are not to drive out what a question waits for.
-        yield _remembering(store, histories, places=MemoryStore(), answers=MemoryStore(), files=MemoryStore())
+        yield _remembering(store, histories, MemoryStore())
         return
     path = Path(store.path) if store.path else state_dir / FILE_NAME
     async with open_sqlite(path) as opened:
-        yield _remembering(store, histories, places=opened, answers=opened, files=opened)
+        yield _remembering(store, histories, opened)
 
 
-def _remembering(
-    store: Store, histories: Mapping[BotName, History], *, places: Port, answers: Port, files: Port
-) -> Memory:
+def _remembering(store: Store, histories: Mapping[BotName, History], where: Port) -> Memory:
     return Memory(
-        continuity=Continuity(places, histories, keep_s=store.keep_s),
-        kept=Kept(answers, keep_s=store.responses_s) if store.responses_s else None,
-        files=Files(files, keep_s=store.keep_s),
+        continuity=Continuity(where, histories, keep_s=store.keep_s),
+        kept=Kept(where, keep_s=store.responses_s) if store.responses_s else None,
+        files=Files(where, keep_s=store.keep_s),
     )

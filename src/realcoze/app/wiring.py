@@ -69,6 +69,9 @@ THERE_IS = (
 UPLOADING_BYTES = 128 << 20
 """Files on their way at once, by their declared size; in memory each is there up to three times."""
 
+PICTURES_BYTES = 160 << 20
+"""Pictures that answers hold at once, until their readers have them."""
+
 Health = Callable[[], Mapping[str, object]]
 
 
@@ -187,6 +190,7 @@ def build_app(house: House, settings: Settings) -> ASGIApp:
         )
     times = StreamTimes(gate=server.gate_s, keepalive=server.keepalive_s, stall=server.stall_s)
     room, upload_bytes = Room(UPLOADING_BYTES), server.upload_bytes
+    pictures = Room(PICTURES_BYTES, what="pictures")
     native = NativeFace(house.gateway, access, health=house.health, times=times, room=room, upload_bytes=upload_bytes)
     anthropic = AnthropicFace(house.gateway, access, times=times)
     socket = SocketFace(house.gateway, access, refuse=refuse_error, stall_s=server.stall_s)
@@ -195,7 +199,7 @@ def build_app(house: House, settings: Settings) -> ASGIApp:
         *AnsweringFace(house.gateway, access, COMPLETIONS, times=times).routes(),
         *ResponsesFace(house.gateway, access, times=times, keeping=house.keeping).routes(),
         *FilesFace(house.gateway, access, house.files, room=room, upload_bytes=upload_bytes).routes(),
-        *ImagesFace(house.gateway, access).routes(),
+        *ImagesFace(house.gateway, access, room=pictures, stall_s=server.stall_s).routes(),
         *AudioFace(house.gateway, access, room=room, upload_bytes=upload_bytes).routes(),
         *anthropic.routes(),
         *v1.models_routes(ModelsFace(house.gateway, access), anthropic),

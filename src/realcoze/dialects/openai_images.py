@@ -35,6 +35,9 @@ SAID_CHARACTERS = 200
 JSON_DEPTH = 4
 """Texts in texts: a workflow may give JSON that holds the JSON of another."""
 
+PIECE_BYTES = 48 << 10
+"""How much of a picture is encoded in one go: whole groups of three bytes, which are four of base64."""
+
 _HINT = 'Send {"model": "NAME", "prompt": "A cat at the sea"}.'
 
 _ADDRESS = re.compile(r"https?://[^\s<>\"]+")
@@ -150,22 +153,27 @@ def pictures_of(reply: Reply) -> tuple[str, ...]:
     )
 
 
-def at(url: str) -> Picture:
-    """A picture by its address."""
-    return Picture(url=url)
+def encode_reply(urls: Iterable[str], usage: Usage | None, *, created: int) -> bytes:
+    """The body of an answer that says where its pictures stand; `created` in seconds since 1970."""
+    return msgspec.json.encode(_Pictures(created, [Picture(url=url) for url in urls], _counted(usage)))
 
 
-def holding(data: bytes) -> Picture:
-    """A picture by its bytes."""
-    return Picture(b64_json=binascii.b2a_base64(data, newline=False).decode())
+def encode_pictures(pictures: Iterable[bytes], usage: Usage | None, *, created: int) -> Iterator[bytes]:
+    """The body of one that has them within it, piece by piece: as a whole it would be longer than all of them."""
+    before, nothing, after = msgspec.json.encode(_Pictures(created, [], _counted(usage))).partition(b"[]")
+    yield before + nothing[:1]
+    for place, data in enumerate(pictures):
+        yield b',{"b64_json":"' if place else b'{"b64_json":"'
+        for start in range(0, len(data), PIECE_BYTES):
+            yield binascii.b2a_base64(data[start : start + PIECE_BYTES], newline=False)
+        yield b'"}'
+    yield nothing[1:] + after
 
 
-def encode_reply(pictures: Iterable[Picture], usage: Usage | None, *, created: int) -> bytes:
-    """The body of an answer; `created` in seconds since 1970."""
-    counted = None
-    if usage is not None:
-        counted = _Usage(usage.input, _Details(usage.input), usage.output, usage.total)
-    return msgspec.json.encode(_Pictures(created, list(pictures), counted))
+def _counted(usage: Usage | None) -> _Usage | None:
+    if usage is None:
+        return None
+    return _Usage(usage.input, _Details(usage.input), usage.output, usage.total)
 
 
 def _request(body: _Body, caller: CallerId) -> Request:

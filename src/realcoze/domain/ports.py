@@ -12,7 +12,7 @@ from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from realcoze.domain.content import MediaPart
 from realcoze.domain.event import Event
-from realcoze.domain.ids import BotName
+from realcoze.domain.ids import BotName, CallerId
 from realcoze.domain.request import Request
 
 
@@ -92,10 +92,11 @@ class Fetched:
 class Fetches(Protocol):
     """The public web, from where only what anybody could get is fetched."""
 
-    def fetched(self, url: str) -> AbstractAsyncContextManager[Fetched]:
-        """What stands at a URL.  It counts as being in memory until the block ends.
+    def fetched(self, url: str, *, caller: CallerId) -> AbstractAsyncContextManager[Fetched]:
+        """What stands at a URL, for a caller.  It counts as being in memory until the block ends.
 
         Raises a `CallerFault`: a URL that must not be fetched, or cannot be, is the fault of who names it.
+        Raises `Overloaded` where too much is being fetched, or in memory, for all callers or for this one.
         """
 
 
@@ -140,8 +141,9 @@ class Transcribes(Protocol):
 class Store(Protocol):
     """Small values under keys, for a while.  Several values may stand under one key.
 
-    A `shelf` is a kind of thing that is kept.  Every call raises `Internal` (code `store_failed`) when
-    the store cannot do its part; losing what is kept must cost no more than a turn's memory.
+    A `shelf` is a kind of thing that is kept, and is bounded for itself: where one is full, its own oldest values go.
+    Every call raises `Internal` (code `store_failed`) when the store cannot do its part; losing what is kept must
+    cost no more than a turn's memory.
     """
 
     async def put(self, shelf: str, key: str, value: bytes, *, keep_s: float) -> None:

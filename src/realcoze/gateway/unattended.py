@@ -1,26 +1,42 @@
 """Turns that go on though nobody waits for them, until they end, are stopped, or the house is closed."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import anyio
 from anyio.abc import TaskGroup
 
+from realcoze.domain.ids import CallerId
+from realcoze.domain.media import size_in_words
 from realcoze.errors import Overloaded
 from realcoze.gateway.kept import Kept
 
 log = logging.getLogger(__name__)
 
-MOST = 100
-"""Turns at once; each holds a place of its upstream, and its answer in memory."""
-
 RETRY_AFTER_S = 5.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """So many turns at once, and so many bytes in the requests of all of them."""
+
+    turns: int
+    size_bytes: int
+
+
+WHOLE = Bounds(turns=100, size_bytes=256 << 20)
+"""Of all callers together; each turn holds a place of its upstream, and request and answer in memory."""
+
+SHARE = Bounds(turns=20, size_bytes=64 << 20)
+"""Of one caller, who is to leave the others some."""
+
+
+@dataclass(slots=True, kw_only=True)
 class _Turn:
+    caller: CallerId
+    size_bytes: int
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     is_over: anyio.Event = field(default_factory=anyio.Event)
 
@@ -28,23 +44,22 @@ class _Turn:
 class Unattended:
     """They run in `tasks`; closing those cancels them."""
 
-    def __init__(self, tasks: TaskGroup, *, most: int = MOST) -> None:
+    def __init__(self, tasks: TaskGroup, *, whole: Bounds = WHOLE, share: Bounds = SHARE) -> None:
         self._tasks = tasks
-        self._most = most
+        self._whole = whole
+        self._share = share
         self._running: dict[str, _Turn] = {}
 
-    def begin(self, key: str, work: Callable[[], Awaitable[None]]) -> anyio.Event:
+    def begin(self, key: str, work: Callable[[], Awaitable[None]], *, caller: CallerId, size_bytes: int) -> anyio.Event:
         """Have `work` done under a key that is nobody else's; the event says that it is over.
 
-        Raises `Overloaded` when there is no room.
+        `size_bytes` is how much of a request `work` holds.  Raises `Overloaded` when there is no room.
         """
-        if len(self._running) >= self._most:
-            raise Overloaded(
-                f"{self._most} answers are being made in the background, and that is the most.",
-                hint="Try again shortly, or wait for the answer: leave out `background`.",
-                retry_after_s=RETRY_AFTER_S,
-            )
-        turn = self._running[key] = _Turn()
+        turn = _Turn(caller=caller, size_bytes=size_bytes)
+        running = self._running.values()
+        _check([*running, turn], self._whole, "")
+        _check([each for each in (*running, turn) if each.caller == caller], self._share, " for one caller")
+        self._running[key] = turn
         self._tasks.start_soon(self._run, key, turn, work)
         return turn.is_over
 
@@ -74,3 +89,20 @@ class Keeping(NamedTuple):
 
     kept: Kept
     unattended: Unattended
+
+
+def _check(turns: Collection[_Turn], bounds: Bounds, whose: str) -> None:
+    """Raises `Overloaded` for turns that are too many, or too large together; `whose` begins with a space."""
+    if len(turns) > bounds.turns:
+        raise _no_room(f"{bounds.turns} answers are being made in the background{whose}, and that is the most.")
+    if sum(turn.size_bytes for turn in turns) > bounds.size_bytes:
+        most = size_in_words(bounds.size_bytes)
+        raise _no_room(f"The requests that are answered in the background{whose} would have more than {most} together.")
+
+
+def _no_room(said: str) -> Overloaded:
+    return Overloaded(
+        said,
+        hint="Try again shortly, or wait for the answer: leave out `background`.",
+        retry_after_s=RETRY_AFTER_S,
+    )

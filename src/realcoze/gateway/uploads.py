@@ -13,7 +13,6 @@ import anyio
 from msgspec.structs import replace
 
 from realcoze.domain.content import File, Image, Inline, MediaPart, Part, Text
-from realcoze.domain.ids import BotName
 from realcoze.domain.media import media_of
 from realcoze.domain.message import Message, split_at_answer
 from realcoze.domain.ports import Chats, Fetches, Sink, Uploads, UploadsOnly
@@ -59,7 +58,7 @@ class Uploading:
             missing = {key: source for key, source in files.items() if key not in self._uploaded}
             if sum(not isinstance(source, Inline) for source in missing.values()) > URLS:
                 raise BadRequest(f"More than {URLS} URLs are to be fetched.", hint="Upload some of the files.")
-            await self._upload(self._chats, missing, request.bot)
+            await self._upload(self._chats, missing, request)
             request = _with_uploads(request, {place: self._uploaded[key] for place, key in keys.items()})
         await self._chats.converse(request, sink)
 
@@ -92,14 +91,14 @@ class Uploading:
         )
         return tuple(message for message in kept if message.parts)
 
-    async def _upload(self, upstream: Uploads, sources: dict[Key, Source], bot: BotName) -> None:
+    async def _upload(self, upstream: Uploads, sources: dict[Key, Source], request: Request) -> None:
         """Note what each file has become.  The first failure stops the others, and is raised."""
         failures: list[RealcozeError] = []
 
         async def work(waiting: Iterator[tuple[Key, Source]]) -> None:
             try:
                 for key, source in waiting:
-                    self._uploaded[key] = await self._put(upstream, source, bot)
+                    self._uploaded[key] = await self._put(upstream, source, request)
             except RealcozeError as error:
                 failures.append(error)
                 tasks.cancel_scope.cancel()
@@ -111,15 +110,15 @@ class Uploading:
         if failures:
             raise failures[0]
 
-    async def _put(self, upstream: Uploads, source: Source, bot: BotName) -> MediaPart:
+    async def _put(self, upstream: Uploads, source: Source, request: Request) -> MediaPart:
         if isinstance(source, Inline):
-            return await upstream.upload(source.data, source.name, bot)
+            return await upstream.upload(source.data, source.name, request.bot)
         if self._fetches is None:
             raise TypeError("a URL was taken for something to upload, and nothing can follow it")
-        async with self._fetches.fetched(source.url) as found:
+        async with self._fetches.fetched(source.url, caller=request.caller) as found:
             if isinstance(source, Image) and not media_of(found.data).is_picture:
                 raise BadRequest("The URL of a picture leads to what is no picture.", code="url_not_fetched")
-            return await upstream.upload(found.data, found.name, bot)
+            return await upstream.upload(found.data, found.name, request.bot)
 
 
 def takes_no_files() -> BadRequest:

@@ -8,8 +8,10 @@ two beside it then have.  https://sqlite.org/wal.html
 import os
 import sqlite3
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -22,10 +24,10 @@ from realcoze.errors import Internal, Misconfigured
 T = TypeVar("T")
 
 MOST_VALUES = 100_000
-"""Of all shelves together, and 1 % more for a while; the oldest go."""
+"""Of one shelf, and 1 % more for a while; its oldest go, and nothing of another one."""
 
 MOST_BYTES = 1 << 30
-"""Of all values together, likewise."""
+"""Of all values of one shelf together, likewise."""
 
 EXPIRED_AT_ONCE = 100
 """How many expired values a `put` removes."""
@@ -56,11 +58,19 @@ _BOUND = """
     DELETE FROM kept WHERE number IN (
         SELECT number FROM (
             SELECT number, row_number() OVER newest AS place, sum(length(value)) OVER newest AS bytes FROM kept
-            WINDOW newest AS (ORDER BY number DESC)
+            WHERE shelf = ? WINDOW newest AS (ORDER BY number DESC)
         ) WHERE place > ? OR bytes > ?
     )
 """
-"""Walks through the whole table, and so is not run at each `put` of a large one."""
+"""Walks along the whole shelf, and so is not run at each `put` on a large one: 0.15 s for 100 000 (2026-11-23)."""
+
+
+@dataclass(slots=True)
+class _Since:
+    """What was put on a shelf since it was last bounded."""
+
+    puts: int = 0
+    bytes: int = 0
 
 
 class SqliteStore:
@@ -70,8 +80,7 @@ class SqliteStore:
         self._connection = connection
         self._most = most
         self._most_bytes = most_bytes
-        self._puts = 0
-        self._put_bytes = 0
+        self._since: defaultdict[str, _Since] = defaultdict(_Since)
         self._now = now
         self._one = CapacityLimiter(1)
 
@@ -121,11 +130,12 @@ class SqliteStore:
         self._connection.execute(_EXPIRE, (now, EXPIRED_AT_ONCE))
         row = (shelf, key, value, now + keep_s)
         self._connection.execute("INSERT INTO kept (shelf, key, value, until) VALUES (?, ?, ?, ?)", row)
-        self._puts += 1
-        self._put_bytes += len(value)
-        if self._puts > self._most // 100 or self._put_bytes > self._most_bytes // 100:
-            self._connection.execute(_BOUND, (self._most, self._most_bytes))
-            self._puts = self._put_bytes = 0
+        since = self._since[shelf]
+        since.puts += 1
+        since.bytes += len(value)
+        if since.puts > self._most // 100 or since.bytes > self._most_bytes // 100:
+            self._connection.execute(_BOUND, (shelf, self._most, self._most_bytes))
+            del self._since[shelf]
 
     def _take(self, shelf: str, key: str) -> bytes | None:
         with _transaction(self._connection):

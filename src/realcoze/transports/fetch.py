@@ -9,19 +9,22 @@ and neither `proxy` nor the environment counts: a proxy would resolve by itself.
 import asyncio
 import socket
 import ssl
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import aiohttp
 import anyio
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from realcoze.domain.ids import CallerId
 from realcoze.domain.media import size_in_words
 from realcoze.domain.ports import Fetched
 from realcoze.domain.urls import PORT, Url, is_public, read_url, refused
-from realcoze.errors import BadRequest, TooLarge
+from realcoze.errors import BadRequest, Overloaded, TooLarge
 from realcoze.transports.http import ending_with_connection, more_of
 
 REDIRECTS = 3
@@ -30,16 +33,22 @@ REDIRECTING = frozenset({301, 302, 303, 307, 308})
 AT_ONCE = 8
 """Files that are fetched, or held by who asked for them; each may be as large as the limit says."""
 
+AT_ONCE_OF_ONE = 4
+"""Of them for one caller: who uploads slowly what was fetched leaves the others some."""
+
+RETRY_AFTER_S = 5.0
+
 SocketAddress = tuple[str, int]
 Resolve = Callable[[str], Awaitable[Sequence[SocketAddress]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """`total_s` is for all of it, from the first name that is looked up to the last byte."""
+    """`total_s` is for all of it, from the first name that is looked up to the last byte; `wait_s` for its turn."""
 
     size_bytes: int = 20 << 20
     total_s: float = 10.0
+    wait_s: float = 30.0
 
 
 async def look_up(host: str) -> list[SocketAddress]:
@@ -55,13 +64,31 @@ class Fetcher:
         self._session = session
         self._limits = limits
         self._places = anyio.Semaphore(AT_ONCE)
+        # As many as there are keys, and so never cleared.
+        self._places_of: defaultdict[CallerId, anyio.Semaphore] = defaultdict(partial(anyio.Semaphore, AT_ONCE_OF_ONE))
 
     @asynccontextmanager
-    async def fetched(self, url: str) -> AsyncIterator[Fetched]:
-        """See `Fetches`.  Waits for a place; the time that this takes does not count."""
-        place = read_url(url)
-        async with self._places:
-            yield await self._fetch(place)
+    async def fetched(self, url: str, *, caller: CallerId) -> AsyncIterator[Fetched]:
+        """See `Fetches`.  Waits for a place."""
+        asked = read_url(url)
+        async with AsyncExitStack() as places:
+            await self._take_places(places, caller)
+            yield await self._fetch(asked)
+
+    async def _take_places(self, places: AsyncExitStack, caller: CallerId) -> None:
+        """One of the caller's, and one of all.  Raises `Overloaded` for who waits too long."""
+        taken = f"{AT_ONCE_OF_ONE} files for one caller"
+        try:
+            with anyio.fail_after(self._limits.wait_s):
+                await places.enter_async_context(self._places_of[caller])
+                taken = f"{AT_ONCE} files"
+                await places.enter_async_context(self._places)
+        except TimeoutError as error:
+            raise Overloaded(
+                f"{taken} are being fetched or passed on, and no place was free for {self._limits.wait_s:g} seconds.",
+                hint="Try again shortly, or upload the files.",
+                retry_after_s=RETRY_AFTER_S,
+            ) from error
 
     async def _fetch(self, url: Url) -> Fetched:
         try:

@@ -29,7 +29,7 @@ from realcoze.errors import RateLimited, Truncated
 from realcoze.faces.openai.background import Listening
 from realcoze.faces.openai.responses import PATH
 from realcoze.gateway.kept import key_of
-from realcoze.gateway.unattended import MOST
+from realcoze.gateway.unattended import WHOLE, Bounds
 from servers import PATIENCE_S, Gathered, NoFlow
 
 pytestmark = pytest.mark.anyio
@@ -40,8 +40,8 @@ def asked(**members: Any) -> bytes:
 
 
 @asynccontextmanager
-async def keeping(bot: Bot, *, most: int = MOST) -> AsyncIterator[Served]:
-    async with keeping_answers(most=most) as where, serving(bot, keeping=where) as served:
+async def keeping(bot: Bot, *, whole: Bounds = WHOLE) -> AsyncIterator[Served]:
+    async with keeping_answers(whole=whole) as where, serving(bot, keeping=where) as served:
         yield served
 
 
@@ -204,10 +204,12 @@ def test_who_leaves_before_the_turn_begins_holds_nothing_up_and_the_response_is_
     assert (sink.flows, sink.events, encoder.is_closed) == ([], [], True)
 
 
+@pytest.mark.parametrize("whole", [Bounds(turns=1, size_bytes=1 << 20), Bounds(turns=9, size_bytes=100)])
 @pytest.mark.parametrize("stream", [False, True])
-async def test_there_are_never_more_than_the_most(stream: Any, nothing_left: None) -> None:
+async def test_there_are_never_more_than_the_most(stream: Any, whole: Bounds, nothing_left: None) -> None:
+    """The body of each has between 50 and 100 bytes."""
     bot = Bot(waiting)
-    async with keeping(bot, most=1) as served:
+    async with keeping(bot, whole=whole) as served:
         told, turn = await post(served), await bot.turn()
         refused = parsed(await exchange(served.port, asked(stream=stream)))
         assert (refused.status, refused.json["error"]["code"], len(bot.turns)) == (503, "overloaded", 1)

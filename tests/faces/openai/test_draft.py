@@ -15,7 +15,7 @@ ASKED = Asked(request=Request(messages=(say("user", "Hi"),)), model="bot", is_ke
 
 
 def draft(kept: Kept | None) -> Draft:
-    return Draft(asked=ASKED, request_id=RequestId("req_1"), created=7, key="k", items=[], kept=kept)
+    return Draft(asked=ASKED, request_id=RequestId("req_1"), created=7, key="k", size_bytes=9, items=[], kept=kept)
 
 
 async def test_what_is_announced_can_be_found_and_is_stored_then() -> None:

@@ -3,14 +3,17 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import anyio
 import pytest
 from aiohttp import web
 
 from houses import served
 from native_server import Answer, Bot, connected, exchange, parsed, request, saying, serving, settings
 from pictures import PDF, png
+from realcoze.app import wiring
 from realcoze.app.server import listening
 from realcoze.app.wiring import House, build_app
 from realcoze.domain.ids import BotName
@@ -18,14 +21,15 @@ from realcoze.domain.ports import Fetches
 from realcoze.faces.openai import images
 from realcoze.gateway.chat import Gateway
 from realcoze.gateway.route import Routes
-from servers import Coze
+from servers import PATIENCE_S, Coze
 from sites import NAME, Site, site
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 KEY = "a-key-of-32-characters-and-more-"
 A, B = f"https://{NAME}/a", f"https://{NAME}/b"
-PICTURES = {"/a": png(31, 17), "/b": png(3, 2)}
+PICTURES = {"/a": png(31, 17), "/b": png(3, 2), "/large": png(31, 17) + bytes(8 << 20)}
+"""The last one does not fit the buffers between a server and a client that does not read."""
 TWO = f"![one]({A})\n\n![two]({B})"
 
 
@@ -34,11 +38,19 @@ async def draw(port: int, *, key: str | None = None, path: str = images.PATH, **
     return parsed(await exchange(port, request(body, path=path, x_api_key=key)))
 
 
+def held(answer: Answer) -> list[bytes]:
+    """The pictures within an answer, which came in pieces and is whole."""
+    assert (answer.status, answer.headers["content-type"], answer.has_last_chunk) == (200, "application/json", True)
+    data = json.loads(answer.text)["data"]
+    assert all(each.keys() == {"b64_json"} for each in data)
+    return [base64.b64decode(each["b64_json"]) for each in data]
+
+
 @asynccontextmanager
-async def fetching(bot: Bot, fetches: Fetches) -> AsyncIterator[int]:
-    """Where a bot's pictures can be fetched."""
+async def fetching(bot: Bot, fetches: Fetches, **server: Any) -> AsyncIterator[int]:
+    """Where a bot's pictures can be fetched; `server` are settings of `[server]`."""
     gateway = Gateway(Routes({BotName("bot"): bot}), fetches=fetches)
-    app = build_app(House(gateway, dict), settings())
+    app = build_app(House(gateway, dict), settings(**server))
     async with listening(app, host="127.0.0.1", port=0, grace_s=1) as port:
         yield port
 
@@ -77,9 +89,10 @@ async def test_a_bot_of_the_emulated_coze_draws(coze: Coze, tmp_path: Path) -> N
 
 async def test_bytes_are_fetched_where_that_is_allowed(here: Site) -> None:
     async with here.fetching() as fetcher, fetching(saying(TWO), fetcher) as port:
-        answer = await draw(port, response_format="b64_json")
-        assert [base64.b64decode(each["b64_json"]) for each in answer.json["data"]] == list(PICTURES.values())
-        assert all(each.keys() == {"b64_json"} for each in answer.json["data"])
+        answer = await draw(port, response_format="b64_json", size="1024x1024")
+        assert held(answer) == [PICTURES["/a"], PICTURES["/b"]]
+        assert answer.headers["x-realcoze-ignored"] == "size"
+        assert answer.headers["x-request-id"].startswith("req_")
         before = len(here.seen)
         assert (await draw(port)).json["data"] == [{"url": A}, {"url": B}]
         assert len(here.seen) == before, "an address is only told"
@@ -113,11 +126,21 @@ async def test_a_picture_that_cannot_be_had_is_the_bots_fault(
     assert said in error["message"]
 
 
+@pytest.mark.parametrize("path", ["/nowhere.png", "/c.png"])
+@pytest.mark.parametrize("secret", ["?x-expires=1&x-signature=secret", "#secret"])
+async def test_an_error_shows_no_signature(here: Site, path: str, secret: str) -> None:
+    said = f"https://{NAME}{path}"
+    async with here.fetching() as fetcher, fetching(saying(said + secret), fetcher) as port:
+        answer = await draw(port, response_format="b64_json")
+    assert f"{said}, " in answer.json["error"]["message"]
+    assert b"secret" not in answer.body
+
+
 async def test_pictures_that_are_too_large_together_are_left(here: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "WHOLE_BYTES", sum(map(len, PICTURES.values())) - 1)
+    monkeypatch.setattr(images, "WHOLE_BYTES", len(PICTURES["/a"] + PICTURES["/b"]) - 1)
     async with here.fetching() as fetcher, fetching(saying(TWO), fetcher) as port:
         assert (await draw(port, response_format="b64_json")).status == 413
-    monkeypatch.setattr(images, "WHOLE_BYTES", sum(map(len, PICTURES.values())))
+    monkeypatch.setattr(images, "WHOLE_BYTES", len(PICTURES["/a"] + PICTURES["/b"]))
     async with here.fetching() as fetcher, fetching(saying(TWO), fetcher) as port:
         assert (await draw(port, response_format="b64_json")).status == 200
 
@@ -130,7 +153,65 @@ async def test_very_many_pictures_are_not_fetched(here: Site) -> None:
         assert len((await draw(port)).json["data"]) == images.MOST + 1
     said = said.partition("\n")[2]
     async with here.fetching() as fetcher, fetching(saying(said), fetcher) as port:
-        assert len((await draw(port, response_format="b64_json")).json["data"]) == images.MOST
+        assert len(held(await draw(port, response_format="b64_json"))) == images.MOST
+
+
+WITH_PICTURES = request(b'{"model":"bot","prompt":"A cat","response_format":"b64_json"}', path=images.PATH)
+
+
+async def refusal(port: int) -> str:
+    """What is said to who may ask again soon."""
+    answer = parsed(await exchange(port, WITH_PICTURES))
+    assert (answer.status, answer.json["error"]["code"], answer.headers["retry-after"]) == (503, "overloaded", "1")
+    said: str = answer.json["error"]["message"]
+    return said
+
+
+@pytest.mark.parametrize(
+    ("where", "bound", "said"),
+    [
+        (wiring, "PICTURES_BYTES", "Too many pictures are"),
+        (images, "SHARE_BYTES", "Too many pictures for one caller are"),
+    ],
+)
+async def test_pictures_are_held_in_a_room_until_their_reader_has_them(
+    here: Site, monkeypatch: pytest.MonkeyPatch, where: ModuleType, bound: str, said: str
+) -> None:
+    monkeypatch.setattr(where, bound, len(PICTURES["/large"]))
+    async with here.fetching() as fetcher, fetching(saying(f"https://{NAME}/large"), fetcher) as port:
+        async with connected(port) as slow:
+            await slow.send(WITH_PICTURES)
+            await slow.until(b"b64_json")
+            assert (await refusal(port)).startswith(said)
+            assert held(parsed(await slow.rest())) == [PICTURES["/large"]]
+        assert held(parsed(await exchange(port, WITH_PICTURES))) == [PICTURES["/large"]]
+
+
+async def until_there_is_room(port: int) -> None:
+    with anyio.fail_after(PATIENCE_S):
+        while (status := parsed(await exchange(port, WITH_PICTURES)).status) != 200:
+            assert status == 503
+
+
+async def test_who_does_not_read_is_cut_off_and_gives_its_room_back(
+    here: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiring, "PICTURES_BYTES", len(PICTURES["/large"]))
+    bot = saying(f"https://{NAME}/large")
+    async with here.fetching() as fetcher, fetching(bot, fetcher, stall_s=0.1) as port, connected(port) as deaf:
+        await deaf.send(WITH_PICTURES)
+        await deaf.until(b"b64_json")
+        await until_there_is_room(port)
+        assert not parsed(await deaf.rest()).has_last_chunk
+
+
+async def test_who_leaves_gives_its_room_back(here: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wiring, "PICTURES_BYTES", len(PICTURES["/large"]))
+    async with here.fetching() as fetcher, fetching(saying(f"https://{NAME}/large"), fetcher) as port:
+        async with connected(port) as leaver:
+            await leaver.send(WITH_PICTURES)
+            await leaver.until(b"b64_json")
+        await until_there_is_room(port)
 
 
 async def test_an_answer_without_a_picture_is_told() -> None:
@@ -159,14 +240,15 @@ async def test_without_the_key_nobody_draws() -> None:
         assert (await draw(running.port, key=KEY, model="nobody")).json["error"]["code"] == "model_not_found"
 
 
-async def test_a_client_that_leaves_stops_the_bot() -> None:
+@pytest.mark.parametrize("asked", [WITH_PICTURES, request(b'{"prompt":"A cat"}', path=images.PATH)])
+async def test_a_client_that_leaves_stops_the_bot(here: Site, asked: bytes) -> None:
     async def never(turn: Any) -> None:
         turn.start()
         await turn.go.wait()
 
     bot = Bot(never)
-    async with serving(bot) as running, connected(running.port) as leaver:
-        await leaver.send(request(b'{"prompt":"A cat"}', path=images.PATH))
+    async with here.fetching() as fetcher, fetching(bot, fetcher) as port, connected(port) as leaver:
+        await leaver.send(asked)
         turn = await bot.turn()
         leaver.leave()
         await turn.until(lambda: turn.is_over)

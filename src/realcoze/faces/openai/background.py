@@ -3,7 +3,10 @@
 A stream of one is a window on it: its client may leave, and the turn goes on.
 """
 
+from collections.abc import Awaitable, Callable
 from functools import partial
+
+import anyio
 
 from realcoze.dialects.openai_responses.reply import ResponseBody
 from realcoze.dialects.openai_responses.stream import ResponseEncoder
@@ -24,7 +27,7 @@ class Background:
 
     def begin(self, draft: Draft) -> ResponseBody:
         """Have a response made; what is to be told of it now.  Raises `Overloaded`."""
-        self._unattended.begin(draft.key, partial(self._make, draft))
+        self._begin(draft, partial(self._make, draft))
         draft.announce(draft.begun("in_progress"))
         return draft.begun("queued")
 
@@ -35,7 +38,7 @@ class Background:
         """
         listening = Listening(sink, encoder)
         try:
-            is_over = self._unattended.begin(draft.key, partial(self._stream, draft, encoder, listening))
+            is_over = self._begin(draft, partial(self._stream, draft, encoder, listening))
         except Overloaded as error:
             sink.feed(TurnFailed(error=error))
             return
@@ -48,6 +51,10 @@ class Background:
     async def stop(self, key: str) -> bool:
         """Cancel the turn of a response, and wait until it is over; False where there is none any more."""
         return await self._unattended.stop(key)
+
+    def _begin(self, draft: Draft, work: Callable[[], Awaitable[None]]) -> anyio.Event:
+        caller = draft.asked.request.caller
+        return self._unattended.begin(draft.key, work, caller=caller, size_bytes=draft.size_bytes)
 
     async def _make(self, draft: Draft) -> None:
         body = draft.failed(_interrupted())

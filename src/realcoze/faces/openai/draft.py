@@ -18,13 +18,14 @@ from realcoze.gateway.kept import RECORD_BYTES, Kept
 class Draft:
     """`key` is what it is kept under, `items` what was said before it, `created` in seconds since 1970.
 
-    `kept` is None for one that is not kept.
+    `size_bytes` is how long the body was that asked for it; `kept` is None for one that is not kept.
     """
 
     asked: Asked
     request_id: RequestId
     created: int
     key: str
+    size_bytes: int
     items: list[msgspec.Raw]
     kept: Kept | None
 

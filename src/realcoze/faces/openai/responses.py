@@ -119,6 +119,7 @@ class ResponsesFace:
             request_id=request_id,
             created=int(time.time()),
             key=key_of(caller, response_id(request_id)),
+            size_bytes=len(body),
             items=to_keep,
             kept=kept,
         )
