@@ -21,6 +21,7 @@ from realcoze.domain.ids import BotName, ChatId, ConversationId, MessageId, Requ
 from realcoze.domain.message import Message, say
 from realcoze.domain.ports import Chats, Sink, Sound, Speech
 from realcoze.domain.request import Request, Thread
+from realcoze.domain.tool import Offer, Tool
 from realcoze.errors import BadRequest, Internal, NotFound, Overloaded, Truncated, UpstreamFailed
 from realcoze.gateway.chat import QUEUED_EVENTS, Gateway, TurnStream
 from realcoze.gateway.continued import Continuity
@@ -464,3 +465,23 @@ async def test_the_further_names_of_bots_are_known() -> None:
     assert gateway.aliases == {"claude-bot": "bot"}
     assert gateway.bots == ("bot",)
     assert await gateway.find(BotName("claude-bot")) == "bot"
+
+
+async def test_tools_are_heeded_by_whoever_answers_to_the_name() -> None:
+    bot, other, catching = Failing(), Failing(), BotName("told")
+    routes = Routes({catching: bot, BotName("plain"): other}, catches_all=True, aliases={BotName("gpt"): catching})
+    any_bot = Routes(routes.bots, catches_all=True, any_bot=other)
+    offer = Offer(tools=(Tool(name="f"),))
+
+    def heeds(name: str, where: Routes = routes, offer: Offer | None = offer) -> bool:
+        asked = Request(messages=(say("user", "Hi"),), bot=BotName(name), offer=offer)
+        return Gateway(where, emulating={catching}).heeds_offer(asked)
+
+    assert heeds("told")
+    assert heeds("gpt")
+    assert heeds("")
+    assert heeds("whatever")
+    assert not heeds("told", offer=None)
+    assert not heeds("bot-7", any_bot)
+    assert not heeds("123456789012345678", any_bot)
+    assert not heeds("none", Routes({BotName("plain"): other}))

@@ -18,6 +18,10 @@ from realcoze.errors import BadRequest
 _OBJECT, _SCHEMA = "json_object", "json_schema"
 _FREE = ("auto", "none", None)
 _FUNCTION = "function"
+NAMESPACE = "namespace"
+
+OTHERS = "tools.other"
+"""How tools are named that are passed over by bots that are told of functions, too."""
 
 
 class Function(msgspec.Struct):
@@ -84,6 +88,11 @@ def decode_offer(
     if is_demanded and not offered:
         raise BadRequest("`tool_choice` demands a tool, and no function of that name is among `tools`.")
     return Offer(tools=offered, is_demanded=is_demanded, is_single=is_parallel is False) if offered else None
+
+
+def others_among(tools: Iterable[ToolBody] | None) -> tuple[str, ...]:
+    """`OTHERS`, where there are any."""
+    return (OTHERS,) if any(tool.type not in (_FUNCTION, NAMESPACE) for tool in tools or ()) else ()
 
 
 def decode_form(format_: Format | None, where: str) -> Form | None:

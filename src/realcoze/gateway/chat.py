@@ -20,7 +20,7 @@ from realcoze.domain.ids import BotName, RequestId
 from realcoze.domain.ports import Chats, Fetches, Flow, Sink, Sound, Speaks, Speech, Transcribes, Uploads
 from realcoze.domain.request import Request
 from realcoze.domain.turn import Phase, TurnLife
-from realcoze.errors import BadRequest, Internal, RealcozeError
+from realcoze.errors import BadRequest, Internal, NotFound, RealcozeError
 from realcoze.gateway.background import LOCAL, PASS, Task, answer_to, task_of, turn_of
 from realcoze.gateway.catalog import Discovery
 from realcoze.gateway.continued import Continuity
@@ -105,10 +105,10 @@ class Gateway:
         """There are tools in the request, and the bot that answers to its name is told of them."""
         if not self._emulating or request.offer is None:
             return False
-        bot = self._routes.aliases.get(request.bot, request.bot)
-        if bot not in self._routes.bots and (not bot or self._routes.catch_all):
-            bot = next(iter(self._routes.bots), bot)
-        return bot in self._emulating
+        try:
+            return self._routes.route(request.bot)[0] in self._emulating
+        except NotFound:
+            return False
 
     async def _route(self, name: BotName) -> tuple[BotName, Chats]:
         """See `Routes.route`; what stands in no settings is looked for among the bots that are discovered."""

@@ -29,7 +29,7 @@ class Bounds:
 WHOLE = Bounds(turns=100, size_bytes=256 << 20)
 """Of all callers together; each turn holds a place of its upstream, and request and answer in memory."""
 
-SHARE = Bounds(turns=20, size_bytes=64 << 20)
+SHARE = Bounds(turns=50, size_bytes=128 << 20)
 """Of one caller, who is to leave the others some."""
 
 

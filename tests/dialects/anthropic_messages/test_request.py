@@ -99,7 +99,9 @@ TIME = Tool(name="time", parameters="{}")
 
 def test_what_would_change_an_answer_is_named_as_it_is_ignored_by_most_bots() -> None:
     question = read(HI, tools=TOOLS, stop_sequences=["."], mcp_servers=[])
-    assert question.ignored == ("tools", "stop_sequences")
+    assert question.ignored == ("tools", "stop_sequences", "tools.other")
+    alone = [{"name": "f", "input_schema": {"type": "object"}}]
+    assert read(HI, tools=alone).ignored == ("tools",)
 
 
 @pytest.mark.parametrize(

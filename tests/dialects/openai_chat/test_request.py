@@ -82,6 +82,7 @@ def test_what_would_have_changed_the_answer_is_named() -> None:
     tool = {"type": "function", "function": {"name": "f"}}
     asked = decoded(tools=[tool], tool_choice="auto", functions=[{}], stop="x", logprobs=True, seed=0)
     assert asked.ignored == ("tools", "tool_choice", "functions", "stop", "logprobs", "seed")
+    assert decoded(tools=[tool, {"type": "custom", "custom": {"name": "c"}}]).ignored == ("tools", "tools.other")
 
 
 @pytest.mark.parametrize(

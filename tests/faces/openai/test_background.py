@@ -28,7 +28,7 @@ from realcoze.domain.request import Request
 from realcoze.errors import RateLimited, Truncated
 from realcoze.faces.openai.background import Listening
 from realcoze.faces.openai.responses import PATH
-from realcoze.gateway.kept import key_of
+from realcoze.gateway.kept import RECORD_BYTES, key_of
 from realcoze.gateway.unattended import WHOLE, Bounds
 from servers import PATIENCE_S, Gathered, NoFlow
 
@@ -216,6 +216,17 @@ async def test_there_are_never_more_than_the_most(stream: Any, whole: Bounds, no
         assert refused.headers["retry-after"]
         turn.go.set()
         await until_over(served, told["id"])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_nothing_is_begun_that_nobody_could_find(stream: Any, nothing_left: None) -> None:
+    bot = Bot(waiting)
+    async with keeping(bot) as served:
+        sent = asked(stream=stream, metadata={"a": "x" * RECORD_BYTES})
+        refused = parsed(await exchange(served.port, sent))
+        assert (refused.status, refused.json["error"]["type"]) == (400, "invalid_request_error")
+        assert "longer than 1 MiB" in refused.json["error"]["message"]
+    assert not bot.turns
 
 
 @pytest.mark.parametrize("stream", [False, True])

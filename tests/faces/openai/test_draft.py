@@ -1,6 +1,9 @@
 """What becomes of a response as a whole stands in test_responses.py and test_background.py."""
 
 import json
+from dataclasses import replace
+
+import msgspec
 
 from realcoze.dialects.openai_responses.request import Asked
 from realcoze.domain.fold import Reply
@@ -37,6 +40,15 @@ async def test_what_becomes_too_long_is_not_there_any_more() -> None:
     assert one.announce(one.begun("in_progress"))
     assert not one.announce(one.replied(Reply(text="x" * RECORD_BYTES)))
     assert await kept.find("k") is None
+
+
+async def test_who_comes_later_for_what_became_too_long_is_told_so() -> None:
+    kept = Kept(MemoryStore())
+    one = replace(draft(kept), asked=msgspec.structs.replace(ASKED, is_background=True))
+    assert not one.announce(one.replied(Reply(text="x" * RECORD_BYTES)))
+    response = json.loads(await kept.find("k") or b"")["response"]
+    assert (response["status"], response["output"]) == ("failed", [])
+    assert "longer than 1 MiB and was not kept" in response["error"]["message"]
 
 
 async def test_what_is_withdrawn_is_not_stored() -> None:

@@ -28,6 +28,7 @@ from realcoze.domain.tool import Form, Offer, Tool
 from realcoze.errors import BadRequest
 
 IGNORED = ("tools", "stop_sequences", "mcp_servers")
+OTHER_TOOLS = "tools.other"
 """Fields that would change what is answered, if a Coze bot could be told; a header names those that were sent."""
 
 NO_THREADS = "thread_unsupported_request"
@@ -125,7 +126,8 @@ def decode_request(body: bytes, *, caller: CallerId, thread: Thread | None) -> Q
         )
     said = _said(read)
     _refuse_no_question(said)
-    ignored = tuple(name for name in IGNORED if getattr(read, name))
+    has_others = any(not _text(tool.input_schema) for tool in read.tools or ())
+    ignored = (*(name for name in IGNORED if getattr(read, name)), *((OTHER_TOOLS,) if has_others else ()))
     demanded = read.output_config.format if read.output_config else read.output_format
     request = replace(
         _request(read, said, caller=caller, thread=thread),

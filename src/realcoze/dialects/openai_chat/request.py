@@ -15,7 +15,16 @@ import msgspec
 from msgspec.structs import replace
 
 from realcoze.dialects.json_text import read_request
-from realcoze.dialects.openai_tools import CallBody, Choice, Format, ToolBody, decode_calls, decode_form, decode_offer
+from realcoze.dialects.openai_tools import (
+    CallBody,
+    Choice,
+    Format,
+    ToolBody,
+    decode_calls,
+    decode_form,
+    decode_offer,
+    others_among,
+)
 from realcoze.dialects.openai_wire import (
     Content,
     CozeMember,
@@ -136,6 +145,7 @@ def _ignored(body: _Body) -> Iterator[str]:
         value = getattr(body, name)
         if value is not None and value is not False and value not in ([], "none"):  # 0 asks for something, as a seed
             yield name
+    yield from others_among(body.tools)
     if body.metadata and body.metadata != {"conversation_id": _named_conversation(body)}:
         yield "metadata"
 

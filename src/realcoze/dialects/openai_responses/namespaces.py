@@ -10,9 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
-from realcoze.dialects.openai_tools import ToolBody
-
-_KIND = "namespace"
+from realcoze.dialects.openai_tools import NAMESPACE, ToolBody
 
 
 def one_name(namespace: str | None, name: str) -> str:
@@ -23,7 +21,7 @@ def one_name(namespace: str | None, name: str) -> str:
 def without_namespaces(tools: Iterable[ToolBody]) -> Iterator[ToolBody]:
     """The tools, those of namespaces among them by their one names."""
     for tool in tools:
-        if tool.type == _KIND:
+        if tool.type == NAMESPACE:
             yield from (replace(held, name=one_name(tool.name, held.name)) for held in tool.tools if held.name)
         else:
             yield tool
@@ -31,7 +29,9 @@ def without_namespaces(tools: Iterable[ToolBody]) -> Iterator[ToolBody]:
 
 def namespaces_of(tools: Iterable[ToolBody]) -> dict[str, str]:
     """The namespace of each one name that has one."""
-    return {one_name(tool.name, held.name): tool.name for tool in tools if tool.type == _KIND for held in tool.tools}
+    return {
+        one_name(tool.name, held.name): tool.name for tool in tools if tool.type == NAMESPACE for held in tool.tools
+    }
 
 
 def apart(name: str, namespaces: Mapping[str, str]) -> tuple[str | None, str]:

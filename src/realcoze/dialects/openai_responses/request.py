@@ -16,7 +16,7 @@ import msgspec
 
 from realcoze.dialects.json_text import NotJson, null, read_json, read_request
 from realcoze.dialects.openai_responses.namespaces import namespaces_of, one_name, without_namespaces
-from realcoze.dialects.openai_tools import Choice, Format, ToolBody, decode_form, decode_offer
+from realcoze.dialects.openai_tools import Choice, Format, ToolBody, decode_form, decode_offer, others_among
 from realcoze.dialects.openai_wire import CozeMember, ImageUrl, decode_data, decode_image
 from realcoze.domain.content import File, Image, Inline, Part, Text
 from realcoze.domain.ids import BotName, CallerId, ConversationId, UserId
@@ -163,7 +163,10 @@ def decode_request(
         is_background=bool(read.background),
         is_streamed=bool(read.stream),
         namespaces=namespaces_of(read.tools or ()),
-        ignored=tuple(name for name in IGNORED if getattr(read, name) not in (None, [])),
+        ignored=(
+            *(name for name in IGNORED if getattr(read, name) not in (None, [])),
+            *others_among(read.tools),
+        ),
     )
 
 

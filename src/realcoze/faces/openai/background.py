@@ -11,10 +11,12 @@ import anyio
 from realcoze.dialects.openai_responses.reply import ResponseBody
 from realcoze.dialects.openai_responses.stream import ResponseEncoder
 from realcoze.domain.event import Event, TurnFailed
+from realcoze.domain.media import size_in_words
 from realcoze.domain.ports import Flow, Sink
-from realcoze.errors import Overloaded, RealcozeError, Truncated
+from realcoze.errors import BadRequest, Overloaded, RealcozeError, Truncated
 from realcoze.faces.openai.draft import Draft
 from realcoze.gateway.chat import Gateway
+from realcoze.gateway.kept import RECORD_BYTES
 from realcoze.gateway.unattended import Unattended
 
 
@@ -26,9 +28,8 @@ class Background:
         self._unattended = unattended
 
     def begin(self, draft: Draft) -> ResponseBody:
-        """Have a response made; what is to be told of it now.  Raises `Overloaded`."""
+        """Have a response made; what is to be told of it now.  Raises `Overloaded` and `BadRequest`."""
         self._begin(draft, partial(self._make, draft))
-        draft.announce(draft.begun("in_progress"))
         return draft.begun("queued")
 
     async def relay(self, draft: Draft, encoder: ResponseEncoder, sink: Sink) -> None:
@@ -39,10 +40,9 @@ class Background:
         listening = Listening(sink, encoder)
         try:
             is_over = self._begin(draft, partial(self._stream, draft, encoder, listening))
-        except Overloaded as error:
+        except (Overloaded, BadRequest) as error:
             sink.feed(TurnFailed(error=error))
             return
-        draft.announce(draft.begun("in_progress"))
         try:
             await is_over.wait()
         finally:
@@ -53,8 +53,19 @@ class Background:
         return await self._unattended.stop(key)
 
     def _begin(self, draft: Draft, work: Callable[[], Awaitable[None]]) -> anyio.Event:
+        """Nothing is begun that nobody could find."""
+        if not draft.announce(draft.begun("in_progress")):
+            draft.withdraw()
+            raise BadRequest(
+                f"What the request repeats is longer than {size_in_words(RECORD_BYTES)}, and cannot be kept.",
+                hint="Leave `background` out, and wait for the answer.",
+            )
         caller = draft.asked.request.caller
-        return self._unattended.begin(draft.key, work, caller=caller, size_bytes=draft.size_bytes)
+        try:
+            return self._unattended.begin(draft.key, work, caller=caller, size_bytes=draft.size_bytes)
+        except Overloaded:
+            draft.withdraw()
+            raise
 
     async def _make(self, draft: Draft) -> None:
         body = draft.failed(_interrupted())

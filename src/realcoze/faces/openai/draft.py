@@ -10,7 +10,8 @@ from realcoze.dialects.openai_responses.request import Asked
 from realcoze.dialects.openai_responses.stream import ResponseEncoder
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import RequestId
-from realcoze.errors import RealcozeError
+from realcoze.domain.media import size_in_words
+from realcoze.errors import RealcozeError, TooLarge
 from realcoze.gateway.kept import RECORD_BYTES, Kept
 
 
@@ -44,12 +45,21 @@ class Draft:
         return ResponseEncoder(self.asked, self.request_id, created=self.created, keep=self.announce)
 
     def announce(self, body: ResponseBody) -> bool:
-        """From now on it can be found as it stands here; False where it is not kept, or too long."""
+        """From now on it can be found as it stands here; False where it is not kept, or too long.
+
+        Who is to come for it later finds that it was too long.
+        """
+        if self._announce(body):
+            return True
+        if not self.asked.is_background or not self._announce(self.failed(_too_long())):
+            self.withdraw()
+        return False
+
+    def _announce(self, body: ResponseBody) -> bool:
         if self.kept is None:
             return False
         record = encode_record(body, self.items)
         if len(record) > RECORD_BYTES:
-            self.kept.withdraw(self.key)
             return False
         self.kept.announce(self.key, record)
         return True
@@ -63,3 +73,10 @@ class Draft:
         """Store what was announced.  Finishes though its caller is cancelled."""
         if self.kept is not None:
             await self.kept.keep(self.key)
+
+
+def _too_long() -> TooLarge:
+    return TooLarge(
+        f"The answer, with all that was said before, is longer than {size_in_words(RECORD_BYTES)} and was not kept.",
+        hint="Ask for it without `background`.",
+    )
