@@ -4,7 +4,8 @@
 # make coverage   the tests again, slower: which lines and branches none of them reaches
 # make reliability   plays the faults and writes them down in docs/reliability.md
 # make fuzz      fifty made-up requests and more to every call: whatever comes, the answer is as described
-# make endurance   a thousand streams for a minute: all whole, and no memory lost
+# make endurance   a thousand turns over a socket that is cut, then a thousand streams for a minute: all whole, and no
+#                  memory lost
 # make pictures   draws the pictures of the documentation anew
 # Each does its own set-up in .venv, from locked and hashed requirements.
 
@@ -59,6 +60,7 @@ fuzz: $(VENV)/dev-ready
 	REALCOZE_FUZZ=50 $(BIN)/pytest --capture=no tests/judges/test_openapi.py
 
 endurance: $(VENV)/dev-ready
+	REALCOZE_TURNS=1000 $(BIN)/pytest tests/upstreams/coze_playground/whole/test_many_turns.py
 	$(BIN)/python bench/endurance.py
 
 pictures: $(VENV)/dev-ready

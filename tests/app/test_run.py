@@ -137,8 +137,9 @@ async def test_a_file_is_uploaded_and_given_by_its_id(tmp_path: Path) -> None:
     assert "10 bytes" in ended.out
 
 
-async def test_what_cannot_be_run_is_said_before_anything_is_sent(tmp_path: Path) -> None:
-    for arguments, said in (
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
         (("nothing", "--demo"), "There is no workflow 'nothing' here.\n  The workflows and chatflows here are: poem,"),
         (("echo", "--demo"), "'echo' is a bot, and no workflow.\n  Talk to it: realcoze chat --bot echo"),
         (("bot-7", "--demo"), "'bot-7' is a bot, and no workflow."),
@@ -148,7 +149,11 @@ async def test_what_cannot_be_run_is_said_before_anything_is_sent(tmp_path: Path
         (("1", "--demo", "--file", "notes.txt"), "--file 'notes.txt' has no name."),
         (("1", "--demo", "--file", "file=nowhere.txt"), "nowhere.txt cannot be read"),
         (("1", "--demo", "--input", "a", "--input", "b"), "--input has two plain texts."),
-    ):
-        ended = await command("run", *arguments, cwd=tmp_path)
-        assert (ended.code, ended.out) == (65, ""), ended
-        assert ended.err.startswith(f"realcoze: {said}"), ended
+    ],
+)
+async def test_what_cannot_be_run_is_said_before_anything_is_sent(
+    arguments: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    ended = await command("run", *arguments, cwd=tmp_path)
+    assert (ended.code, ended.out) == (65, ""), ended
+    assert ended.err.startswith(f"realcoze: {said}"), ended

@@ -489,7 +489,7 @@ def test_a_body_takes_the_room_it_asks_for_within_the_limit(declared: str, size:
 
 
 async def test_a_body_in_many_pieces_takes_no_more_room_than_its_bytes() -> None:
-    size = 1 << 20
+    size = 1 << 17
     left = iter(range(size))
 
     async def receive() -> Message:

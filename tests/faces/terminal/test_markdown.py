@@ -1,10 +1,12 @@
 import io
+from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from codec_properties import PROPERTIES
 from realcoze.faces.terminal.markdown import Answer, finished_blocks
 
 
@@ -57,6 +59,37 @@ def test_one_block_is_not_finished() -> None:
 def test_line_ends_that_markdown_does_not_know_are_no_line_ends() -> None:
     text = "```\none\x0btwo\u2028three\x85\n```\n\nlast"
     assert list(finished_blocks(text)) == ["```\none\x0btwo\u2028three\x85\n```\n\n"]
+
+
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        ("1. one\n\n1", ". two"),
+        ("- one\n***", "two***"),
+        ("one\n#", "two"),
+        ("- one\n---", "-two"),
+        ("one\n```", "two```"),
+    ],
+)
+def test_a_line_that_may_yet_be_another_kind_of_line_finishes_nothing(text: str, more: str) -> None:
+    assert list(finished_blocks(text)) == []
+    assert list(finished_blocks(f"{text}{more}\n")) == []
+
+
+def test_a_line_that_begins_with_a_letter_finishes_what_is_above_it() -> None:
+    assert list(finished_blocks("- one\n\ntwo")) == ["- one\n\n"]
+    assert list(finished_blocks("- one\n\n二")) == ["- one\n\n"]
+
+
+MARKS = [*"1.#-*`>|=a一 \n", "    ", "\n\n", "```", "---", "|-|", "- a", "1. a"]
+
+
+@settings(PROPERTIES, max_examples=300)
+@given(st.lists(st.sampled_from(MARKS), min_size=4, max_size=12))
+def test_nothing_more_is_added_to_a_finished_block(marks: list[str]) -> None:
+    texts = ["".join(marks[:end]) for end in range(1, len(marks) + 1)]
+    for before, after in pairwise(list(finished_blocks(text)) for text in texts):
+        assert after[: len(before)] == before
 
 
 @given(st.text(alphabet="ab\n #-`>|1.\u2028\t[]():", max_size=60))

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from codec_properties import PROPERTIES
 from pty_terminal import drawn
 from realcoze.domain.event import Step
 from realcoze.emulator.script import _ARTICLE, split
@@ -187,6 +188,14 @@ def test_a_screen_that_becomes_wider_and_narrower() -> None:
     assert paper.lines[-6:] == rendered(_ARTICLE, 80)[-6:]
 
 
+def test_a_list_that_goes_on_after_an_empty_line_is_numbered_alike() -> None:
+    paper = Paper(40, 5)
+    answer = "# Head\n\n" + "\n\n".join(f"1. line {number}" for number in range(10))
+    show(paper, [answer[:end] for end in range(1, len(answer))] + [answer])
+    assert paper.lines == rendered(answer, 40)
+    assert paper.lines[2] == "  1 line 0", "there is room for the two digits of the last number"
+
+
 BLOCKS: Any = st.sampled_from(
     [
         "A paragraph of some words that is longer than one line.",
@@ -209,7 +218,7 @@ BLOCKS: Any = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(PROPERTIES, max_examples=60)
 @given(
     st.lists(BLOCKS, min_size=1, max_size=6).map("\n\n".join),
     st.integers(3, 20),

@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate, islice
+from itertools import accumulate, groupby, islice
 from typing import Any
 
 import anyio
@@ -51,7 +51,8 @@ async def test_a_stream_that_breaks_off_is_ended_with_what_coze_tells(personalit
                 await upstream.converse(asking(f"{SAID} [[fault {how} after={after}]]"), sink)
             assert sink.reply().text == SAID
             assert "".join(event.text for event in sink.events if isinstance(event, TextDelta)) == SAID
-        assert paths(coze) == [CHAT, RETRIEVE, LIST] * 6
+        # A busy machine may not have ended the chat when it is first asked for: then it is asked again.
+        assert [path for path, _ in groupby(paths(coze))] == [CHAT, RETRIEVE, LIST] * 6
 
 
 @PERSONALITIES

@@ -29,10 +29,21 @@ def finished_blocks(text: str) -> Iterator[str]:
 
     Together with what is left they are the text again.
     """
+    text = _settled(text)
     starts = [token.map[0] for token in _PARSER.parse(text) if token.level == 0 and token.map and token.nesting >= 0]
     lines = _LINE.findall(text)
     for start, end in pairwise(starts):
         yield "".join(lines[0 if start == starts[0] else start : end])
+
+
+def _settled(text: str) -> str:
+    """The text without a last line that may yet become another kind of line.
+
+    `1` looks like a paragraph, which ends a list, until it is `1. one`, which goes on with it; `#` ends
+    a paragraph until it is `#word`.  What begins with a letter stays what it is.
+    """
+    start = text.rfind("\n") + 1
+    return text if text[start:].lstrip(" \t")[:1].isalpha() else text[:start]
 
 
 def _adapted(tokens: Sequence[Token]) -> Iterator[Token]:
