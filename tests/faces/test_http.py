@@ -21,6 +21,7 @@ from realcoze.faces.http import (
     THREAD_HEADERS,
     Guard,
     declared_bytes,
+    ignoring,
     new_request_id,
     presented_keys,
     read_body,
@@ -503,3 +504,10 @@ async def test_a_body_in_many_pieces_takes_no_more_room_than_its_bytes() -> None
         tracemalloc.stop()
     assert body == b"x" * size
     assert most < 4 * size
+
+
+def test_what_is_passed_over_is_named_once() -> None:
+    names = ("tools", "stop", "tools.other")
+    assert ignoring(names) == {"x-realcoze-ignored": "tools, stop"}
+    assert ignoring(names, heeds_offer=True) == {"x-realcoze-ignored": "stop, tools.other"}
+    assert ignoring(("tools", "tool_choice"), heeds_offer=True) == {}

@@ -59,6 +59,9 @@ THREAD_CHARACTERS = 200
 OFFER = frozenset({"tools", "tool_choice"})
 """What of a request is not passed over where the bot emulates tools."""
 
+OFFER_IN_PART = frozenset({"tools.other"})
+"""What goes without saying where all of them are passed over."""
+
 LENGTH_DIGITS = 19
 """More has no Content-Length that is one; Python takes long to read a number of many."""
 
@@ -88,7 +91,8 @@ def new_request_id() -> RequestId:
 
 def ignoring(names: Iterable[str], *, heeds_offer: bool = False) -> dict[str, str]:
     """The header that names what of a request was passed over; none where nothing was."""
-    told = ", ".join(name for name in names if not (heeds_offer and name in OFFER))
+    heeded = OFFER if heeds_offer else OFFER_IN_PART
+    told = ", ".join(name for name in names if name not in heeded)
     return {"x-realcoze-ignored": told} if told else {}
 
 
