@@ -1,9 +1,11 @@
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from realcoze.domain.content import File, Image, Text
-from realcoze.domain.message import Message, say, split_at_answer
+from realcoze.domain.message import Message, refuse_nothing, say, split_at_answer
+from realcoze.errors import BadRequest
 
 HELLO, HI, MORE = say("user", "Hello"), say("assistant", "Hi!"), say("user", "More")
 
@@ -20,6 +22,22 @@ def test_the_text_of_a_message_is_its_text_parts_in_order() -> None:
 
 def test_a_message_of_pictures_has_no_text() -> None:
     assert Message(role="user", parts=(Image(key="k"),)).text == ""
+
+
+@pytest.mark.parametrize(
+    ("messages", "nothing"),
+    [
+        ((HELLO,), False),
+        ((say("user", ""),), True),
+        ((HELLO, HI, say("user", " \n")), True),
+        ((HELLO, HI, say("user", ""), MORE), False),
+        ((HELLO, HI, MORE, say("user", "")), False),
+        ((Message(role="user", parts=(Text(text=""), Image(key="k"))),), False),
+    ],
+)
+def test_who_says_nothing_new_asks_nothing(messages: Any, nothing: Any) -> None:
+    with pytest.raises(BadRequest) if nothing else nullcontext():
+        refuse_nothing(messages)
 
 
 @pytest.mark.parametrize(

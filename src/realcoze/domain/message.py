@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from realcoze.domain.content import Part, Text
+from realcoze.errors import BadRequest
 
 Role = Literal["user", "assistant"]
 
@@ -20,6 +21,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         """The text parts, one after another; empty when there are only pictures or files."""
         return "".join(part.text for part in self.parts if isinstance(part, Text))
 
+    @property
+    def is_blank(self) -> bool:
+        """There is nothing in it but white space."""
+        return not self.text.strip() and all(isinstance(part, Text) for part in self.parts)
+
 
 def say(role: Role, text: str) -> Message:
     """A message that is only text."""
@@ -32,3 +38,9 @@ def split_at_answer(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...],
         if messages[count - 1].role == "assistant":
             return messages[:count], messages[count:]
     return (), messages
+
+
+def refuse_nothing(messages: tuple[Message, ...]) -> None:
+    """Raises `BadRequest` where what is new in them is blank: a call would be spent on a guess."""
+    if all(message.is_blank for message in split_at_answer(messages)[1]):
+        raise BadRequest("The question is empty.", hint="A bot is asked with words, or with a picture or a file.")

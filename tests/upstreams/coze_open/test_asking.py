@@ -36,6 +36,15 @@ def test_a_bot_is_asked_by_a_chat() -> None:
     assert (body(asking)["bot_id"], body(asking)["auto_save_history"]) == ("1", True)
 
 
+def test_no_call_is_spent_on_an_empty_question() -> None:
+    with pytest.raises(BadRequest, match="The question is empty"):
+        asked(BOT, text=" ")
+    for target in (WORKFLOW, CHATFLOW):
+        assert asked(target, text="")
+    assert asked(BOT, text="", shortcut_command={"command_id": "1"})
+    assert asked(BOT, text="", parameters={"a": 1})
+
+
 def test_a_private_bot_is_asked_to_be_forgotten() -> None:
     asking = asked(Target(id="1", saves_history=False))
     assert not asking.is_kept

@@ -336,6 +336,12 @@ async def test_what_the_protocol_cannot_carry_is_refused_by_name(
     assert coze.server.seen.launches == 0
 
 
+async def test_no_call_is_spent_on_an_empty_question(coze: Coze, playground: Playground) -> None:
+    with pytest.raises(BadRequest, match="The question is empty"):
+        await ask(playground, asking(" "))
+    assert coze.server.seen.launches == 0
+
+
 async def test_all_that_cannot_be_carried_is_named_at_once(playground: Playground) -> None:
     request = asking("hello", parameters={"a": 1}, meta_data={"a": "b"})
     with pytest.raises(BadRequest, match="parameters, meta_data"):

@@ -18,7 +18,7 @@ from realcoze.dialects.coze_open.workflow_stream import WorkflowStreamDecoder
 from realcoze.domain.content import Text
 from realcoze.domain.event import Event
 from realcoze.domain.ids import ChatId, ConversationId
-from realcoze.domain.message import split_at_answer
+from realcoze.domain.message import refuse_nothing, split_at_answer
 from realcoze.domain.request import Request, Resume
 from realcoze.domain.tool import ToolResult
 from realcoze.errors import BadRequest
@@ -82,6 +82,8 @@ def asking_for(request: Request, target: Target, *, user_id: str, new_name: str,
         request = _answering(request, resume)
     if target.kind == "chatflow":
         return _chatflow(request, target, user_id, new_name)
+    if not (request.parameters or request.shortcut_command):
+        refuse_nothing(request.messages)
     return Asking(
         target=chat_target(request.conversation_id),
         body=encode_chat(request, bot_id=target.id, user_id=user_id, saves_history=target.saves_history),

@@ -18,6 +18,7 @@ from realcoze.dialects.coze_playground.access import DEVICE_ID_NOISE_BITS, devic
 from realcoze.dialects.coze_playground.execute import BotConfig, encode_execute
 from realcoze.domain.content import MediaPart
 from realcoze.domain.ids import BotName
+from realcoze.domain.message import refuse_nothing
 from realcoze.domain.ports import Sink
 from realcoze.domain.request import Request
 from realcoze.errors import BadRequest, Misconfigured, NotFound, RealcozeError, UpstreamDenied
@@ -141,6 +142,8 @@ def _is_refusal(error: RealcozeError) -> bool:
 
 
 def _refuse_what_cannot_be_carried(request: Request) -> None:
+    """Before a call is spent on it."""
+    refuse_nothing(request.messages)
     given = [name for name in _CANNOT_CARRY if getattr(request, name)]
     if given:
         raise BadRequest(
