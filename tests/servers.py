@@ -341,19 +341,13 @@ class Held:
     listeners: int
 
 
-_KEEPER = "AnyIO process pool shutdown task"
-
-
 def held() -> Held:
-    """Count it now.
-
-    libuv opens /dev/null once for each loop that listens, and keeps it; anyio keeps processes until its loop ends.
-    """
+    """Count it now.  libuv opens /dev/null once for each loop that listens, and keeps it."""
     links = {int(path.name): _link(path) for path in Path("/proc/self/fd").iterdir()}
     sockets = [number for number, link in links.items() if link.startswith("socket:[")]
     others = [link for link in links.values() if not link.startswith("socket:[") and link not in ("", os.devnull)]
     return Held(
-        tasks=len([task for task in asyncio.all_tasks() if not task.done() and task.get_name() != _KEEPER]),
+        tasks=len([task for task in asyncio.all_tasks() if not task.done()]),
         files=len(others),
         sockets=len(sockets),
         listeners=sum(map(_listens, sockets)),

@@ -66,3 +66,10 @@ def test_it_concludes_in_the_language_and_form_that_is_wanted() -> None:
     end = [say("assistant", "…"), results("2.5")]
     assert reckon([*asked("1.5 + 1 等于多少？"), *end]) == "结果是 2.5。"
     assert '```json\n{"result": 2.5}\n```' in reckon([*asked("Answer with one JSON object.\n\n1.5 + 1"), *end])
+
+
+@pytest.mark.parametrize(
+    ("question", "result"), [("(2 + 3) * 4 - 1", "19"), ("1 / 4", "0.25"), ("1 / (2 - 2)", "0"), ("2 - 3", "-1")]
+)
+def test_a_form_alone_takes_no_tools(question: str, result: str) -> None:
+    assert f'{{"result": {result}}}' in reckon([say("user", f"Answer with one JSON object.\n\n{question}")])

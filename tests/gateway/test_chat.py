@@ -21,7 +21,7 @@ from realcoze.domain.ids import BotName, ChatId, ConversationId, MessageId, Requ
 from realcoze.domain.message import Message, say
 from realcoze.domain.ports import Chats, Sink, Sound, Speech
 from realcoze.domain.request import Request, Thread
-from realcoze.domain.tool import Offer, Tool
+from realcoze.domain.tool import Form, Offer, Tool
 from realcoze.errors import BadRequest, Internal, NotFound, Overloaded, Truncated, UpstreamFailed
 from realcoze.gateway.chat import QUEUED_EVENTS, Gateway, TurnStream
 from realcoze.gateway.continued import Continuity
@@ -485,3 +485,18 @@ async def test_tools_are_heeded_by_whoever_answers_to_the_name() -> None:
     assert not heeds("bot-7", any_bot)
     assert not heeds("123456789012345678", any_bot)
     assert not heeds("none", Routes({BotName("plain"): other}))
+
+
+async def test_what_is_wrong_can_be_known_before_anybody_is_asked() -> None:
+    bot = Failing()
+    gateway = Gateway(Routes({BotName("told"): bot, BotName("plain"): bot}), emulating={BotName("told")})
+    form = Form(schema='{"type": "objec"}')
+    for name, asked, error in (
+        ("none", None, NotFound),
+        ("plain", Form(), BadRequest),
+        ("told", form, BadRequest),
+    ):
+        with pytest.raises(error):
+            await gateway.check(Request(messages=(say("user", "Hi"),), bot=BotName(name), form=asked))
+    for name, asked in (("plain", None), ("told", Form()), ("", Form(schema="true"))):
+        await gateway.check(Request(messages=(say("user", "Hi"),), bot=BotName(name), form=asked))

@@ -140,6 +140,8 @@ async def test_a_bot_that_cannot_do_better_fails_the_turn() -> None:
     with pytest.raises(UpstreamFailed) as failed:
         await Emulating(chats, Schemas(), goes_on=False).converse(ASKED, sink)
     assert failed.value.code == "answer_unfit"
+    told = "It was told: There is no tool 'plus'. The tools are: add."
+    assert failed.value.message.endswith(f"{told} It said: Wait. {WRONG}")
     assert not sink.ends
 
 
@@ -181,7 +183,7 @@ async def test_a_strict_call_is_held_against_its_parameters() -> None:
 
 async def test_a_schema_that_is_none_is_refused_before_anybody_is_asked() -> None:
     chats = Saying()
-    with pytest.raises(BadRequest, match="The JSON schema cannot be used"):
+    with pytest.raises(BadRequest, match="The JSON schema of the answer's form cannot be used"):
         await heard(chats, replace(ASKED, form=Form(schema='{"type": "objec"}')))
     assert not chats.asked
 

@@ -1,12 +1,20 @@
 import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
 
+import anyio
 import pytest
 
-from realcoze.errors import BadRequest
-from realcoze.gateway.schemas import CHARACTERS, Schemas
+from realcoze.domain.ids import CallerId
+from realcoze.errors import BadRequest, Internal, Overloaded
+from realcoze.gateway import schemas as module
+from realcoze.gateway.schemas import AT_ONCE_OF_ONE, CHARACTERS, KNOWN, Schemas
+from realcoze.gateway.tools import Unfit, Wanted
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 
+CALLER = CallerId("one")
 SCHEMA = '{"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}'
 
 
@@ -16,45 +24,115 @@ def doubling(times: int) -> str:
     return json.dumps({"$ref": "#/$defs/l0", "$defs": {**twice, f"l{times}": {"type": "integer"}}})
 
 
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [
-        ('{"a": 1, "b": 2}', None),
-        ('{"b": 1}', '"a" is a required property'),
-        ('{"a": "x"}', '"x" is not of type "integer" at /a'),
-        ("[" * 400 + "]" * 400, "it is nested too deeply"),
-    ],
-)
-async def test_what_is_wrong_with_a_value_is_told_with_its_place(value: str, said: str | None) -> None:
-    assert await Schemas().misfit(value, SCHEMA) == said
+async def fitting(*values: str, schema: str = SCHEMA, of: Schemas | None = None) -> str:
+    wanted = Wanted(values, schema, "It does not fit")
+    (found,) = await (of or Schemas()).fitting([wanted], CALLER)
+    return found
 
 
-async def test_schemas_that_are_some_pass() -> None:
-    await Schemas().check([])
-    await Schemas().check([SCHEMA, "{}", "true", doubling(60)])
+async def checked(*schemas: str, of: Schemas | None = None) -> None:
+    await (of or Schemas()).check({f"number {place}": each for place, each in enumerate(schemas)}, CALLER)
+
+
+def children() -> Sequence[str]:
+    """The processes that this one has started and that are still there."""
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
+async def test_of_several_values_the_first_that_fits_is_found() -> None:
+    assert await fitting('{"a": 1, "b": 2}') == '{"a": 1, "b": 2}'
+    assert await fitting("[]", '{"a": "x"}', '{"a": 2}', '{"a": 3}') == '{"a": 2}'
+    two = [Wanted(("1", "2"), '{"const": 2}', ""), Wanted(("[]",), "true", "")]
+    assert await Schemas().fitting(two, CALLER) == ["2", "[]"]
+    assert await Schemas().fitting([], CALLER) == []
+
+
+async def test_where_none_fits_the_bot_is_told_what_is_wrong_with_the_likeliest() -> None:
+    with pytest.raises(Unfit) as unfit:
+        await fitting('{"a": "x"}', "{}")
+    assert str(unfit.value) == 'It does not fit: "x" is not of type "integer" at /a.'
+
+
+async def test_schemas_that_are_some_pass_and_are_known_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = Schemas()
+    await checked(of=ours)
+    await checked(SCHEMA, "{}", "true", doubling(60), of=ours)
+    monkeypatch.setattr(module, "_COMMAND", ("false",))
+    await checked("true", SCHEMA, of=ours)
+    with pytest.raises(Internal):
+        await checked("false", of=ours)
 
 
 @pytest.mark.parametrize(
     "schema", ['{"type": "objec"}', "3", '{"$ref": "https://x.test/y"}', '{"pattern": "("}', "{", '{"$ref": "#/x"}']
 )
-async def test_a_schema_that_is_none_is_refused(schema: str) -> None:
-    with pytest.raises(BadRequest, match=r"The JSON schema cannot be used: .+") as refused:
-        await Schemas().check([SCHEMA, schema])
-    assert "\n" not in str(refused.value)
+async def test_a_schema_that_is_none_is_refused_by_whose_it_is(schema: str) -> None:
+    ours = Schemas()
+    for _ in range(2):
+        with pytest.raises(BadRequest, match=r"The JSON schema of number 1 cannot be used: .+") as refused:
+            await checked(SCHEMA, schema, of=ours)
+        assert "\n" not in str(refused.value)
 
 
 async def test_a_schema_is_so_long_and_no_longer() -> None:
-    with pytest.raises(BadRequest, match="more than 65536 characters"):
-        await Schemas().check(["{" + " " * CHARACTERS + "}"])
+    with pytest.raises(BadRequest, match="of number 1 has more than 65536 characters"):
+        await checked("true", "{" + " " * CHARACTERS + "}")
+
+
+async def test_no_more_schemas_are_known_than_that() -> None:
+    ours = Schemas()
+    await checked(*(json.dumps({"const": number}) for number in range(KNOWN + 1)), of=ours)
+    await checked("true", of=ours)
+    await checked("true", "false", of=ours)
 
 
 async def test_what_would_take_for_ever_is_ended_and_the_next_is_checked() -> None:
-    schemas = Schemas(check_s=0.2)
-    with pytest.raises(BadRequest, match=r"takes more than 0\.2 s to check"):
-        await schemas.misfit('"x"', doubling(60))
-    assert await schemas.misfit("1", doubling(60)) is None
+    ours = Schemas(check_s=0.5)
+    with pytest.raises(BadRequest, match=r"takes more than 0\.5 s to check"):
+        await fitting('"x"', schema=doubling(60), of=ours)
+    assert children() == []
+    assert await fitting("1", schema=doubling(60)) == "1"
 
 
-async def test_patterns_give_up_by_themselves() -> None:
-    slow = '{"items": {"pattern": "(?=a)(a+)+$"}}'
-    assert await Schemas().misfit(json.dumps(["a" * 40 + "b"] * 3), slow) is not None
+async def test_what_would_take_all_memory_is_ended() -> None:
+    with pytest.raises(BadRequest, match="more memory"):
+        await fitting("[" + "0," * 20_000_000 + "0]", schema='{"type": "string"}', of=Schemas(check_s=50))
+
+
+async def test_who_leaves_leaves_no_process_behind() -> None:
+    ours = Schemas()
+    for _ in range(10):
+        with anyio.move_on_after(0) as at_once:
+            await checked("[]", of=ours)
+        assert at_once.cancelled_caught
+    with anyio.move_on_after(0.2) as soon:
+        await fitting('"x"', schema=doubling(60), of=ours)
+    assert soon.cancelled_caught
+    assert children() == []
+
+
+async def test_a_caller_waits_for_its_own_checks_and_leaves_the_others_places() -> None:
+    ours = Schemas(wait_s=0.05)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(AT_ONCE_OF_ONE):
+            tasks.start_soon(lambda: fitting('"x"', schema=doubling(60), of=ours))
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(Overloaded, match="JSON schemas are being checked for one caller"):
+            await fitting("1", schema="true", of=ours)
+        await ours.check({"it": "true"}, CallerId("another"))
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_worker_that_does_not_run_is_our_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_COMMAND", ("false",))
+    with pytest.raises(Internal, match="cannot be checked here"):
+        await checked("true")
+
+
+async def test_what_stands_in_the_folder_of_the_server_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("json", "signal", "resource", "jsonschema_rs"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    await checked("true")

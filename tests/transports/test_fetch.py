@@ -430,7 +430,7 @@ async def test_one_caller_leaves_the_others_some(here: Site, holding: Holding) -
 @pytest.mark.parametrize(
     ("callers", "said"),
     [
-        (["one"] * AT_ONCE_OF_ONE, f"{AT_ONCE_OF_ONE} files for one caller are being fetched"),
+        (["one"] * AT_ONCE_OF_ONE, f"{AT_ONCE_OF_ONE} files are being fetched or passed on for one caller"),
         ([str(number) for number in range(AT_ONCE)], f"{AT_ONCE} files are being fetched"),
     ],
 )

@@ -37,7 +37,7 @@ async def _show(name: str, upstream: OpenUpstream, workspace_id: str) -> None:
             bots = await coze.lists.bots(str(workspace.id))
             click.echo(f"# {workspace.name or workspace.id}: {len(bots)} published bot(s) on {upstream.base}")
             for bot in bots:
-                click.echo(f'[bots.{_key(bot)}]\nupstream = {_quoted(name)}\nbot_id = "{bot.known_as}"')
+                click.echo(f'\n[bots.{_key(bot)}]\nupstream = {_quoted(name)}\nbot_id = "{bot.known_as}"')
 
 
 def _key(bot: ListedBot) -> str:

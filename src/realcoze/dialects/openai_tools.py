@@ -12,16 +12,13 @@ from typing import Any
 import msgspec
 
 from realcoze.dialects.json_text import null
-from realcoze.domain.tool import Form, Offer, Tool, ToolCall
+from realcoze.domain.tool import OTHER_TOOLS, Form, Offer, Tool, ToolCall
 from realcoze.errors import BadRequest
 
 _OBJECT, _SCHEMA = "json_object", "json_schema"
 _FREE = ("auto", "none", None)
 _FUNCTION = "function"
 NAMESPACE = "namespace"
-
-OTHERS = "tools.other"
-"""How tools are named that are passed over by bots that are told of functions, too."""
 
 
 class Function(msgspec.Struct):
@@ -91,8 +88,9 @@ def decode_offer(
 
 
 def others_among(tools: Iterable[ToolBody] | None) -> tuple[str, ...]:
-    """`OTHERS`, where there are any."""
-    return (OTHERS,) if any(tool.type not in (_FUNCTION, NAMESPACE) for tool in tools or ()) else ()
+    """`OTHER_TOOLS`, where there are any; a function without a name is one."""
+    tools = [tool for tool in tools or () if tool.type != NAMESPACE]
+    return (OTHER_TOOLS,) if len(tools) > len([*_functions(tools)]) else ()
 
 
 def decode_form(format_: Format | None, where: str) -> Form | None:

@@ -54,6 +54,10 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
     schema: str = ""
 
 
+OTHER_TOOLS = "tools.other"
+"""How tools of a request are named that are passed over by bots that are told of its functions, too."""
+
+
 def are_emulated(call_ids: Iterable[str]) -> bool:
     """These calls a bot made in words; a turn has them all of one kind."""
     return any(call_id.startswith(EMULATED) for call_id in call_ids)

@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from realcoze.domain.ids import CallerId, RequestId
 from realcoze.domain.media import size_in_words
 from realcoze.domain.request import Thread
+from realcoze.domain.tool import OTHER_TOOLS
 from realcoze.errors import BadRequest, RealcozeError, TooLarge
 from realcoze.gateway.access import Access
 from realcoze.tasks import background_tasks
@@ -59,9 +60,6 @@ THREAD_CHARACTERS = 200
 OFFER = frozenset({"tools", "tool_choice"})
 """What of a request is not passed over where the bot emulates tools."""
 
-OFFER_IN_PART = frozenset({"tools.other"})
-"""What goes without saying where all of them are passed over."""
-
 LENGTH_DIGITS = 19
 """More has no Content-Length that is one; Python takes long to read a number of many."""
 
@@ -91,7 +89,7 @@ def new_request_id() -> RequestId:
 
 def ignoring(names: Iterable[str], *, heeds_offer: bool = False) -> dict[str, str]:
     """The header that names what of a request was passed over; none where nothing was."""
-    heeded = OFFER if heeds_offer else OFFER_IN_PART
+    heeded = OFFER if heeds_offer else {OTHER_TOOLS}  # which are among the tools
     told = ", ".join(name for name in names if name not in heeded)
     return {"x-realcoze-ignored": told} if told else {}
 

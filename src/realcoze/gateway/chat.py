@@ -28,7 +28,7 @@ from realcoze.gateway.emulating import Emulating
 from realcoze.gateway.instructions import Policy, default_policy, instructed
 from realcoze.gateway.route import Onward, Routes, can_be_found
 from realcoze.gateway.schemas import Schemas
-from realcoze.gateway.tools import emulable, without_tools
+from realcoze.gateway.tools import emulable, schemas_of, without_tools
 from realcoze.gateway.uploads import Uploading, takes_no_files
 from realcoze.tasks import background_tasks
 
@@ -180,6 +180,13 @@ class Gateway:
         """The request with what this bot is told beside the messages, and without what it cannot be told."""
         request = emulable(request) if request.bot in self._emulating else without_tools(request)
         return instructed(request, self._policies.get(request.bot) or default_policy(request.bot))
+
+    async def check(self, request: Request) -> None:
+        """Raises the `RealcozeError` that is sure before anybody is asked, for who cannot tell it later."""
+        bot, _ = await self._route(request.bot)
+        self._offered(replace(request, bot=bot))
+        if bot in self._emulating:
+            await self._schemas.check(schemas_of(request), request.caller)
 
     async def ask(self, request: Request, *, request_id: RequestId = RequestId("-")) -> Reply:
         """The whole reply.  Raises the turn's error."""

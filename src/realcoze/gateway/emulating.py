@@ -67,7 +67,7 @@ class Emulating:
         if not is_concerned(request):
             await self._chats.converse(request, sink)
             return
-        await self._schemas.check(schemas_of(request))
+        await self._schemas.check(schemas_of(request), request.caller)
         sent, caller = told(request), _Caller(sink)
         first = _Attempt(request, caller)
         await self._chats.converse(sent, first)
@@ -76,11 +76,11 @@ class Emulating:
             return
         conversation_id = sent.conversation_id or (caller.started.conversation_id if self._goes_on else None)
         if is_waited_for(request) and not conversation_id:
-            raise given_up()
+            raise given_up(unfit, first.written)
         second = _Attempt(request, caller)
         await self._chats.converse(mended(sent, first.written, unfit, conversation_id), second)
-        if await second.settle(self._schemas) is not None:
-            raise given_up()
+        if (unfit := await second.settle(self._schemas)) is not None:
+            raise given_up(unfit, second.written)
 
 
 class _Caller:
@@ -197,15 +197,16 @@ class _Attempt:
     async def settle(self, schemas: Schemas) -> Unfit | None:
         """What is wrong with an answer of which all was said; None where nothing is, and its end is told.
 
-        Raises `BadRequest` where that cannot be told in time.
+        Raises `BadRequest` where that cannot be told in time, and `Overloaded`.
         """
         if self._unchecked is None:
             return self._unfit
-        for each in self._unchecked.wanted:
-            problem = await schemas.misfit(each.value, each.schema)
-            if problem is not None:
-                return Unfit(f"{each.said}: {problem}.")
-        self._tell(self._unchecked)
+        try:
+            fitting = await schemas.fitting(self._unchecked.wanted, self._request.caller)
+        except Unfit as unfit:
+            return unfit
+        is_form = isinstance(self._unchecked.event, TurnDone)
+        self._tell(self._unchecked._replace(text=fitting[0] if is_form else ""))
         return None
 
     def _judge(self) -> None:
@@ -231,7 +232,7 @@ class _Attempt:
         if form is None:
             return _Ending(TurnDone())
         answer = formed("".join(self._held), form)
-        return _Ending(TurnDone(), answer.value, [answer] if answer.schema else [])
+        return _Ending(TurnDone(), answer.values[0], [answer] if answer.schema else [])
 
     def _tell(self, ending: _Ending) -> None:
         self._release(ending.text)

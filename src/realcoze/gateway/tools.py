@@ -34,6 +34,9 @@ HINT = f"Set {SETTING} for the bot in realcoze.toml: then it is told of tools an
 
 BETWEEN = "\n\n"
 
+SAID_CHARACTERS = 200
+"""What an error shows of an answer."""
+
 _HOW_TO_CALL = """\
 You have tools, which are run for you. To have one run, write this, with a JSON object that fits the tool's \
 parameters, and nothing after it:
@@ -69,9 +72,9 @@ class Unfit(Exception):
 
 
 class Wanted(NamedTuple):
-    """JSON text that is to fit a schema; `said` is how the bot is told that it does not."""
+    """JSON text of which one is to fit a schema, the likeliest first; `said` is how the bot is told that none does."""
 
-    value: str
+    values: tuple[str, ...]
     schema: str
     said: str
 
@@ -87,10 +90,13 @@ def emulable(request: Request) -> Request:
     return replace(request, tool_results=()) if is_history else request
 
 
-def schemas_of(request: Request) -> list[str]:
-    """Those that something of the answer must fit."""
-    schemas = [tool.parameters for tool in request.offer.tools if tool.is_strict] if request.offer else []
-    return [each for each in (*schemas, request.form.schema if request.form else "") if each]
+def schemas_of(request: Request) -> dict[str, str]:
+    """Those that something of the answer must fit, by whose they are."""
+    strict = (tool for tool in (request.offer.tools if request.offer else ()) if tool.is_strict and tool.parameters)
+    schemas = {f"the tool {tool.name[:80]!r}": tool.parameters for tool in strict}
+    if request.form is not None and request.form.schema:
+        schemas["the answer's form"] = request.form.schema
+    return schemas
 
 
 def without_tools(request: Request) -> Request:
@@ -155,18 +161,22 @@ def strictly(calls: Iterable[ToolCall], offer: Offer | None) -> list[Wanted]:
     """What of the calls must fit a schema."""
     schemas = {tool.name: tool.parameters for tool in (offer.tools if offer else ()) if tool.is_strict}
     return [
-        Wanted(call.arguments, schema, f"The arguments of your call of {call.name} do not fit its parameters")
+        Wanted((call.arguments,), schema, f"The arguments of your call of {call.name} do not fit its parameters")
         for call in calls
         if (schema := schemas.get(call.name))
     ]
 
 
 def formed(text: str, form: Form) -> Wanted:
-    """The JSON of an answer, without what stands around it, and what it must fit.  Raises `Unfit`."""
-    value, found = _value_in(text)
-    if not form.schema and not isinstance(value, dict):
+    """What of an answer may be the JSON that was asked for, without what stands around it.  Raises `Unfit`."""
+    found = _values_in(text)
+    objects = tuple(written for written, value in found if isinstance(value, dict))
+    if not found:
+        raise Unfit("Your answer is no JSON.")
+    if not form.schema and not objects:
         raise Unfit("Your answer is no JSON object.")
-    return Wanted(found, form.schema, "Your answer does not fit the schema")
+    others = tuple(written for written, value in found if not isinstance(value, dict)) if form.schema else ()
+    return Wanted((*objects, *others)[:_MOST_VALUES], form.schema, "Your answer does not fit the schema")
 
 
 def mended(request: Request, answer: str, unfit: Unfit, conversation_id: ConversationId | None) -> Request:
@@ -178,10 +188,11 @@ def mended(request: Request, answer: str, unfit: Unfit, conversation_id: Convers
     return replace(request, messages=(*request.messages, say("assistant", answer or "…"), complaint))
 
 
-def given_up() -> UpstreamFailed:
+def given_up(unfit: Unfit, answer: str) -> UpstreamFailed:
     """The error of a bot that was told what is wrong, where that can be, and still answered so."""
     return UpstreamFailed(
-        "The bot's answer is neither a call that can be read nor of the form that was wanted; it could not be mended.",
+        f"The bot could not keep to the tools or the form of the request. It was told: {unfit} "
+        f"It said: {answer[:SAID_CHARACTERS]}{'…' if len(answer) > SAID_CHARACTERS else ''}",
         code="answer_unfit",
         hint="A stronger model follows such instructions better; or ask for less at once.",
     )
@@ -293,35 +304,52 @@ def _arguments(call: _Call) -> tuple[Any, str]:
     return value, raw
 
 
-def _value_in(text: str) -> tuple[Any, str]:
-    """The JSON of an answer and how it is written: all of it, what a code block holds, or what stands among words."""
+_MOST_VALUES = 10
+_MOST_BROKEN = 100
+_BEGINS = re.compile(r"[{\[]")
+_IN_WORDS = re.compile(r"[{\[][^{}\[\]\"':,]*[}\]]")
+"""What brackets hold that are no JSON: nothing that could be a part of some."""
+
+_LENIENT = json.JSONDecoder()
+"""Which tells where a value ends; it takes more for one than there is in JSON."""
+
+
+def _values_in(text: str) -> list[tuple[str, Any]]:
+    """How the JSON of an answer is written, and what it is.
+
+    It is all of the answer, what a block of code holds, or the objects and arrays among words, the last first:
+    what a bot says last is what it means.  Where one of these is broken, nobody knows what the others are parts of.
+    """
     whole = text.strip()
-    block = whole.split("```")[1] if whole.count("```") >= 2 else ""
-    inner = block.partition("\n")[2] if "\n" in block else block
-    for candidate in (whole, inner.strip(), max(_among(whole), key=len, default="")):
-        if candidate and (value := _value(candidate)) is not _NOTHING:
-            return value, candidate
-    raise Unfit("Your answer is no JSON.")
+    if (value := _value(whole)) is not _NOTHING:
+        return [(whole, value)]
+    before, _, behind = whole.partition("```")
+    block, fence, _ = behind.partition("```")
+    inner = (block.partition("\n")[2] if "\n" in block else block).strip()
+    if fence and not _BEGINS.search(before) and (value := _value(inner)) is not _NOTHING:
+        return [(inner, value)]
+    try:
+        written = [*_among(whole)]
+    except ValueError:
+        return []
+    return [(each, value) for each in reversed(written) if (value := _value(each)) is not _NOTHING]
 
 
 def _among(words: str) -> Iterator[str]:
-    """The objects and arrays among words, as far as it is clear that they stand in no other, which is broken."""
-    at = 0
-    while start := _BRACKET.search(words, at):
+    """The objects and arrays among words, which stand in no other.  Raises `ValueError` for one that is broken."""
+    at = broken = 0
+    while start := _BEGINS.search(words, at):
         try:
             _, at = _LENIENT.raw_decode(words, start.start())
-        except (ValueError, RecursionError):
-            end = _BRACKET.search(words, start.end())
-            if end is None or end.group() in "{[":
-                return
-            at = end.end()
+        except (ValueError, RecursionError) as error:
+            harmless = _IN_WORDS.match(words, start.start())
+            broken += 1
+            if harmless is None or broken > _MOST_BROKEN:
+                raise ValueError(str(error)) from error
+            at = harmless.end()
         else:
             yield words[start.start() : at]
 
-
-_BRACKET = re.compile(r"[{}\[\]]")
-_LENIENT = json.JSONDecoder()
-"""Which tells where a value ends; it takes more for one than there is in JSON."""
 
 _NOTHING = object()
 

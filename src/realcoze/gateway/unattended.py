@@ -30,7 +30,7 @@ WHOLE = Bounds(turns=100, size_bytes=256 << 20)
 """Of all callers together; each turn holds a place of its upstream, and request and answer in memory."""
 
 SHARE = Bounds(turns=50, size_bytes=128 << 20)
-"""Of one caller, who is to leave the others some."""
+"""Of one caller, who is to leave the others some; without keys all have the same name, which is empty, and no share."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,7 +58,8 @@ class Unattended:
         turn = _Turn(caller=caller, size_bytes=size_bytes)
         running = self._running.values()
         _check([*running, turn], self._whole, "")
-        _check([each for each in (*running, turn) if each.caller == caller], self._share, " for one caller")
+        if caller:
+            _check([each for each in (*running, turn) if each.caller == caller], self._share, " for one caller")
         self._running[key] = turn
         self._tasks.start_soon(self._run, key, turn, work)
         return turn.is_over

@@ -9,11 +9,9 @@ and neither `proxy` nor the environment counts: a proxy would resolve by itself.
 import asyncio
 import socket
 import ssl
-from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 
 import aiohttp
 import anyio
@@ -24,7 +22,8 @@ from realcoze.domain.ids import CallerId
 from realcoze.domain.media import size_in_words
 from realcoze.domain.ports import Fetched
 from realcoze.domain.urls import PORT, Url, is_public, read_url, refused
-from realcoze.errors import BadRequest, Overloaded, TooLarge
+from realcoze.errors import BadRequest, TooLarge
+from realcoze.shares import Shares
 from realcoze.transports.http import ending_with_connection, more_of
 
 REDIRECTS = 3
@@ -35,8 +34,6 @@ AT_ONCE = 8
 
 AT_ONCE_OF_ONE = 4
 """Of them for one caller: who uploads slowly what was fetched leaves the others some."""
-
-RETRY_AFTER_S = 5.0
 
 SocketAddress = tuple[str, int]
 Resolve = Callable[[str], Awaitable[Sequence[SocketAddress]]]
@@ -63,32 +60,20 @@ class Fetcher:
     def __init__(self, session: aiohttp.ClientSession, limits: Limits) -> None:
         self._session = session
         self._limits = limits
-        self._places = anyio.Semaphore(AT_ONCE)
-        # As many as there are keys, and so never cleared.
-        self._places_of: defaultdict[CallerId, anyio.Semaphore] = defaultdict(partial(anyio.Semaphore, AT_ONCE_OF_ONE))
+        self._places = Shares(
+            AT_ONCE,
+            share=AT_ONCE_OF_ONE,
+            wait_s=limits.wait_s,
+            what="files are being fetched or passed on",
+            hint="Try again shortly, or upload the files.",
+        )
 
     @asynccontextmanager
     async def fetched(self, url: str, *, caller: CallerId) -> AsyncIterator[Fetched]:
         """See `Fetches`.  Waits for a place."""
         asked = read_url(url)
-        async with AsyncExitStack() as places:
-            await self._take_places(places, caller)
+        async with self._places.place(caller):
             yield await self._fetch(asked)
-
-    async def _take_places(self, places: AsyncExitStack, caller: CallerId) -> None:
-        """One of the caller's, and one of all.  Raises `Overloaded` for who waits too long."""
-        taken = f"{AT_ONCE_OF_ONE} files for one caller"
-        try:
-            with anyio.fail_after(self._limits.wait_s):
-                await places.enter_async_context(self._places_of[caller])
-                taken = f"{AT_ONCE} files"
-                await places.enter_async_context(self._places)
-        except TimeoutError as error:
-            raise Overloaded(
-                f"{taken} are being fetched or passed on, and no place was free for {self._limits.wait_s:g} seconds.",
-                hint="Try again shortly, or upload the files.",
-                retry_after_s=RETRY_AFTER_S,
-            ) from error
 
     async def _fetch(self, url: Url) -> Fetched:
         try:

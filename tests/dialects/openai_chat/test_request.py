@@ -83,6 +83,7 @@ def test_what_would_have_changed_the_answer_is_named() -> None:
     asked = decoded(tools=[tool], tool_choice="auto", functions=[{}], stop="x", logprobs=True, seed=0)
     assert asked.ignored == ("tools", "tool_choice", "functions", "stop", "logprobs", "seed")
     assert decoded(tools=[tool, {"type": "custom", "custom": {"name": "c"}}]).ignored == ("tools", "tools.other")
+    assert decoded(tools=[{"type": "function", "function": {}}]).ignored == ("tools", "tools.other")
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_who_asks_and_where() -> None:
 
 
 def test_what_is_ignored_is_named() -> None:
-    asked = decoded(tools=[{"type": "function"}], tool_choice="auto", max_tool_calls=3.0)
+    asked = decoded(tools=[{"type": "function", "name": "f"}], tool_choice="auto", max_tool_calls=3.0)
     assert asked.ignored == ("tools", "max_tool_calls")
     mixed = [{"type": "namespace", "name": "n", "tools": []}, {"type": "web_search"}]
     assert decoded(tools=mixed).ignored == ("tools", "tools.other")

@@ -104,6 +104,17 @@ async def test_one_that_fails_says_why(nothing_left: None) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
+async def test_what_is_known_to_be_wrong_is_told_at_once(stream: Any, nothing_left: None) -> None:
+    demanded = {"tools": [{"type": "function", "name": "f"}], "tool_choice": "required"}
+    bot = Bot(waiting)
+    async with keeping(bot) as served:
+        for members, status in (({"model": "nope"}, 404), (demanded, 400)):
+            refused = parsed(await exchange(served.port, asked(stream=stream, **members)))
+            assert (refused.status, refused.json["error"]["type"]) == (status, "invalid_request_error")
+    assert not bot.turns
+
+
+@pytest.mark.parametrize("stream", [False, True])
 async def test_one_can_be_cancelled_and_its_turn_is(stream: Any, nothing_left: None) -> None:
     bot = Bot(waiting)
     async with keeping(bot) as served, connected(served.port) as client:
@@ -204,10 +215,10 @@ def test_who_leaves_before_the_turn_begins_holds_nothing_up_and_the_response_is_
     assert (sink.flows, sink.events, encoder.is_closed) == ([], [], True)
 
 
-@pytest.mark.parametrize("whole", [Bounds(turns=1, size_bytes=1 << 20), Bounds(turns=9, size_bytes=100)])
+@pytest.mark.parametrize("whole", [Bounds(turns=1, size_bytes=1 << 20), Bounds(turns=9, size_bytes=400)])
 @pytest.mark.parametrize("stream", [False, True])
 async def test_there_are_never_more_than_the_most(stream: Any, whole: Bounds, nothing_left: None) -> None:
-    """The body of each has between 50 and 100 bytes."""
+    """Each has between 200 and 400 bytes, with the items that are kept of it."""
     bot = Bot(waiting)
     async with keeping(bot, whole=whole) as served:
         told, turn = await post(served), await bot.turn()

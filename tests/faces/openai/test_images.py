@@ -156,7 +156,9 @@ async def test_very_many_pictures_are_not_fetched(here: Site) -> None:
         assert len(held(await draw(port, response_format="b64_json"))) == images.MOST
 
 
-WITH_PICTURES = request(b'{"model":"bot","prompt":"A cat","response_format":"b64_json"}', path=images.PATH)
+WITH_PICTURES = request(
+    b'{"model":"bot","prompt":"A cat","response_format":"b64_json"}', path=images.PATH, authorization=f"Bearer {KEY}"
+)
 
 
 async def refusal(port: int) -> str:
@@ -178,7 +180,7 @@ async def test_pictures_are_held_in_a_room_until_their_reader_has_them(
     here: Site, monkeypatch: pytest.MonkeyPatch, where: ModuleType, bound: str, said: str
 ) -> None:
     monkeypatch.setattr(where, bound, len(PICTURES["/large"]))
-    async with here.fetching() as fetcher, fetching(saying(f"https://{NAME}/large"), fetcher) as port:
+    async with here.fetching() as fetcher, fetching(saying(f"https://{NAME}/large"), fetcher, key=KEY) as port:
         async with connected(port) as slow:
             await slow.send(WITH_PICTURES)
             await slow.until(b"b64_json")

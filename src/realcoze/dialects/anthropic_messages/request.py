@@ -24,11 +24,10 @@ from realcoze.dialects.json_text import null, read_request
 from realcoze.domain.ids import BotName, CallerId, UserId
 from realcoze.domain.message import Message, Role
 from realcoze.domain.request import Request, Thread, Wants
-from realcoze.domain.tool import Form, Offer, Tool
+from realcoze.domain.tool import OTHER_TOOLS, Form, Offer, Tool
 from realcoze.errors import BadRequest
 
 IGNORED = ("tools", "stop_sequences", "mcp_servers")
-OTHER_TOOLS = "tools.other"
 """Fields that would change what is answered, if a Coze bot could be told; a header names those that were sent."""
 
 NO_THREADS = "thread_unsupported_request"

@@ -19,7 +19,7 @@ from realcoze.gateway.kept import RECORD_BYTES, Kept
 class Draft:
     """`key` is what it is kept under, `items` what was said before it, `created` in seconds since 1970.
 
-    `size_bytes` is how long the body was that asked for it; `kept` is None for one that is not kept.
+    `size_bytes` is how long all of the request is, with what it builds on; `kept` is None for one that is not kept.
     """
 
     asked: Asked

@@ -95,7 +95,7 @@ class ImagesFace:
             fetches=self._gateway.fetches,
             asked=asked,
             request_id=request_id,
-            rooms=(self._shares[asked.request.caller], self._room),
+            rooms=(self._shares[caller], self._room) if (caller := asked.request.caller) else (self._room,),
             stall_s=self._stall_s,
         )
 

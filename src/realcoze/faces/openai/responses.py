@@ -88,6 +88,8 @@ class ResponsesFace:
         try:
             caller, thread = self._access.authenticate(presented_keys(request.headers)), thread_of(request.headers)
             draft = await self._draft(await read_body(request), caller, thread, request_id)
+            if draft.asked.is_background:
+                await self._gateway.check(draft.asked.request)
             headers = {
                 "x-request-id": request_id,
                 **ignoring(draft.asked.ignored, heeds_offer=self._gateway.heeds_offer(draft.asked.request)),
@@ -119,7 +121,7 @@ class ResponsesFace:
             request_id=request_id,
             created=int(time.time()),
             key=key_of(caller, response_id(request_id)),
-            size_bytes=len(body),
+            size_bytes=len(body) + sum(memoryview(item).nbytes for item in (*said.items, *to_keep)),
             items=to_keep,
             kept=kept,
         )
