@@ -32,7 +32,7 @@ CHECK_S = 5.0
 WAIT_S = 30.0
 """For a place to check in."""
 
-AT_ONCE, AT_ONCE_OF_ONE = 3, 1
+AT_ONCE, AT_ONCE_OF_ONE = 4, 2
 """Processes, and those of one caller."""
 
 KNOWN = 1000
