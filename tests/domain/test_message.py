@@ -31,6 +31,8 @@ def test_a_message_of_pictures_has_no_text() -> None:
         ((say("user", ""),), True),
         ((HELLO, HI, say("user", " \n")), True),
         ((HELLO, HI, say("user", ""), MORE), False),
+        ((HELLO, HI), False),
+        ((), False),
         ((HELLO, HI, MORE, say("user", "")), False),
         ((Message(role="user", parts=(Text(text=""), Image(key="k"))),), False),
     ],

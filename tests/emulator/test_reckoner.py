@@ -69,7 +69,14 @@ def test_it_concludes_in_the_language_and_form_that_is_wanted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "result"), [("(2 + 3) * 4 - 1", "19"), ("1 / 4", "0.25"), ("1 / (2 - 2)", "0"), ("2 - 3", "-1")]
+    ("question", "result"),
+    [
+        ("(2 + 3) * 4 - 1", "19"),
+        ("1 / 4", "0.25"),
+        ("1 / (2 - 2)", "0"),
+        ("2 - 3", "-1"),
+        ("1" + "0" * 400 + " / 3", "0"),
+    ],
 )
 def test_a_form_alone_takes_no_tools(question: str, result: str) -> None:
     assert f'{{"result": {result}}}' in reckon([say("user", f"Answer with one JSON object.\n\n{question}")])

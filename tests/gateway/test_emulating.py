@@ -140,8 +140,7 @@ async def test_a_bot_that_cannot_do_better_fails_the_turn() -> None:
     with pytest.raises(UpstreamFailed) as failed:
         await Emulating(chats, Schemas(), goes_on=False).converse(ASKED, sink)
     assert failed.value.code == "answer_unfit"
-    told = "It was told: There is no tool 'plus'. The tools are: add."
-    assert failed.value.message.endswith(f"{told} It said: Wait. {WRONG}")
+    assert failed.value.message.endswith("the request: There is no tool 'plus'. The tools are: add.")
     assert not sink.ends
 
 
@@ -240,3 +239,10 @@ async def test_a_caller_that_is_slow_slows_both_calls() -> None:
     assert [flow.said for flow in chats.flows] == [["pause"], ["pause"]]
     sink.flow.resume()
     assert [flow.said for flow in chats.flows] == [["pause"], ["pause", "resume"]]
+
+
+async def test_no_call_is_spent_on_an_empty_question_that_a_form_would_hide() -> None:
+    chats = Saying()
+    with pytest.raises(BadRequest, match="The question is empty"):
+        await heard(chats, replace(ASKED, messages=(say("user", " "),)))
+    assert not chats.asked

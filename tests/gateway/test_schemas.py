@@ -9,7 +9,7 @@ import pytest
 from realcoze.domain.ids import CallerId
 from realcoze.errors import BadRequest, Internal, Overloaded
 from realcoze.gateway import schemas as module
-from realcoze.gateway.schemas import AT_ONCE_OF_ONE, CHARACTERS, KNOWN, Schemas
+from realcoze.gateway.schemas import AT_ONCE_OF_ONE, CHARACTERS, KNOWN, Schemas, _run
 from realcoze.gateway.tools import Unfit, Wanted
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
@@ -31,7 +31,7 @@ async def fitting(*values: str, schema: str = SCHEMA, of: Schemas | None = None)
 
 
 async def checked(*schemas: str, of: Schemas | None = None) -> None:
-    await (of or Schemas()).check({f"number {place}": each for place, each in enumerate(schemas)}, CALLER)
+    await (of or Schemas()).check([(f"number {place}", each) for place, each in enumerate(schemas)], CALLER)
 
 
 def children() -> Sequence[str]:
@@ -79,11 +79,14 @@ async def test_a_schema_is_so_long_and_no_longer() -> None:
         await checked("true", "{" + " " * CHARACTERS + "}")
 
 
-async def test_no_more_schemas_are_known_than_that() -> None:
+async def test_no_more_schemas_are_known_than_that(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = Schemas()
-    await checked(*(json.dumps({"const": number}) for number in range(KNOWN + 1)), of=ours)
     await checked("true", of=ours)
-    await checked("true", "false", of=ours)
+    await checked(*(json.dumps({"const": number}) for number in range(KNOWN)), of=ours)
+    monkeypatch.setattr(module, "_COMMAND", ("false",))
+    await checked('{"const": 1}', of=ours)
+    with pytest.raises(Internal):
+        await checked("true", of=ours)
 
 
 async def test_what_would_take_for_ever_is_ended_and_the_next_is_checked() -> None:
@@ -96,19 +99,50 @@ async def test_what_would_take_for_ever_is_ended_and_the_next_is_checked() -> No
 
 async def test_what_would_take_all_memory_is_ended() -> None:
     with pytest.raises(BadRequest, match="more memory"):
-        await fitting("[" + "0," * 20_000_000 + "0]", schema='{"type": "string"}', of=Schemas(check_s=50))
+        await fitting("[" + "[]," * 9_000_000 + "0]", of=Schemas(check_s=50))
+
+
+EXPRESSION = json.dumps(
+    {
+        "$ref": "#/$defs/e",
+        "$defs": {
+            "e": {
+                "anyOf": [
+                    {"type": "integer"},
+                    *(
+                        {
+                            "properties": {"op": {"const": op}, "l": {"$ref": "#/$defs/e"}, "r": {"$ref": "#/$defs/e"}},
+                            "required": ["op", "l", "r"],
+                            "type": "object",
+                        }
+                        for op in "abcdef"
+                    ),
+                ]
+            }
+        },
+    }
+)
+
+
+def expression(depth: int, leaf: object) -> object:
+    return {"op": "a", "l": expression(depth - 1, leaf), "r": expression(depth - 1, leaf)} if depth else leaf
+
+
+async def test_what_does_not_fit_is_known_though_nobody_can_say_why() -> None:
+    """To explain what is wrong with a tree takes far more memory than to know it."""
+    good, bad = (json.dumps(expression(5, leaf)) for leaf in (1, "x"))
+    assert await fitting(bad, good, schema=EXPRESSION) == good
+    with pytest.raises(Unfit, match="It does not fit: nobody could say why"):
+        await fitting(bad, schema=EXPRESSION)
 
 
 async def test_who_leaves_leaves_no_process_behind() -> None:
-    ours = Schemas()
-    for _ in range(10):
-        with anyio.move_on_after(0) as at_once:
-            await checked("[]", of=ours)
-        assert at_once.cancelled_caught
-    with anyio.move_on_after(0.2) as soon:
-        await fitting('"x"', schema=doubling(60), of=ours)
-    assert soon.cancelled_caught
-    assert children() == []
+    sent = json.dumps([9, [[doubling(60), [json.dumps("x" * 1_000_000)]]]]).encode()
+    for hundredths in range(12):
+        with anyio.move_on_after(hundredths / 100) as leaving:
+            await _run(sent)
+        assert leaving.cancelled_caught
+        assert children() == []
 
 
 async def test_a_caller_waits_for_its_own_checks_and_leaves_the_others_places() -> None:
@@ -119,14 +153,15 @@ async def test_a_caller_waits_for_its_own_checks_and_leaves_the_others_places() 
         await anyio.wait_all_tasks_blocked()
         with pytest.raises(Overloaded, match="JSON schemas are being checked for one caller"):
             await fitting("1", schema="true", of=ours)
-        await ours.check({"it": "true"}, CallerId("another"))
+        await ours.check([("it", "true")], CallerId("another"))
         tasks.cancel_scope.cancel()
 
 
 async def test_a_worker_that_does_not_run_is_our_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_COMMAND", ("false",))
-    with pytest.raises(Internal, match="cannot be checked here"):
-        await checked("true")
+    for command in ("false", "/nowhere/python"):
+        monkeypatch.setattr(module, "_COMMAND", (command,))
+        with pytest.raises(Internal, match="cannot be checked here"):
+            await checked("true")
 
 
 async def test_what_stands_in_the_folder_of_the_server_is_not_run(

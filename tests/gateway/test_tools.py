@@ -14,6 +14,7 @@ from realcoze.errors import BadRequest
 from realcoze.gateway.call_reader import CallReader
 from realcoze.gateway.tools import (
     HINT,
+    VALUES_HELD_AGAINST,
     Unfit,
     calls_of,
     check_called,
@@ -117,9 +118,9 @@ def test_a_bot_that_emulates_is_handed_results_of_its_own_calls_in_the_history()
 
 
 def test_what_must_fit_is_the_form_and_what_is_called_strictly() -> None:
-    assert schemas_of(PLAIN) == {}
-    assert schemas_of(replace(PLAIN, offer=OFFER, form=Form())) == {"the tool 'strict'": SCHEMA}
-    assert schemas_of(replace(PLAIN, form=Form(schema="{}"))) == {"the answer's form": "{}"}
+    assert schemas_of(PLAIN) == []
+    assert schemas_of(replace(PLAIN, offer=OFFER, form=Form())) == [("the tool 'strict'", SCHEMA)]
+    assert schemas_of(replace(PLAIN, form=Form(schema="{}"))) == [("the answer's form", "{}")]
 
 
 def test_a_turn_that_waits_is_told_what_it_waits_for_and_no_more() -> None:
@@ -218,37 +219,18 @@ def test_a_demanded_call_that_is_not_made_is_unfit() -> None:
         check_called(replace(OFFER, is_demanded=True))
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        '{"a": 1}',
-        ' \n{"a": 1}\n',
-        'Here it is:\n```json\n{"a": 1}\n```\nFine?',
-        '```{"a": 1}```',
-        'It is {"a": 1}, I think.',
-        'For {x} in [list]: {"a": 1} (see [see] and {y}).',
-        'Not [1, 2, 3, 4, 5], which adds up to more, but {"a": 1}.',
-        'Not {"b": "which is much longer"} but {"a": 1}.',
-        'See [x]:\n```json\n{"a": 1}\n```\nor [2].',
-        "if (a[i] > b[j]) { return x; }\n" * 30 + '{"a": 1}',
-    ],
-)
-def test_the_json_of_an_answer_is_what_it_says_last(text: str) -> None:
-    assert formed(text, Form()).values[0] == '{"a": 1}'
-    wanted = formed(text, Form(schema=SCHEMA))
-    assert (wanted.values[0], wanted.schema) == ('{"a": 1}', SCHEMA)
+def test_without_a_schema_an_answer_is_the_last_object_that_holds_something() -> None:
+    wanted = formed('Not [1, 2] nor {"b": 2}, but {"a": 1}. See [3]; nothing else: {}', Form())
+    assert (wanted.values, wanted.schema) == (('{"a": 1}', '{"b": 2}', "{}"), "")
 
 
-def test_with_a_schema_an_answer_may_be_any_json() -> None:
-    assert formed("So: [1, 2]", Form(schema='{"type": "array"}')).values == ("[1, 2]",)
-    assert formed("```json\n3\n```", Form(schema='{"type": "integer"}')).values == ("3",)
-
-
-def test_what_may_fit_is_each_json_the_last_object_first() -> None:
+def test_with_a_schema_an_answer_may_be_any_json_the_last_object_first() -> None:
     """A bot may repeat the schema before it answers."""
     said = f'{SCHEMA}\n\n{{"a": 1}} as in [1] and {{"a": 2}}, see [2]'
-    assert formed(said, Form(schema=SCHEMA)).values == ('{"a": 2}', '{"a": 1}', SCHEMA, "[2]", "[1]")
-    assert len(formed("[1] " * 100, Form(schema="{}")).values) == 10
+    wanted = formed(said, Form(schema=SCHEMA))
+    assert (wanted.values, wanted.schema) == (('{"a": 2}', '{"a": 1}', SCHEMA, "[2]", "[1]"), SCHEMA)
+    assert formed("3", Form(schema='{"type": "integer"}')).values == ("3",)
+    assert len(formed("[1] " * 100, Form(schema="{}")).values) == VALUES_HELD_AGAINST
 
 
 @pytest.mark.parametrize(
@@ -258,16 +240,6 @@ def test_what_may_fit_is_each_json_the_last_object_first() -> None:
         ("It is one.", "", "Your answer is no JSON."),
         ("[1]", "", "Your answer is no JSON object."),
         ('{"a": 1', SCHEMA, "Your answer is no JSON."),
-        ('{"b": {"a": 1}, "c', "", "Your answer is no JSON."),
-        ('{"b": [{"a": 1}', SCHEMA, "Your answer is no JSON."),
-        ('{"text": "a smile :-} and {}", "more": "cut off he', "", "Your answer is no JSON."),
-        ('{"md": "```{}```", "rest": "cut o', "", "Your answer is no JSON."),
-        ("{'a': '}', 'b': {}}", "", "Your answer is no JSON."),
-        ('{a: "}", list: {"b": 1}, rest', "", "Your answer is no JSON."),
-        ('{"a": 1} and then {"b": ', "", "Your answer is no JSON."),
-        ('{"x": NaN}', "", "Your answer is no JSON."),
-        ("{x}" * 200_000 + '{"a": 1}', "", "Your answer is no JSON."),
-        ('{"a":' * 5000, SCHEMA, "Your answer is no JSON."),
     ],
 )
 def test_an_answer_of_another_form_is_unfit(text: str, schema: str, said: str) -> None:

@@ -42,5 +42,6 @@ def split_at_answer(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...],
 
 def refuse_nothing(messages: tuple[Message, ...]) -> None:
     """Raises `BadRequest` where what is new in them is blank: a call would be spent on a guess."""
-    if all(message.is_blank for message in split_at_answer(messages)[1]):
+    new = split_at_answer(messages)[1]
+    if new and all(message.is_blank for message in new):
         raise BadRequest("The question is empty.", hint="A bot is asked with words, or with a picture or a file.")

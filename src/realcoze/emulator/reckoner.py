@@ -6,6 +6,7 @@ what came of it stands in a later message.  Pure; a function of the history.
 
 import ast
 import json
+import operator
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -20,6 +21,7 @@ _OPERATIONS: dict[type[ast.operator], str] = {
     ast.Mult: "multiply",
     ast.Div: "divide",
 }
+_WORK = {"add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "divide": operator.truediv}
 _TOOL = re.compile(r'^\{"name": "([^"]+)"', re.MULTILINE)
 _RESULT = re.compile(r"<tool_result[^>]*>(.*?)</tool_result>", re.DOTALL)
 _SUM = re.compile(r"[\d(][\d\s.()+*/-]*[+*/-][\d\s.()+*/-]*[\d)]")
@@ -101,13 +103,12 @@ def _worked_out(steps: Sequence[_Step], results: Sequence[str], *, is_single: bo
 
 
 def _sum_of(steps: Sequence[_Step]) -> float | int:
-    """What the steps make, worked out here; 0 where something is divided by nothing."""
+    """What the steps make, worked out here; 0 for what nobody can."""
     values: dict[int, float | int] = {}
-    for at, step in enumerate(steps):
-        one, two = _operands(step, values)
-        made = {"add": one + two, "subtract": one - two, "multiply": one * two}
-        values[at] = made[step.tool] if step.tool in made else one / two if two else 0
-    return values[len(steps) - 1]
+    with suppress(ArithmeticError):
+        for at, step in enumerate(steps):
+            values[at] = _WORK[step.tool](*_operands(step, values))
+    return values.get(len(steps) - 1, 0)
 
 
 def _ready(steps: Sequence[_Step], values: dict[int, float | int]) -> Iterator[int]:

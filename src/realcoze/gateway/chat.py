@@ -182,7 +182,12 @@ class Gateway:
         return instructed(request, self._policies.get(request.bot) or default_policy(request.bot))
 
     async def check(self, request: Request) -> None:
-        """Raises the `RealcozeError` that is sure before anybody is asked, for who cannot tell it later."""
+        """Raises the `RealcozeError` that is sure before anybody is asked, for who cannot tell it later.
+
+        Of what a program asks for itself nothing is sure.
+        """
+        if self._backgrounds is not None and task_of(request) is not None:
+            return
         bot, _ = await self._route(request.bot)
         self._offered(replace(request, bot=bot))
         if bot in self._emulating:

@@ -23,6 +23,7 @@ from realcoze.domain.event import (
 from realcoze.domain.fold import BETWEEN_MESSAGES
 from realcoze.domain.growing import GrowingText
 from realcoze.domain.ids import ChatId, ConversationId, MessageId
+from realcoze.domain.message import refuse_nothing
 from realcoze.domain.ports import Chats, Flow, Sink
 from realcoze.domain.request import Request
 from realcoze.domain.tool import EMULATED
@@ -62,11 +63,13 @@ class Emulating:
     async def converse(self, request: Request, sink: Sink) -> None:
         """See `Chats`.  An answer that is not as it was asked for costs another call, once.
 
-        Raises `BadRequest` for a schema that is none, before anybody is asked.
+        Raises `BadRequest` for a schema that is none and for no question, before anybody is asked.
         """
         if not is_concerned(request):
             await self._chats.converse(request, sink)
             return
+        if not is_waited_for(request):
+            refuse_nothing(request.messages)  # what is told of tools would hide it
         await self._schemas.check(schemas_of(request), request.caller)
         sent, caller = told(request), _Caller(sink)
         first = _Attempt(request, caller)
@@ -76,11 +79,11 @@ class Emulating:
             return
         conversation_id = sent.conversation_id or (caller.started.conversation_id if self._goes_on else None)
         if is_waited_for(request) and not conversation_id:
-            raise given_up(unfit, first.written)
+            raise given_up(unfit)
         second = _Attempt(request, caller)
         await self._chats.converse(mended(sent, first.written, unfit, conversation_id), second)
         if (unfit := await second.settle(self._schemas)) is not None:
-            raise given_up(unfit, second.written)
+            raise given_up(unfit)
 
 
 class _Caller:

@@ -8,8 +8,7 @@ import hashlib
 import logging
 import signal
 import sys
-from asyncio.subprocess import DEVNULL
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,6 +28,9 @@ CHARACTERS = 64 << 10
 CHECK_S = 5.0
 """For one answer, or all schemas of a request."""
 
+GRACE_S = 1.0
+"""For a worker to start, and to end."""
+
 WAIT_S = 30.0
 """For a place to check in."""
 
@@ -44,7 +46,9 @@ WORKER = Path(__file__).with_name("schema_worker.py")
 _COMMAND = (sys.executable, "-P", str(WORKER))
 
 _HINT = "Ask for a plainer form, and check the answer yourself."
-_PROBLEMS = msgspec.json.Decoder(list[str | None])
+_VERDICTS = msgspec.json.Decoder(list[int | str | None])
+_PROBLEMS = msgspec.json.Decoder(list[str])
+_BY_MEMORY = frozenset({signal.SIGABRT, signal.SIGKILL, signal.SIGSEGV})
 
 
 class Schemas:
@@ -54,68 +58,79 @@ class Schemas:
         self._check_s = check_s
         self._known: set[bytes] = set()
         self._places = Shares(
-            AT_ONCE, share=AT_ONCE_OF_ONE, wait_s=wait_s, what="JSON schemas are being checked", hint=_HINT
+            AT_ONCE,
+            share=AT_ONCE_OF_ONE,
+            wait_s=wait_s,
+            what="JSON schemas are being checked",
+            hint="Try again shortly.",
         )
 
-    async def check(self, schemas: Mapping[str, str], caller: CallerId) -> None:
-        """Raises `BadRequest` for one that is none, or takes too long to read, and `Overloaded`; by whose it is."""
-        for whose, schema in schemas.items():
+    async def check(self, schemas: Sequence[tuple[str, str]], caller: CallerId) -> None:
+        """Of each there is whose it is, and its text.
+
+        Raises `BadRequest` for one that is none, or takes too long to read, and `Overloaded`.
+        """
+        for whose, schema in schemas:
             if len(schema) > CHARACTERS:
                 raise BadRequest(f"The JSON schema of {whose} has more than {CHARACTERS} characters.")
-        new = {whose: schema for whose, schema in schemas.items() if _digest(schema) not in self._known}
-        problems = await self._ask([(schema, None) for schema in new.values()], caller)
-        for whose, problem in zip(new, problems, strict=True):
-            if problem is not None:
-                raise BadRequest(f"The JSON schema of {whose} cannot be used: {problem}.")
-        if len(self._known) > KNOWN:
+        new = [(whose, schema) for whose, schema in schemas if _digest(schema) not in self._known]
+        verdicts, _ = await self._ask([(schema, ()) for _, schema in new], caller)
+        for (whose, _), verdict in zip(new, verdicts, strict=True):
+            if isinstance(verdict, str):
+                raise BadRequest(f"The JSON schema of {whose} cannot be used: {verdict}.")
+        if len(self._known) + len(new) > KNOWN:
             self._known.clear()
-        self._known.update(map(_digest, new.values()))
+        self._known.update(_digest(schema) for _, schema in new[:KNOWN])
 
     async def fitting(self, wanted: Sequence[Wanted], caller: CallerId) -> list[str]:
         """The first value of each that fits.
 
         Raises `Unfit` where none does, `BadRequest` where that cannot be told in time, and `Overloaded`.
         """
-        pairs = [(each.schema, value) for each in wanted for value in each.values]
-        problems = iter(await self._ask(pairs, caller))
+        verdicts, problems = await self._ask([(each.schema, each.values) for each in wanted], caller)
         found = []
-        for each in wanted:
-            told = {value: next(problems) for value in each.values}
-            fits = [value for value, problem in told.items() if problem is None]
-            if not fits:
-                raise Unfit(f"{each.said}: {told[each.values[0]]}.")
-            found.append(fits[0])
+        for each, verdict in zip(wanted, verdicts, strict=True):
+            if not isinstance(verdict, int):
+                raise Unfit(f"{each.said}: {verdict or next(iter(problems), 'nobody could say why')}.")
+            found.append(each.values[verdict])
         return found
 
-    async def _ask(self, pairs: Sequence[tuple[str, str | None]], caller: CallerId) -> list[str | None]:
-        """What is wrong with each value, or with a schema without one."""
+    async def _ask(
+        self, pairs: Sequence[tuple[str, Sequence[str]]], caller: CallerId
+    ) -> tuple[list[int | str | None], list[str]]:
+        """The two lines of the worker; the second may be missing."""
         if not pairs:
-            return []
+            return [], []
         sent = msgspec.json.encode((self._check_s, pairs))
         async with self._places.place(caller):
-            with anyio.move_on_after(self._check_s):
+            with anyio.move_on_after(self._check_s + GRACE_S):
                 code, written = await _run(sent)
-                if code != 0:
-                    raise self._failed(code)
-                return _PROBLEMS.decode(written)
+                verdicts, _, problems = written.partition(b"\n")
+                if verdicts:
+                    return _VERDICTS.decode(verdicts), _PROBLEMS.decode(problems or b"[]")
+                raise self._failed(code)
         raise self._failed(-signal.SIGALRM)
 
     def _failed(self, code: int) -> RealcozeError:
         if code == -signal.SIGALRM:
             return BadRequest(f"The JSON schema takes more than {self._check_s:g} s to check.", hint=_HINT)
-        if code < 0:
+        if -code in _BY_MEMORY:
             return BadRequest("The JSON schema takes more memory to check than there is for it.", hint=_HINT)
         log.error("%s ended with %d, and JSON schemas cannot be checked", WORKER, code)
-        return Internal("JSON schemas cannot be checked here; the log has the details.")
+        return _cannot_be_checked()
 
 
 async def _run(sent: bytes) -> tuple[int, bytes]:
     """The worker's exit code, negative for the signal that ended it, and what it has written.
 
-    It is gone when this returns, and when this is cancelled.
+    It is gone when this returns, and when this is cancelled.  Raises `Internal` where it cannot be started.
     """
-    with anyio.CancelScope(shield=True):  # whoever leaves while it starts would leave it behind
-        process = await anyio.open_process(_COMMAND, stderr=DEVNULL, start_new_session=True)
+    try:
+        with anyio.CancelScope(shield=True):  # whoever leaves while it starts would leave it behind
+            process = await anyio.open_process(_COMMAND, stderr=None, start_new_session=True)
+    except OSError as error:
+        log.error("%s cannot be started, and JSON schemas cannot be checked: %s", WORKER, error)  # noqa: TRY400
+        raise _cannot_be_checked() from error
     try:
         if process.stdin is None or process.stdout is None:
             raise TypeError("a process has pipes if none are named")
@@ -125,10 +140,14 @@ async def _run(sent: bytes) -> tuple[int, bytes]:
         written = b"".join([piece async for piece in process.stdout])
         return await process.wait(), written
     finally:
-        with anyio.CancelScope(shield=True):
+        with anyio.move_on_after(GRACE_S, shield=True):
             if process.returncode is None:
                 process.kill()
             await process.aclose()
+
+
+def _cannot_be_checked() -> Internal:
+    return Internal("JSON schemas cannot be checked here; the log has the details.")
 
 
 def _digest(schema: str) -> bytes:

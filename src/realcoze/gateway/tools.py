@@ -28,14 +28,15 @@ from realcoze.domain.request import Request
 from realcoze.domain.tool import Form, Offer, Tool, ToolCall, ToolResult, are_emulated
 from realcoze.errors import BadRequest, UpstreamFailed
 from realcoze.gateway.call_reader import CallReader
+from realcoze.gateway.json_in_words import json_of, read_value
 
 SETTING = 'tools = "emulate"'
 HINT = f"Set {SETTING} for the bot in realcoze.toml: then it is told of tools and forms in words."
 
 BETWEEN = "\n\n"
 
-SAID_CHARACTERS = 200
-"""What an error shows of an answer."""
+VALUES_HELD_AGAINST = 10
+"""How many values of one answer are held against its schema."""
 
 _HOW_TO_CALL = """\
 You have tools, which are run for you. To have one run, write this, with a JSON object that fits the tool's \
@@ -90,12 +91,12 @@ def emulable(request: Request) -> Request:
     return replace(request, tool_results=()) if is_history else request
 
 
-def schemas_of(request: Request) -> dict[str, str]:
-    """Those that something of the answer must fit, by whose they are."""
+def schemas_of(request: Request) -> list[tuple[str, str]]:
+    """Those that something of the answer must fit; of each, whose it is and its text."""
     strict = (tool for tool in (request.offer.tools if request.offer else ()) if tool.is_strict and tool.parameters)
-    schemas = {f"the tool {tool.name[:80]!r}": tool.parameters for tool in strict}
+    schemas = [(f"the tool {tool.name[:80]!r}", tool.parameters) for tool in strict]
     if request.form is not None and request.form.schema:
-        schemas["the answer's form"] = request.form.schema
+        schemas.append(("the answer's form", request.form.schema))
     return schemas
 
 
@@ -169,14 +170,14 @@ def strictly(calls: Iterable[ToolCall], offer: Offer | None) -> list[Wanted]:
 
 def formed(text: str, form: Form) -> Wanted:
     """What of an answer may be the JSON that was asked for, without what stands around it.  Raises `Unfit`."""
-    found = _values_in(text)
-    objects = tuple(written for written, value in found if isinstance(value, dict))
-    if not found:
-        raise Unfit("Your answer is no JSON.")
-    if not form.schema and not objects:
-        raise Unfit("Your answer is no JSON object.")
-    others = tuple(written for written, value in found if not isinstance(value, dict)) if form.schema else ()
-    return Wanted((*objects, *others)[:_MOST_VALUES], form.schema, "Your answer does not fit the schema")
+    found = json_of(text)
+    likely = sorted(found, key=lambda each: 0 if each.value and isinstance(each.value, dict) else 1)
+    if not form.schema:
+        likely = [each for each in likely if isinstance(each.value, dict)]
+    if not likely:
+        raise Unfit("Your answer is no JSON object." if found else "Your answer is no JSON.")
+    values = tuple(each.text for each in likely[:VALUES_HELD_AGAINST])
+    return Wanted(values, form.schema, "Your answer does not fit the schema")
 
 
 def mended(request: Request, answer: str, unfit: Unfit, conversation_id: ConversationId | None) -> Request:
@@ -188,11 +189,10 @@ def mended(request: Request, answer: str, unfit: Unfit, conversation_id: Convers
     return replace(request, messages=(*request.messages, say("assistant", answer or "…"), complaint))
 
 
-def given_up(unfit: Unfit, answer: str) -> UpstreamFailed:
+def given_up(unfit: Unfit) -> UpstreamFailed:
     """The error of a bot that was told what is wrong, where that can be, and still answered so."""
     return UpstreamFailed(
-        f"The bot could not keep to the tools or the form of the request. It was told: {unfit} "
-        f"It said: {answer[:SAID_CHARACTERS]}{'…' if len(answer) > SAID_CHARACTERS else ''}",
+        f"The bot could not keep to the tools or the form of the request: {unfit}",
         code="answer_unfit",
         hint="A stronger model follows such instructions better; or ask for less at once.",
     )
@@ -298,65 +298,7 @@ def _call(text: str, tools: dict[str, Tool], new_id: Callable[[], str]) -> ToolC
 def _arguments(call: _Call) -> tuple[Any, str]:
     """What they are, and how they are written; some models write the object as a text."""
     raw = (bytes(call.parameters) if bytes(call.parameters) != b"null" else bytes(call.arguments)).decode()
-    value = _value(raw)
+    value = read_value(raw)
     if isinstance(value, str):
-        return _value(value), value
+        return read_value(value), value
     return value, raw
-
-
-_MOST_VALUES = 10
-_MOST_BROKEN = 100
-_BEGINS = re.compile(r"[{\[]")
-_IN_WORDS = re.compile(r"[{\[][^{}\[\]\"':,]*[}\]]")
-"""What brackets hold that are no JSON: nothing that could be a part of some."""
-
-_LENIENT = json.JSONDecoder()
-"""Which tells where a value ends; it takes more for one than there is in JSON."""
-
-
-def _values_in(text: str) -> list[tuple[str, Any]]:
-    """How the JSON of an answer is written, and what it is.
-
-    It is all of the answer, what a block of code holds, or the objects and arrays among words, the last first:
-    what a bot says last is what it means.  Where one of these is broken, nobody knows what the others are parts of.
-    """
-    whole = text.strip()
-    if (value := _value(whole)) is not _NOTHING:
-        return [(whole, value)]
-    before, _, behind = whole.partition("```")
-    block, fence, _ = behind.partition("```")
-    inner = (block.partition("\n")[2] if "\n" in block else block).strip()
-    if fence and not _BEGINS.search(before) and (value := _value(inner)) is not _NOTHING:
-        return [(inner, value)]
-    try:
-        written = [*_among(whole)]
-    except ValueError:
-        return []
-    return [(each, value) for each in reversed(written) if (value := _value(each)) is not _NOTHING]
-
-
-def _among(words: str) -> Iterator[str]:
-    """The objects and arrays among words, which stand in no other.  Raises `ValueError` for one that is broken."""
-    at = broken = 0
-    while start := _BEGINS.search(words, at):
-        try:
-            _, at = _LENIENT.raw_decode(words, start.start())
-        except (ValueError, RecursionError) as error:
-            harmless = _IN_WORDS.match(words, start.start())
-            broken += 1
-            if harmless is None or broken > _MOST_BROKEN:
-                raise ValueError(str(error)) from error
-            at = harmless.end()
-        else:
-            yield words[start.start() : at]
-
-
-_NOTHING = object()
-
-
-def _value(text: str) -> Any:
-    """What JSON text holds; `_NOTHING` where it is none."""
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.MsgspecError, RecursionError, ValueError):
-        return _NOTHING

@@ -89,7 +89,7 @@ class ResponsesFace:
             caller, thread = self._access.authenticate(presented_keys(request.headers)), thread_of(request.headers)
             draft = await self._draft(await read_body(request), caller, thread, request_id)
             if draft.asked.is_background:
-                await self._gateway.check(draft.asked.request)
+                await unless_left(request.receive, self._gateway.check(draft.asked.request))
             headers = {
                 "x-request-id": request_id,
                 **ignoring(draft.asked.ignored, heeds_offer=self._gateway.heeds_offer(draft.asked.request)),
