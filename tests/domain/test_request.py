@@ -1,5 +1,7 @@
+from msgspec.structs import replace
+
 from realcoze.domain.message import say
-from realcoze.domain.request import Request, Wants
+from realcoze.domain.request import Request, Resume, Wants
 from realcoze.domain.tool import ToolResult
 
 
@@ -21,3 +23,10 @@ def test_two_requests_share_no_mapping() -> None:
 
 def test_a_tool_result_names_its_call() -> None:
     assert ToolResult(call_id="c1", output="4").call_id == "c1"
+
+
+def test_what_a_turn_waits_for_is_awaited() -> None:
+    request = Request(messages=(say("user", "Hi"),))
+    assert not request.is_awaited
+    assert replace(request, resume=Resume(event_id="e", kind="2")).is_awaited
+    assert replace(request, tool_results=(ToolResult(call_id="c", output="3"),)).is_awaited

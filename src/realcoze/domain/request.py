@@ -76,3 +76,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     thread: Thread | None = None
     caller: CallerId = CallerId("")
     wants: Wants = Wants()
+
+    @property
+    def is_awaited(self) -> bool:
+        """A turn waits for what it brings."""
+        return bool(self.tool_results or self.resume)

@@ -61,7 +61,7 @@ class Task:
 
 def task_of(request: Request) -> Task | None:
     """The background request that this is; None for what somebody may have asked themselves."""
-    if len(request.messages) != 1 or request.tool_results or request.resume:
+    if len(request.messages) != 1 or request.is_awaited:
         return None
     (message,) = request.messages
     if message.role != "user" or not all(isinstance(part, Text) for part in message.parts):

@@ -36,7 +36,6 @@ from realcoze.gateway.continuity import (
     begun,
     continued,
     handed_in,
-    is_explicit,
     key_before,
     key_of,
     keys_answered,
@@ -90,7 +89,7 @@ class Continuity:
 
         Who says itself which turn it goes on with takes that turn's places from everybody else.
         """
-        if is_explicit(request):
+        if request.is_awaited:
             return (*await self._find_waiting(request), None)
         key = key_before(request)
         place = await self._places.take(key) if key is not None else None

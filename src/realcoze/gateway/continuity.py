@@ -75,7 +75,7 @@ def key_after(request: Request, shown: str, calls: tuple[ToolCall, ...] = ()) ->
 
     What went on with a turn that waited was named by that turn's ids, and is found as others are.
     """
-    if (named := _thread(request) if is_explicit(request) else _named(request)) is not None:
+    if (named := _thread(request) if request.is_awaited else _named(request)) is not None:
         return named
     if not (request.messages and (shown or calls)):
         return None
@@ -115,14 +115,9 @@ def handed_in(request: Request, places: Sequence[Place | None]) -> Request | Non
     return replace(request, conversation_id=place.conversation_id, chat_id=place.chat_id)
 
 
-def is_explicit(request: Request) -> bool:
-    """It says itself how it goes on with a turn that waits."""
-    return bool(request.tool_results or request.resume)
-
-
 def begun(request: Request, history: History) -> Request:
     """What is sent where there is no place: everything, unless the caller names the conversation to go on with."""
-    if history == "continue" and request.conversation_id and not is_explicit(request):
+    if history == "continue" and request.conversation_id and not request.is_awaited:
         return replace(request, messages=split_at_answer(request.messages)[1] or request.messages)
     return request
 
@@ -170,7 +165,7 @@ def places_after(
         own = key_of(request, started.conversation_id)
         leading_on = Place(conversation_id=started.conversation_id, after=after, kind=ELSEWHERE)
         return ((own, question), (found, leading_on)) if found and found != own else ((own, question),)
-    names_it = request.conversation_id and not is_explicit(request)
+    names_it = request.conversation_id and not request.is_awaited
     if history != "continue" or names_it or not started.conversation_id or found is None:
         return ()
     return ((found, Place(conversation_id=started.conversation_id, after=after)),)

@@ -38,7 +38,6 @@ from realcoze.gateway.tools import (
     formed,
     given_up,
     is_concerned,
-    is_waited_for,
     mended,
     schemas_of,
     strictly,
@@ -68,7 +67,7 @@ class Emulating:
         if not is_concerned(request):
             await self._chats.converse(request, sink)
             return
-        if not is_waited_for(request):
+        if not request.is_awaited:
             refuse_nothing(request.messages)  # what is told of tools would hide it
         await self._schemas.check(schemas_of(request), request.caller)
         sent, caller = told(request), _Caller(sink)
@@ -78,7 +77,7 @@ class Emulating:
         if unfit is None:
             return
         conversation_id = sent.conversation_id or (caller.started.conversation_id if self._goes_on else None)
-        if is_waited_for(request) and not conversation_id:
+        if request.is_awaited and not conversation_id:
             raise given_up(unfit)
         second = _Attempt(request, caller)
         await self._chats.converse(mended(sent, first.written, unfit, conversation_id), second)

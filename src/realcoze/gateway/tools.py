@@ -126,16 +126,11 @@ def told(request: Request) -> Request:
     """
     messages = tuple(_written(request.messages))
     description = BETWEEN.join(_description(request.offer, request.form))
-    if description and not is_waited_for(request):
+    if description and not request.is_awaited:
         last = messages[-1]
         last = replace(last, parts=_joined((Text(text=description + BETWEEN), *last.parts)))
         messages = (*messages[:-1], last)
     return replace(request, messages=messages, offer=None, form=None)
-
-
-def is_waited_for(request: Request) -> bool:
-    """It goes on with a turn that waits for it."""
-    return bool(request.tool_results or request.resume)
 
 
 def is_concerned(request: Request) -> bool:

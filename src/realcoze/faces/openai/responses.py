@@ -4,8 +4,10 @@ One that is made in the background can be found as soon as it is begun, any othe
 """
 
 import time
+from collections.abc import Iterable
 from functools import partial
 
+import msgspec
 from msgspec.structs import replace
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
@@ -114,14 +116,14 @@ class ResponsesFace:
         kept, to_keep = self._kept if asked.is_kept else None, []
         if kept is not None:
             to_keep = await aside(lambda _: items_to_keep(said, request_id), body)
-            if sum(memoryview(item).nbytes for item in to_keep) > RECORD_BYTES:
+            if _length(to_keep) > RECORD_BYTES:
                 kept, to_keep = None, []
         return Draft(
             asked=replace(asked, is_kept=kept is not None),
             request_id=request_id,
             created=int(time.time()),
             key=key_of(caller, response_id(request_id)),
-            size_bytes=len(body) + sum(memoryview(item).nbytes for item in (*said.items, *to_keep)),
+            size_bytes=len(body) + _length(said.items) + _length(to_keep),
             items=to_keep,
             kept=kept,
         )
@@ -211,6 +213,11 @@ class ResponsesFace:
 def _wanted(request: HttpRequest) -> str:
     named: str = request.path_params["id"]
     return named
+
+
+def _length(items: Iterable[msgspec.Raw]) -> int:
+    """In bytes."""
+    return sum(memoryview(item).nbytes for item in items)
 
 
 def _answer(body: bytes) -> Response:
