@@ -1,5 +1,5 @@
 import asyncio
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,16 +10,22 @@ from realcoze.app.outbox import Outbox
 pytestmark = pytest.mark.anyio
 
 
+class Letter:
+    """Something that waits to be written."""
+
+    def __init__(self, flush: Callable[[], None]) -> None:
+        self.flush = flush
+
+
 async def test_what_a_turn_of_the_loop_brings_is_written_at_its_end_in_its_order() -> None:
     outbox, done = Outbox(), list[str]()
 
-    def write(name: str) -> None:
-        done.append(name)
-        if name == "a":
-            outbox.add(lambda: done.append("later"))
+    def first() -> None:
+        done.append("a")
+        outbox.add(Letter(lambda: done.append("later")))
 
-    for name in "ab":
-        outbox.add(partial(write, name))
+    outbox.add(Letter(first))
+    outbox.add(Letter(lambda: done.append("b")))
     assert done == []
     await checkpoint()
     assert done == ["a", "b"]
@@ -36,8 +42,8 @@ async def test_what_fails_takes_nothing_else_with_it() -> None:
     def fail() -> None:
         raise ZeroDivisionError
 
-    for write in (partial(done.append, "first"), fail, partial(done.append, "last")):
-        outbox.add(write)
+    for flush in (lambda: done.append("first"), fail, lambda: done.append("last")):
+        outbox.add(Letter(flush))
     await checkpoint()
     loop.set_exception_handler(None)
     assert done == ["first", "last"]

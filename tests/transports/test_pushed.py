@@ -1,6 +1,7 @@
 """What `HttpClient.stream` makes of bytes that no web server would send; the rest is in test_http.py."""
 
 import asyncio
+from random import Random
 from typing import Any, cast
 
 import anyio
@@ -85,6 +86,26 @@ def asked(lent: Lent, heard: Heard) -> PushedAnswer:
     )
     answer.ask(b"question")
     return answer
+
+
+PIECES = [b"1\r\na\r\n", b"3\r\none\r\n", b"0a\r\n0123456789\r\n", b"2;x=y\r\nhi\r\n", b"4\r\n\r\n\r\n\r\n"]
+
+
+async def test_a_body_is_the_same_however_it_is_cut() -> None:
+    chance = Random(1)
+    for _ in range(500):
+        chunks = chance.choices(PIECES, k=chance.randint(1, 8))
+        body = b"".join(chunks) + END
+        ends = [*sorted(chance.sample(range(1, len(body)), chance.randint(0, 8))), len(body)]
+        heard = Heard()
+        answer = asked(Lent(), heard)
+        answer.data_received(CHUNKED)
+        for start, end in zip([0, *ends], ends, strict=False):
+            assert not answer.ended.done()
+            answer.data_received(body[start:end])
+        answer.leave()
+        said = [chunk.partition(b"\r\n")[2].removesuffix(b"\r\n") for chunk in chunks]
+        assert (b"".join(heard.pieces), answer.ended.result()) == (b"".join(said), None), (chunks, ends)
 
 
 @pytest.mark.parametrize("arrived", [(ONE,), (ONE, b"3\r\ntw"), (ONE + END, b"x")])

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from realcoze.app.outbox import Outbox
 from realcoze.faces.streamed import OUTLET
+from realcoze.framing.chunks import chunk_of
 
 _NAMES = {400: "Bad Request", 408: "Request Timeout", 414: "URI Too Long", 431: "Request Header Fields Too Large"}
 
@@ -271,6 +272,11 @@ class LimitedProtocol(HttpToolsProtocol):
 class ConnectionOutlet:
     """The connection for one response; see `Outlet` in faces/streamed.py."""
 
+    __slots__ = (
+        "_connection", "_cycle", "_head", "_is_chunked", "_is_open", "_on_leave", "_on_pause", "_on_resume",
+        "_outbox", "_pieces", "_transport", "written",
+    )  # fmt: skip
+
     def __init__(self, connection: LimitedProtocol, cycle: RequestResponseCycle) -> None:
         self._connection = connection
         self._cycle = cycle
@@ -310,41 +316,42 @@ class ConnectionOutlet:
         if self._is_chunked:
             fields.append(b"transfer-encoding: chunked\r\n")
         self._head = b"".join((STATUS_LINE[200], *fields, b"\r\n"))
-        self._outbox.add(self._flush)
+        self._outbox.add(self)
 
     def write(self, data: bytes) -> None:
         if not self._pieces:
-            self._outbox.add(self._flush)
+            self._outbox.add(self)
         self._pieces.append(data)
 
     def end(self, *, is_whole: bool) -> None:
         """As `send` of uvicorn's cycle does with the end of a body."""
         cycle = self._cycle
         if not is_whole or not self._is_open:
-            self._flush()
+            self.flush()
             return
-        self._flush(b"0\r\n\r\n" if self._is_chunked else b"")
+        self.flush(b"0\r\n\r\n" if self._is_chunked else b"")
         cycle.response_complete = True
         cycle.message_event.set()
         if not cycle.keep_alive:
             self._transport.close()
         cycle.on_response()
 
-    def _flush(self, last: bytes = b"") -> None:
+    def flush(self, last: bytes = b"") -> None:
         """One write, and one chunk, for all that a turn of the loop has brought."""
-        pieces, self._pieces = self._pieces, []
+        pieces = self._pieces
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
         if not self._is_open:
             return
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         if data and self._is_chunked:
-            data = b"%x\r\n%b\r\n" % (len(data), data)
+            data = chunk_of(data)
         if self._head or last:
             data = self._head + data + last
             self._head = b""
         if data:
-            self.written += len(data)
             self._transport.write(data)
             if self._transport.get_write_buffer_size():
+                self.written += len(data)
                 self._connection.watch_sending()
 
     def unsent(self) -> int:

@@ -6,8 +6,14 @@ Between two calls of the system the interpreter finds its caches cold, and works
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
-Work = Callable[[], None]
+
+class Waiting(Protocol):
+    """Something that has been given bytes to write."""
+
+    def flush(self) -> None:
+        """Write them."""
 
 
 class Outbox:
@@ -15,20 +21,21 @@ class Outbox:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._due: list[Work] = []
+        self._waiting: list[Waiting] = []
+        self.add: Callable[[Waiting], None] = self._begin
+        """Flush it soon, once.  All but the first of a turn are no more than appended."""
 
-    def add(self, write: Work) -> None:
-        """Do it soon, once."""
-        if not self._due:
-            self._loop.call_soon(self._empty)
-        self._due.append(write)
+    def _begin(self, waiting: Waiting) -> None:
+        self._loop.call_soon(self._empty)
+        self.add = self._waiting.append
+        self.add(waiting)
 
     def _empty(self) -> None:
         """Each of them, whatever becomes of the others."""
-        due, self._due = self._due, []
-        for write in due:
+        due, self._waiting, self.add = self._waiting, [], self._begin
+        for waiting in due:
             try:
-                write()
+                waiting.flush()
             except (KeyboardInterrupt, SystemExit):
                 raise
             except BaseException as error:  # noqa: BLE001 - each is as a callback of the loop of its own

@@ -6,6 +6,7 @@ ordinary on Coze's wires: a snapshot cut between the two halves of an emoji.
 """
 
 import json
+import re
 from typing import TypeVar
 
 import msgspec
@@ -17,6 +18,8 @@ T = TypeVar("T")
 
 _LINE_BREAKS = (("\u0085".encode(), b"\\u0085"), ("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"))
 """What JSON may hold as it is, and some clients break lines at."""
+_MAY_BREAK = re.compile(rb"\xe2\x80|\xc2\x85").search
+"""`b"…" in data` asks first whether it is a number, and takes six times as long (Python 3.11)."""
 
 
 class NotJson(ValueError):
@@ -63,7 +66,7 @@ def null() -> msgspec.Raw:
 
 def on_one_line(data: bytes) -> bytes:
     """The same JSON for clients that break lines wherever Unicode does (RELIABILITY U15)."""
-    if not data.isascii() and (b"\xe2\x80" in data or b"\xc2\x85" in data):
+    if not data.isascii() and _MAY_BREAK(data):
         for raw, escaped in _LINE_BREAKS:
             data = data.replace(raw, escaped)
     return data

@@ -75,6 +75,8 @@ def decode_offer(
     tools: list[ToolBody] | None, choice: str | Choice | None, *, is_parallel: bool | None
 ) -> Offer | None:
     """The functions among `tools` that may be called; None where there are none.  Raises `BadRequest`."""
+    if not tools and choice is None:
+        return None
     offered = tuple(map(_tool, _functions(tools or ())))
     if isinstance(choice, Choice):
         offered, is_demanded = _chosen(offered, choice)
@@ -89,7 +91,9 @@ def decode_offer(
 
 def others_among(tools: Iterable[ToolBody] | None) -> tuple[str, ...]:
     """`OTHER_TOOLS`, where there are any; a function without a name is one."""
-    tools = [tool for tool in tools or () if tool.type != NAMESPACE]
+    if not tools:
+        return ()
+    tools = [tool for tool in tools if tool.type != NAMESPACE]
     return (OTHER_TOOLS,) if len(tools) > len([*_functions(tools)]) else ()
 
 

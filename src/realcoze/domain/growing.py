@@ -39,6 +39,8 @@ class GrowingText:
     was given of it, and when one that was given as a whole gets another text.
     """
 
+    __slots__ = ("_level", "_messages", "_past", "has_begun")
+
     def __init__(self) -> None:
         self._messages: dict[MessageId, _Message] = {}
         self._past: dict[MessageId, tuple[int, int]] = {}
@@ -49,12 +51,11 @@ class GrowingText:
         """Some text was given."""
 
     def feed(self, event: Event) -> str:
-        if type(event) not in _HEEDED:
-            return ""
-        level = self._level
-        if level is not None and type(event) is TextDelta and event.message_id == level[0]:
+        if type(event) is TextDelta and (level := self._level) is not None and event.message_id == level[0]:
             level[1].append(event.text)
             return event.text
+        if type(event) not in _HEEDED:
+            return ""
         match event:
             case TextDelta() | TextReplaced() | AnswerDone():
                 return self._on_text(event)

@@ -7,7 +7,7 @@ import random
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple, TypeVar
 
 import anyio
@@ -392,6 +392,7 @@ def _host(headers: Headers) -> str:
     return hosts[0] if len(hosts) == 1 else ""
 
 
+@lru_cache(maxsize=64)
 def _host_name(host: str) -> str:
     """The name in a Host header, without port and brackets, in lower case; empty when it is none."""
     match = _HOST.fullmatch(host)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 import anyio
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -19,9 +18,10 @@ from realcoze.domain.event import Event, TurnFailed, TurnStarted, Unknown, Usage
 from realcoze.domain.ports import Flow, Sink
 from realcoze.errors import RealcozeError
 from realcoze.faces.http import ADDED_HEADERS, while_connected
+from realcoze.tasks import Interruptible
 
 OUTLET = "realcoze.outlet"
-_UNBUFFERED = Headers({"cache-control": "no-store", "x-accel-buffering": "no"}).raw
+_UNBUFFERED = [(b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
 """Nothing on the way may keep a stream, or gather it first."""
 
 RETRY_UNSENT_S = 0.02
@@ -109,6 +109,12 @@ class StreamedAnswer(Generic[E_co]):
     themselves, its encoder has not failed, and the stream ends well.
     """
 
+    __slots__ = (
+        "_before", "_encoder", "_flow", "_gate_s", "_has_content", "_headers", "_is_committed", "_is_over",
+        "_is_paused", "_keepalive_s", "_line", "_looks_at", "_loop", "_outlet", "_refusal", "_refuse", "_relay",
+        "_said", "_stall_s", "_watch", "_written_at",
+    )  # fmt: skip
+
     def __init__(
         self,
         *,
@@ -118,8 +124,8 @@ class StreamedAnswer(Generic[E_co]):
         headers: dict[str, str],
         times: StreamTimes,
     ) -> None:
-        fields = {**headers, "content-type": encoder.content_type}
-        self._headers = [*Headers(fields).raw, *_UNBUFFERED]
+        told = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        self._headers = [*told, (b"content-type", encoder.content_type.encode()), *_UNBUFFERED]
         self._relay = relay
         self._encoder = encoder
         self._refuse = refuse
@@ -148,8 +154,8 @@ class StreamedAnswer(Generic[E_co]):
                 await self._answer_by_pieces(receive, send)
             else:
                 self._headers += scope.get(ADDED_HEADERS, [])
-                with anyio.CancelScope() as here:
-                    await self._answer(lent, here.cancel)
+                with Interruptible() as here:
+                    await self._answer(lent, here.interrupt)
         finally:
             self._outlet = self._line = None  # they hold each other
             self._clear_timers()
@@ -170,8 +176,10 @@ class StreamedAnswer(Generic[E_co]):
             if not isinstance(event, _NO_CONTENT):
                 self._has_content = True
                 self._begin()
-        self._write(self._encoder.feed(event))
-        if self._encoder.is_closed:
+        encoder = self._encoder
+        if data := encoder.feed(event):
+            self._write(data)
+        if encoder.is_closed:
             self._settle()
 
     async def _answer_by_pieces(self, receive: Receive, send: Send) -> None:
@@ -243,13 +251,11 @@ class StreamedAnswer(Generic[E_co]):
             self._end(self._line)
 
     def _write(self, data: bytes) -> None:
-        if not data:
-            return
         if self._line is None:
             self._before.append(data)
-            return
-        self._written_at = self._loop.time()
-        self._line.write(data)
+        else:
+            self._written_at = self._loop.time()
+            self._line.write(data)
 
     def _clear_timers(self) -> None:
         if self._watch is not None:

@@ -14,7 +14,7 @@ import anyio
 from msgspec.structs import replace
 
 from realcoze.domain.content import MediaPart
-from realcoze.domain.event import ENDS, Event, TurnFailed
+from realcoze.domain.event import ENDS, Event, TextDelta, TurnFailed
 from realcoze.domain.fold import Fold, Reply
 from realcoze.domain.ids import BotName, RequestId
 from realcoze.domain.ports import Chats, Fetches, Flow, Sink, Sound, Speaks, Speech, Transcribes, Uploads
@@ -301,10 +301,14 @@ class _Gathering:
 class _Guard:
     """Lets through what the table of a turn's life allows, and sees to it that the turn ends."""
 
+    __slots__ = ("_is_open", "_is_under_way", "_life", "_sink", "outcome")
+
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._life = TurnLife()
         self._is_open = False
+        self._is_under_way = False
+        """More text is in place."""
         self.outcome = NO_END
 
     def open(self, flow: Flow) -> None:
@@ -312,12 +316,13 @@ class _Guard:
         self._sink.open(flow)
 
     def feed(self, event: Event) -> None:
-        if type(event) in self._life.staying or self._accepts(event):
+        if (self._is_under_way and type(event) is TextDelta) or self._accepts(event):
             self._sink.feed(event)
 
     def _accepts(self, event: Event) -> bool:
         if not self._life.accepts(event):
             return False
+        self._is_under_way = self._life.phase is Phase.STARTED
         if self._life.phase is Phase.ENDED:
             self.outcome = _failure(event.error) if isinstance(event, TurnFailed) else "ended well"
         return True

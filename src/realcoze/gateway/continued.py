@@ -176,6 +176,11 @@ class _Turn:
     Until then the turn can be asked for anew without its caller knowing.
     """
 
+    __slots__ = (
+        "_expected", "_flow", "_on_end", "_otherwise", "_sink", "_texts", "has_begun", "has_broken_off", "history",
+        "is_elsewhere", "kept", "request", "started", "taken",
+    )  # fmt: skip
+
     def __init__(
         self,
         request: Request,

@@ -47,6 +47,9 @@ class Uploading:
 
     async def converse(self, request: Request, sink: Sink) -> None:
         """See `Chats`.  Raises what an upload raises before anything is asked; cancelling stops the uploads."""
+        if _is_text(request.messages):
+            await self._chats.converse(request, sink)
+            return
         request = _with_notes(self._without_history(request))
         sources = list(self._sources(request.messages))
         if sources:
@@ -119,6 +122,11 @@ class Uploading:
             if isinstance(source, Image) and not media_of(found.data).is_picture:
                 raise BadRequest("The URL of a picture leads to what is no picture.", code="url_not_fetched")
             return await upstream.upload(found.data, found.name, request.bot)
+
+
+def _is_text(messages: Iterable[Message]) -> bool:
+    """There are no files in them, nor what comes with any."""
+    return all(type(part) is Text for message in messages for part in message.parts)
 
 
 def takes_no_files() -> BadRequest:

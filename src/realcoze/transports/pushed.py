@@ -18,6 +18,7 @@ from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from realcoze.errors import RealcozeError, Truncated, UpstreamFailed
+from realcoze.framing.chunks import only_chunk
 
 HEADER_BYTES = 64 << 10
 HEADER_COUNT = 128
@@ -27,6 +28,8 @@ class Valve:
     """Holds a stream back (a `Flow` of the domain): while it is closed nothing more is read from the connection,
     and what had been read goes on as one last piece.
     """
+
+    __slots__ = ("_stream", "is_open")
 
     def __init__(self) -> None:
         self.is_open = True
@@ -49,6 +52,13 @@ class Valve:
 
 class PushedAnswer(asyncio.Protocol):
     """Reads one answer from a connection and calls back; `ended` is what broke it, or None when it is whole."""
+
+    __slots__ = (
+        "_before", "_connection", "_ends_with_connection", "_fields", "_has_head", "_head_bytes", "_headers", "_host",
+        "_idle_s", "_is_behind_chunk", "_is_between_chunks", "_is_head_told", "_is_head_too_large", "_is_held",
+        "_is_kept", "_is_over", "_is_whole", "_last_at", "_loop", "_on_bytes", "_on_head", "_parser", "_pieces",
+        "_status", "_timer", "_transport", "_unread_bytes", "_valve", "ended", "on_body",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -86,6 +96,11 @@ class PushedAnswer(asyncio.Protocol):
         self._is_whole = False
         self._is_kept = False
         self._is_held = False
+        self._is_behind_chunk = False
+        """The parser has read a chunk to its end, and not the head of another."""
+        self._is_between_chunks = False
+        """The same, and has not read anything more: what comes next begins a chunk."""
+        self._is_over = False
         self._timer: asyncio.TimerHandle | None = None
         self._last_at = self._loop.time()
         self.ended: asyncio.Future[Exception | None] = self._loop.create_future()
@@ -126,29 +141,37 @@ class PushedAnswer(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """What has arrived together goes on together."""
-        if self.ended.done():
+        if self._is_over:
             self._is_kept = False  # it belongs to nothing that was asked
             return
         if self._timer is not None:
             self._last_at = self._loop.time()
+        try:
+            if self._is_between_chunks and (carried := only_chunk(data)) is not None:  # nearly always
+                self._on_bytes(carried)
+            else:
+                self._parse(data)
+        except Exception as error:  # noqa: BLE001 - raised where the answer is waited for
+            self._end(error)
+
+    def _parse(self, data: bytes) -> None:
         broken: Exception | None = None
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._is_kept = False
             broken = error
-        try:
-            if not self._is_head_told:
-                self._tell_head(len(data))
-            if pieces := self._pieces:
-                data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-                pieces.clear()
-                self._on_bytes(data)
-                if not self._valve.is_open:
-                    self.hold()
-        except Exception as error:  # noqa: BLE001 - raised where the answer is waited for
-            self._end(error)
-            return
+        # A line end is the last of a chunk, or of the head of one, of which the parser would have told.
+        self._is_between_chunks = self._is_behind_chunk and data.endswith(b"\n")
+        is_first = not self._is_head_told
+        if is_first:
+            self._tell_head(len(data))
+        if pieces := self._pieces:
+            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
+            self._on_bytes(data)
+            if is_first and not self._valve.is_open:
+                self.hold()
         if self._is_whole:
             self._end(None)
         elif broken is not None:
@@ -195,6 +218,12 @@ class PushedAnswer(asyncio.Protocol):
         self._fields.clear()
         self._ends_with_connection = self._headers.keys().isdisjoint(("content-length", "transfer-encoding"))
 
+    def on_chunk_header(self) -> None:
+        self._is_behind_chunk = False
+
+    def on_chunk_complete(self) -> None:
+        self._is_behind_chunk = True
+
     def on_message_complete(self) -> None:
         self._is_whole = self._has_head
 
@@ -208,8 +237,10 @@ class PushedAnswer(asyncio.Protocol):
             raise UpstreamFailed(f"The headers of {self._host} are too large.", code="upstream_protocol")
 
     def _end(self, error: Exception | None) -> None:
-        if not self.ended.done():
-            self.ended.set_result(error)
+        if not self._is_over:
+            self._is_over = True
+            if not self.ended.done():
+                self.ended.set_result(error)
 
     def _broken_off(self, cause: Exception | None) -> Exception:
         error: RealcozeError | aiohttp.ClientError

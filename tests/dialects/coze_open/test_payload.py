@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from realcoze.dialects.coze_open.payload import read_payload
+from realcoze.dialects.coze_open.payload import is_whole, read_payload
 from realcoze.errors import UpstreamFailed
 from realcoze.framing.sse import ServerSentEvent
 
@@ -25,3 +25,8 @@ def test_what_cannot_is_an_error_that_names_the_event(data: bytes) -> None:
     with pytest.raises(UpstreamFailed, match=r"^An event x cannot be read: ") as caught:
         read_payload(ServerSentEvent("x", data), DECODER)
     assert caught.value.code == "upstream_protocol"
+
+
+def test_what_an_end_of_input_may_have_cut_off_is_told_from_what_is_whole() -> None:
+    said = ("{}", "1", "[DONE]", '{"a":', "[DON", "")
+    assert [data for data in said if is_whole(data)] == ["{}", "1", "[DONE]"]

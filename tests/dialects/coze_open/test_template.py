@@ -72,8 +72,26 @@ def test_what_comes_with_a_delta_before_it_goes_on_in_its_event() -> None:
 )
 def test_what_is_not_alike_is_left_to_others(unlike: bytes) -> None:
     made, events = template(), list[Event]()
+    assert made.read_one(unlike) is None
     assert made.read(unlike, 0, events) == 0
     assert (events, made.has_fitted) == ([], False)
+
+
+@pytest.mark.parametrize("text", [" 你", "a", '\n"\u0041\\'])
+def test_one_that_is_alike_is_read_alone(text: str) -> None:
+    pieces = ["Hi"]
+    made = template(pieces)
+    assert made.read_one(wire(json.dumps(text)[1:-1])) == TextDelta(message_id=M, text=text)
+    assert (pieces, made.has_fitted) == (["Hi", text], True)
+
+
+@pytest.mark.parametrize(
+    "chunk", [wire("a") + wire("b"), wire("a") + b"event:ping\n\n", wire(""), b"x" + wire("a"), wire("a") + b"\n"]
+)
+def test_what_is_more_than_one_or_says_nothing_is_not_read_alone(chunk: bytes) -> None:
+    pieces = ["Hi"]
+    assert template(pieces).read_one(chunk) is None
+    assert pieces == ["Hi"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from realcoze.framing.sse import ServerSentEvent
 
 T = TypeVar("T")
 
+_ANYTHING = msgspec.json.Decoder()
+
 
 def read_payload(event: ServerSentEvent, decoder: msgspec.json.Decoder[T]) -> T:
     """The data of an event.  Raises `UpstreamFailed` (`upstream_protocol`)."""
@@ -25,3 +27,14 @@ def _read_broken(event: ServerSentEvent, decoder: msgspec.json.Decoder[T]) -> T:
         return read_json(event.text, decoder)
     except NotJson as error:
         raise UpstreamFailed(f"An event {event.event} cannot be read: {error}.", code="upstream_protocol") from error
+
+
+def is_whole(data: str) -> bool:
+    """One whole JSON value, or the unquoted marker of the end."""
+    if data == "[DONE]":
+        return True
+    try:
+        read_json(data, _ANYTHING)
+    except NotJson:
+        return False
+    return True

@@ -33,10 +33,9 @@ from realcoze.dialects.coze_open.ending import (
     usage_of,
 )
 from realcoze.dialects.coze_open.objects import Chat, Delta, Message, text_of
-from realcoze.dialects.coze_open.payload import read_payload
+from realcoze.dialects.coze_open.payload import is_whole, read_payload
 from realcoze.dialects.coze_open.steps import STEPS, StepReader
 from realcoze.dialects.coze_open.template import DeltaTemplate, Piece, join, template_of
-from realcoze.dialects.json_text import NotJson, read_json
 from realcoze.domain.event import (
     AnswerDone,
     AudioDelta,
@@ -88,7 +87,6 @@ NOTHING_TOLD: Told = frozenset()
 _CHAT = msgspec.json.Decoder(Chat)
 _MESSAGE = msgspec.json.Decoder(Message)
 _DELTA = msgspec.json.Decoder(Delta)
-_ANYTHING = msgspec.json.Decoder()
 
 
 class ChatStreamDecoder:
@@ -97,6 +95,12 @@ class ChatStreamDecoder:
     Raises `UpstreamFailed` for a known event that cannot be read, or for too much of anything.  `told` are
     the messages that a turn before this one has told of the same chat.
     """
+
+    __slots__ = (
+        "_answers", "_end", "_head", "_is_over", "_is_started", "_likely", "_max", "_max_event", "_misfits", "_room",
+        "_sent", "_sse", "_steps", "_template", "_thought", "_unsaid", "_whole", "beats", "chat_id", "conversation_id",
+        "debug_url", "has_chat", "has_sound", "is_complete", "strays",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -115,6 +119,8 @@ class ChatStreamDecoder:
         self._whole: set[tuple[str, str]] = set(told)
         self._template: DeltaTemplate | None = None
         """Of the deltas that may come next; none after another event, which may change what they mean."""
+        self._likely: DeltaTemplate | None = None
+        """The same, if what comes next begins an event."""
         self._misfits = 0
         self._head = _HEADS[0]
         self._steps = StepReader()
@@ -148,6 +154,14 @@ class ChatStreamDecoder:
         self._room -= len(chunk)
         if self._room < 0:
             raise UpstreamFailed(f"The answer is larger than {self._max} bytes.", code="event_too_large")
+        likely = self._likely
+        if likely is not None and len(chunk) <= self._max_event and (piece := likely.read_one(chunk)) is not None:
+            return [piece]
+        events = self._read(chunk)
+        self._likely = self._template if self._sse.is_between_events else None
+        return events
+
+    def _read(self, chunk: bytes) -> list[Event]:
         events: list[Event] = []
         start = 0
         while True:
@@ -175,7 +189,7 @@ class ChatStreamDecoder:
         """What the end of input completes; after the turn's end a piece of an event takes nothing back."""
         events: list[Event] = []
         for event in self._sse.finish():
-            if event.event in ENDS or _is_whole(event.text):
+            if event.event in ENDS or is_whole(event.text):
                 self._take(event, events)
             elif self.is_complete:
                 self.strays += 1
@@ -384,14 +398,3 @@ class ChatStreamDecoder:
             self.strays += 1
             return True
         return False
-
-
-def _is_whole(data: str) -> bool:
-    """One whole JSON value, or the unquoted marker of the end."""
-    if data == "[DONE]":
-        return True
-    try:
-        read_json(data, _ANYTHING)
-    except NotJson:
-        return False
-    return True

@@ -20,6 +20,8 @@ _KEYS: dict[type[Event], re.Pattern[bytes]] = {
 _STRING = re.compile(rb'"[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+"')
 """A string of JSON; whether its escapes are some is for who reads it."""
 
+_QUOTE = ord('"')
+
 _TEXT = msgspec.json.Decoder(str)
 
 _END_BYTES = 8
@@ -32,19 +34,37 @@ Piece = TextDelta | ReasoningDelta
 class DeltaTemplate:
     """What the deltas of one message have before their text and after it; `pieces` are its texts so far."""
 
+    __slots__ = ("_after", "_around", "_before", "_end", "_kind", "_message_id", "_pieces", "has_fitted")
+
     def __init__(self, sample: Piece, pieces: list[str], before: bytes, after: bytes) -> None:
         self._kind = type(sample)
         self._message_id = sample.message_id
         self._pieces = pieces
-        self._before = before + b'"'
+        self._before = before
         self._after = after
+        self._around = len(before) + len(after)
         self._end = b'"' + after[:_END_BYTES]
         self.has_fitted = False
         """At least one delta was like it."""
 
+    def read_one(self, chunk: bytes) -> Piece | None:
+        """The delta that `chunk` is; None where it is something else, or more, or has no text."""
+        string = chunk.removeprefix(self._before).removesuffix(self._after)
+        if len(string) + self._around != len(chunk):
+            return None
+        try:
+            text = _TEXT.decode(string)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+        if not text or string[0] != _QUOTE or string[-1] != _QUOTE:  # blanks beside it may be line ends
+            return None
+        self.has_fitted = True
+        self._pieces.append(text)
+        return self._kind(message_id=self._message_id, text=text)
+
     def read(self, chunk: bytes, start: int, events: list[Event]) -> int:
         """Note the deltas like it that come at `start`, all in one event; where the rest begins."""
-        before, after = self._before, self._after
+        before, after = self._before + b'"', self._after
         texts: list[str] = []
         while chunk.startswith(before, start):
             opens = start + len(before) - 1
@@ -59,9 +79,9 @@ class DeltaTemplate:
             start = closes + 1 + len(after)
         if texts:
             self.has_fitted = True
-            if text := texts[0] if len(texts) == 1 else "".join(texts):
-                self._pieces.append(text)
-                join(events, self._kind(message_id=self._message_id, text=text))
+        if text := texts[0] if len(texts) == 1 else "".join(texts):
+            self._pieces.append(text)
+            join(events, self._kind(message_id=self._message_id, text=text))
         return start
 
 

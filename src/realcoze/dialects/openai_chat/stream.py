@@ -34,6 +34,8 @@ from realcoze.framing.sse import KEEPALIVE
 
 _TEXTS = frozenset({ev.TextDelta, ev.TextReplaced, ev.AnswerDone})
 
+_AFTER = b'},"finish_reason":null}]}\n\n'
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -89,6 +91,11 @@ class ChunkEncoder:
     content_type = STREAM
     keepalive = KEEPALIVE
 
+    __slots__ = (
+        "_asked", "_coze", "_first", "_follow_ups", "_has_begun", "_head", "_reasoning_before", "_steps", "_text",
+        "_text_before", "_usage", "has_failed", "is_closed",
+    )  # fmt: skip
+
     def __init__(self, asked: Asked, request_id: RequestId, *, created: int) -> None:
         self._asked = asked
         self._head = (answer_id(request_id), "chat.completion.chunk", created, asked.model)
@@ -97,7 +104,6 @@ class ChunkEncoder:
         self._first = b'%b"role":"assistant","content":""},"finish_reason":null}]}\n\n' % before
         self._text_before = b'%b"content":' % before
         self._reasoning_before = b'%b"reasoning_content":' % before
-        self._after = b'},"finish_reason":null}]}\n\n'
         self._text = GrowingText()
         self._usage: UsageBody | None = None
         self._coze = CozeBody()
@@ -117,8 +123,10 @@ class ChunkEncoder:
             text = self._text.feed(event)
         except UpstreamFailed as error:
             return self._fail(error)
+        if type(event) in _TEXTS:
+            return self._said(self._text_before, text) if text else b""
         said = self._said(self._text_before, text) if text else b""
-        return said if type(event) in _TEXTS else said + self._beside_text(event)
+        return said + self._beside_text(event)
 
     def _beside_text(self, event: Event) -> bytes:
         match event:
@@ -148,7 +156,7 @@ class ChunkEncoder:
             return self._begun() + self._said(before, text)
         if len(text) <= DELTA_CHARACTERS:
             said = _encode(text)
-            return before + (said if said.isascii() else on_one_line(said)) + self._after
+            return b"".join((before, said if text.isprintable() else on_one_line(said), _AFTER))
         pieces = (text[start : start + DELTA_CHARACTERS] for start in range(0, len(text), DELTA_CHARACTERS))
         return b"".join(self._said(before, piece) for piece in pieces)
 

@@ -1,8 +1,7 @@
 """One attempt at a turn: the bytes of its answer in, events out, and how long it may still wait."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 
 from realcoze.dialects.coze_open.envelope import logid_of, raise_refusal
 from realcoze.dialects.coze_open.objects import Chat, Message
@@ -32,6 +31,12 @@ _WAITS = (ToolCallsRequested, InputRequested)
 class Turn:
     """Takes an answer as it arrives and feeds the sink; a failure is never fed, but raised by `finish`."""
 
+    __slots__ = (
+        "_beats", "_chat", "_deadlines", "_decoder", "_error", "_first_s", "_give_up", "_has_event", "_idle_s",
+        "_is_ending", "_last_at", "_logid", "_looks_at", "_loop", "_on_started", "_refusal", "_sink",
+        "_timer", "_valve", "_waits", "asking", "has_ended_at_coze", "is_over",
+    )  # fmt: skip
+
     def __init__(
         self,
         asking: Asking,
@@ -54,8 +59,7 @@ class Turn:
         self._error: RealcozeError | None = None
         # Of the loop itself: anyio.current_time() asks which loop that is, at a tenth of a token's cost (2026-11-22).
         self._loop = asyncio.get_running_loop()
-        self._now = self._loop.time
-        self._last_at = self._now()
+        self._last_at = self._loop.time()
         self._beats = 0
         self._has_event = False
         self._waits = False
@@ -125,8 +129,12 @@ class Turn:
             return
         decoder = self._decoder
         events = decoder.feed(chunk)
+        if len(events) == 1 and type(events[0]) is TextDelta and self._has_event:  # nearly always
+            self._last_at = self._loop.time()
+            self._sink.feed(events[0])
+            return
         if events or decoder.beats > self._beats:
-            self._last_at = self._now()
+            self._last_at = self._loop.time()
             self._beats = decoder.beats
         self._feed(events)
         if decoder.is_complete:
@@ -136,7 +144,7 @@ class Turn:
         """Nothing more is to come that matters but the event that ends the turn, or it has come."""
         if not self._is_ending:
             self._is_ending = True
-            self._last_at = self._now()
+            self._last_at = self._loop.time()
             self._turn()
         if self.is_over:
             self.raise_failure()
@@ -169,18 +177,16 @@ class Turn:
         self._feed(self._chat.recover(chat, messages) if self._chat is not None else [])
         self.raise_failure()
 
-    @contextmanager
-    def watch(self, give_up: Callable[[], None]) -> Iterator[None]:
-        """Call `give_up` when the turn has waited for too long, for as long as the block lasts."""
+    def watch(self, give_up: Callable[[], None]) -> None:
+        """Call `give_up` when the turn has waited for too long, until `unwatch` is called."""
         self._give_up = give_up
         self._look()
-        try:
-            yield
-        finally:
-            self._give_up = _nothing
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+
+    def unwatch(self) -> None:
+        self._give_up = _nothing
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def too_late(self) -> UpstreamTimeout:
         """The error of a turn that `watch` gave up."""
@@ -193,16 +199,13 @@ class Turn:
     def _due_at(self) -> float:
         if not self._valve.is_open:
             # The reader is slow, not Coze; how slow it may be is for its face to say.
-            return self._now() + self._idle_s
+            return self._loop.time() + self._idle_s
         if self._decoder.is_complete:
             return self._last_at + (DRAIN_S if self.is_over else self._deadlines.tail)
         return self._last_at + (self._idle_s if self._has_event else self._first_s)
 
     def _feed(self, events: list[Event]) -> None:
         for event in events:
-            if type(event) is TextDelta and self._has_event:  # nearly all of them
-                self._sink.feed(event)
-                continue
             if isinstance(event, TurnFailed):
                 self._error = event.error
                 self.is_over = True
@@ -224,7 +227,7 @@ class Turn:
 
     def _look(self) -> None:
         """Look again when it is due; if that is now, when what has arrived meanwhile was read."""
-        due, now = self._due_at(), self._now()
+        due, now = self._due_at(), self._loop.time()
         if due <= now:
             self._looks_at = now + READ_S
             self._timer = self._loop.call_at(self._looks_at, self._decide)
@@ -234,7 +237,7 @@ class Turn:
 
     def _decide(self) -> None:
         self._timer = None
-        if self._due_at() <= self._now():
+        if self._due_at() <= self._loop.time():
             self._give_up()
         else:
             self._look()
