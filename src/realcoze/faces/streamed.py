@@ -309,7 +309,8 @@ class HeldAnswer(StreamedAnswer[HoldingEncoder]):
 
     def _write_held(self, piece: bytes) -> None:
         self._timer = None
-        self._write(piece)
+        if piece:
+            self._write(piece)
         self._settle()
 
 

@@ -70,13 +70,11 @@ class SseDecoder:
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """The events that end within `chunk`."""
+        if (event := self.feed_one(chunk)) is not None:
+            return [event]
         events: list[ServerSentEvent] = []
         start = 0
-        if self._is_first_line:
-            self._begin(chunk)
         if self.is_between_events and _CR not in chunk and len(chunk) <= self._max:
-            if (only := self._only(chunk)) is not None:
-                return [only]
             while start < len(chunk) and (found := _PLAIN.match(chunk, start)):
                 name, data = found.groups()
                 start = found.end()
@@ -91,10 +89,12 @@ class SseDecoder:
             self._field(line)
         return [self._dispatch(complete=False)] if self._data or self._event else []
 
-    def _only(self, chunk: bytes) -> ServerSentEvent | None:
-        """The event that `chunk` is, if it is no more than one and written as nearly all are."""
+    def feed_one(self, chunk: bytes) -> ServerSentEvent | None:
+        """The event that `chunk` is, where it is one and written as nearly all are; else `feed` has to take it."""
+        if self._is_first_line:
+            self._begin(chunk)
         block, end, more = chunk.partition(b"\n\n")
-        if more or not end:
+        if more or not end or not self.is_between_events or _CR in chunk or len(chunk) > self._max:
             return None
         first, _, second = block.partition(b"\n")
         name, data = first.removeprefix(b"event:"), second.removeprefix(b"data:")

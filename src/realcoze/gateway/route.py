@@ -53,9 +53,10 @@ class Routes:
         """
         name = self.aliases.get(name, name)
         if self.any_bot is not None and name not in self.bots:
-            if _ANY_BOT.fullmatch(name):
+            is_by_id = name.startswith(_BEGINNINGS)
+            if is_by_id and _ANY_BOT.fullmatch(name):
                 return name, self.any_bot
-            if _BARE_ID.fullmatch(name) or name.startswith(_BEGINNINGS):
+            if is_by_id or (name.isdecimal() and _BARE_ID.fullmatch(name)):
                 raise NotFound(f"There is no bot {name[:80]!r}.", code="model_not_found", hint=_how_to_write(name))
         if self.bots and (self.catches_all or not name):
             first = next(iter(self.bots))

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec_properties import PROPERTIES, by_characters, outcome, texts
-from realcoze.dialects.coze_open.stream import DELTA, MOST_MISFITS, ChatStreamDecoder
-from realcoze.dialects.coze_open.template import DeltaTemplate, template_of
+from realcoze.dialects.coze_open.stream import MOST_MISFITS, ChatStreamDecoder
+from realcoze.dialects.coze_open.template import DELTA, DeltaTemplate, template_of
 from realcoze.domain.event import Event, ReasoningDelta, TextDelta
 from realcoze.domain.ids import MessageId
 from realcoze.errors import UpstreamFailed

@@ -35,7 +35,7 @@ from realcoze.dialects.coze_open.ending import (
 from realcoze.dialects.coze_open.objects import Chat, Delta, Message, text_of
 from realcoze.dialects.coze_open.payload import is_whole, read_payload
 from realcoze.dialects.coze_open.steps import STEPS, StepReader
-from realcoze.dialects.coze_open.template import DeltaTemplate, Piece, join, template_of
+from realcoze.dialects.coze_open.template import DELTA, DeltaTemplate, Piece, head_of, join, next_delta, template_of
 from realcoze.domain.event import (
     AnswerDone,
     AudioDelta,
@@ -59,7 +59,6 @@ from realcoze.framing.sse import ServerSentEvent, SseDecoder
 
 CREATED = "conversation.chat.created"
 IN_PROGRESS = "conversation.chat.in_progress"
-DELTA = "conversation.message.delta"
 MESSAGE = "conversation.message.completed"
 AUDIO = "conversation.audio.delta"
 COMPLETED = "conversation.chat.completed"
@@ -69,9 +68,6 @@ REQUIRES_ACTION = frozenset({f"{_ABOUT_CHAT}requires_action", f"{_ABOUT_CHAT}req
 ERROR = "error"
 ENDS = frozenset({"done", "conversation.stream.done"})
 SILENT = frozenset({"ping", "PING"})
-
-_HEADS = f"event:{DELTA}\ndata:".encode(), f"event: {DELTA}\ndata: ".encode()
-"""What stands before a delta's data: in chats, and in chatflows."""
 
 MOST_MISFITS = 8
 """Templates in a row that no delta was like; then there are no more, as something else changes each time."""
@@ -122,7 +118,8 @@ class ChatStreamDecoder:
         self._likely: DeltaTemplate | None = None
         """The same, if what comes next begins an event."""
         self._misfits = 0
-        self._head = _HEADS[0]
+        self._head = b""
+        """What stood before the data of the last delta that came in one piece."""
         self._steps = StepReader()
         self._unsaid: list[Event] = []
         """Of the last event before the stream broke off, which nobody has had yet."""
@@ -162,28 +159,31 @@ class ChatStreamDecoder:
         return events
 
     def _read(self, chunk: bytes) -> list[Event]:
+        """Deltas that may be like the one before them are looked for where each begins."""
         events: list[Event] = []
         start = 0
+        if self._take_one(chunk, events):
+            return events
         while True:
             if self._template is not None and self._sse.is_between_events and len(chunk) <= self._max_event:
                 start = self._template.read(chunk, start, events)
             if start == len(chunk):
                 return events
-            end = self._next_delta(chunk, start)
-            for event in self._sse.feed(chunk[start:end]):
-                self._take(event, events)
+            end = next_delta(chunk, start)
+            piece = chunk[start:end]
+            if not self._take_one(piece, events):
+                for event in self._sse.feed(piece):
+                    self._take(event, events)
             start = end
 
-    def _next_delta(self, chunk: bytes, start: int) -> int:
-        """Where another delta begins, which may be like the one before it; else the end."""
-        for head in _HEADS:
-            found = chunk.find(head, start)
-            if found == start:
-                self._head = head
-                found = chunk.find(head, start + 1)
-            if found >= 0:
-                return found
-        return len(chunk)
+    def _take_one(self, piece: bytes, events: list[Event]) -> bool:
+        event = self._sse.feed_one(piece)
+        if event is None:
+            return False
+        if event.event == DELTA:
+            self._head = head_of(piece, event.data)
+        self._take(event, events)
+        return True
 
     def finish(self) -> list[Event]:
         """What the end of input completes; after the turn's end a piece of an event takes nothing back."""

@@ -30,12 +30,12 @@ from realcoze.dialects.coze_open.stream import (
     AUDIO,
     COMPLETED,
     CREATED,
-    DELTA,
     ERROR,
     FAILED,
     IN_PROGRESS,
     MESSAGE,
 )
+from realcoze.dialects.coze_open.template import DELTA
 from realcoze.dialects.json_text import read_if_json
 from realcoze.domain.event import (
     AnswerDone,

@@ -11,6 +11,13 @@ import msgspec
 from realcoze.dialects.json_text import read_if_json
 from realcoze.domain.event import Event, ReasoningDelta, TextDelta
 
+DELTA = "conversation.message.delta"
+
+_HEADS = f"event:{DELTA}\ndata:".encode(), f"event: {DELTA}\ndata: ".encode()
+"""What stands before a delta's data: in chats, and in chatflows."""
+
+_BLANK_LINE = b"\n\n"
+
 _KEYS: dict[type[Event], re.Pattern[bytes]] = {
     TextDelta: re.compile(rb'"content"\s*:\s*(?=")'),
     ReasoningDelta: re.compile(rb'"reasoning_content"\s*:\s*(?=")'),
@@ -85,6 +92,17 @@ class DeltaTemplate:
         return start
 
 
+def next_delta(chunk: bytes, start: int) -> int:
+    """Where another delta than the one at `start` begins, or the first; else the end."""
+    found = (chunk.find(head, start + 1) for head in _HEADS)
+    return next((place for place in found if place >= 0), len(chunk))
+
+
+def head_of(piece: bytes, data: bytes) -> bytes:
+    """What stands before the data of the event that `piece` is."""
+    return piece[: -len(data) - len(_BLANK_LINE)]
+
+
 def join(events: list[Event], piece: Piece) -> None:
     """Add a piece of text to the events that come at once; one that goes on from the last becomes one with it."""
     last = events[-1] if events else None
@@ -96,6 +114,8 @@ def join(events: list[Event], piece: Piece) -> None:
 
 def template_of(sample: Piece, pieces: list[str], data: bytes, *, head: bytes) -> DeltaTemplate | None:
     """For deltas like the one whose event was `data` behind `head`; None where its text cannot be told apart.
+
+    No `head` means the usual one.
 
     There must be one line, one place only that can hold the text, and no escapes beside it, so that what
     stands there is what a reader of JSON finds.
@@ -109,4 +129,4 @@ def template_of(sample: Piece, pieces: list[str], data: bytes, *, head: bytes) -
     before, after = data[: found.start()], data[found.end() :]
     if b"\\" in before or b"\\" in after or read_if_json(found[0].decode(errors="replace"), _TEXT) != sample.text:
         return None
-    return DeltaTemplate(sample, pieces, head + before, after + b"\n\n")
+    return DeltaTemplate(sample, pieces, (head or _HEADS[0]) + before, after + _BLANK_LINE)

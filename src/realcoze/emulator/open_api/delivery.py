@@ -6,7 +6,7 @@ Most faults need no more than other blocks, which is `open_disorder`'s; those of
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from realcoze.dialects.coze_open.stream import DELTA
+from realcoze.dialects.coze_open.template import DELTA
 from realcoze.dialects.coze_open.workflow_stream import MESSAGE
 from realcoze.emulator.fault import Fault
 from realcoze.emulator.open_api.answer import Block

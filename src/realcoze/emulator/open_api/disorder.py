@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
-from realcoze.dialects.coze_open.stream import COMPLETED, DELTA, ENDS, ERROR, MESSAGE
+from realcoze.dialects.coze_open.stream import COMPLETED, ENDS, ERROR, MESSAGE
+from realcoze.dialects.coze_open.template import DELTA
 from realcoze.dialects.coze_open.workflow_stream import DONE
 from realcoze.emulator.fault import Fault
 from realcoze.emulator.open_api.answer import GAP, Block
