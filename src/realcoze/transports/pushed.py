@@ -10,6 +10,7 @@ Of aiohttp (3.14) it takes `BaseConnector.connect`, and of a `Connection` its pr
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import cast
 
 import aiohttp
@@ -55,9 +56,10 @@ class PushedAnswer(asyncio.Protocol):
 
     __slots__ = (
         "_before", "_connection", "_ends_with_connection", "_fields", "_has_head", "_head_bytes", "_headers", "_host",
-        "_idle_s", "_is_behind_chunk", "_is_between_chunks", "_is_head_told", "_is_head_too_large", "_is_held",
+        "_idle_s", "_is_between_chunks", "_is_head_told", "_is_head_too_large", "_is_held",
         "_is_kept", "_is_over", "_is_whole", "_last_at", "_loop", "_on_bytes", "_on_head", "_parser", "_pieces",
-        "_status", "_timer", "_transport", "_unread_bytes", "_valve", "ended", "on_body",
+        "_status", "_timer", "_transport", "_unfinished", "_unread_bytes", "_valve", "ended", "on_body",
+        "on_chunk_complete", "on_chunk_header",
     )  # fmt: skip
 
     def __init__(
@@ -82,6 +84,10 @@ class PushedAnswer(asyncio.Protocol):
         self._pieces: list[bytes] = []
         self.on_body = self._pieces.append
         """Called by the parser; a method of our own would be a frame more for each token."""
+        self._unfinished = [True]
+        """Something, until the parser has read a chunk to its end, and from the head of another on."""
+        self.on_chunk_header = partial(self._unfinished.append, True)
+        self.on_chunk_complete = self._unfinished.clear
         self._parser = httptools.HttpResponseParser(self)
         self._fields: list[tuple[bytes, bytes]] = []
         self._head_bytes = 0
@@ -96,10 +102,8 @@ class PushedAnswer(asyncio.Protocol):
         self._is_whole = False
         self._is_kept = False
         self._is_held = False
-        self._is_behind_chunk = False
-        """The parser has read a chunk to its end, and not the head of another."""
         self._is_between_chunks = False
-        """The same, and has not read anything more: what comes next begins a chunk."""
+        """What comes next begins a chunk."""
         self._is_over = False
         self._timer: asyncio.TimerHandle | None = None
         self._last_at = self._loop.time()
@@ -161,8 +165,8 @@ class PushedAnswer(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._is_kept = False
             broken = error
-        # A line end is the last of a chunk, or of the head of one, of which the parser would have told.
-        self._is_between_chunks = self._is_behind_chunk and data.endswith(b"\n")
+        # Behind the line end of a chunk nothing of the next one's head has been read yet.
+        self._is_between_chunks = not self._unfinished and data.endswith(b"\n")
         is_first = not self._is_head_told
         if is_first:
             self._tell_head(len(data))
@@ -217,12 +221,6 @@ class PushedAnswer(asyncio.Protocol):
         }
         self._fields.clear()
         self._ends_with_connection = self._headers.keys().isdisjoint(("content-length", "transfer-encoding"))
-
-    def on_chunk_header(self) -> None:
-        self._is_behind_chunk = False
-
-    def on_chunk_complete(self) -> None:
-        self._is_behind_chunk = True
 
     def on_message_complete(self) -> None:
         self._is_whole = self._has_head

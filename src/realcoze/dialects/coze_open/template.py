@@ -27,12 +27,21 @@ _KEYS: dict[type[Event], re.Pattern[bytes]] = {
 _STRING = re.compile(rb'"[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+"')
 """A string of JSON; whether its escapes are some is for who reads it."""
 
+_OPEN_END = re.compile(rb'(?<!\\)(?:\\\\)*\\"(?:,"|]$)')
+"""Between strings, a quote that ends none of them."""
+
 _QUOTE = ord('"')
 
 _TEXT = msgspec.json.Decoder(str)
+_TEXTS = msgspec.json.Decoder(list[str])
 
-_END_BYTES = 8
-"""How much of what follows a text its end is looked for by, before all of it is compared."""
+_QUOTES = b'""'
+
+AT_ONCE = 64
+"""How many deltas are looked at together: if one of them cannot be read, none is."""
+
+EDGE_BYTES = range(8, 64, 4)
+"""How much of what follows a text its end may be looked for by: to look for more takes longer."""
 
 
 Piece = TextDelta | ReasoningDelta
@@ -41,7 +50,10 @@ Piece = TextDelta | ReasoningDelta
 class DeltaTemplate:
     """What the deltas of one message have before their text and after it; `pieces` are its texts so far."""
 
-    __slots__ = ("_after", "_around", "_before", "_end", "_kind", "_message_id", "_pieces", "has_fitted")
+    __slots__ = (
+        "_after", "_around", "_before", "_between", "_edge", "_end", "_kind", "_message_id", "_opening", "_pieces",
+        "has_fitted",
+    )  # fmt: skip
 
     def __init__(self, sample: Piece, pieces: list[str], before: bytes, after: bytes) -> None:
         self._kind = type(sample)
@@ -50,7 +62,11 @@ class DeltaTemplate:
         self._before = before
         self._after = after
         self._around = len(before) + len(after)
-        self._end = b'"' + after[:_END_BYTES]
+        self._opening = before + b'"'
+        size = next((size for size in EDGE_BYTES if before.find(b'"' + after[:size]) < 0), len(after))
+        self._edge, self._end = b'"' + after[:size], after[size:]
+        """What ends a text and stands nowhere else, to look for, and what has to follow."""
+        self._between = self._end + self._opening
         self.has_fitted = False
         """At least one delta was like it."""
 
@@ -70,32 +86,50 @@ class DeltaTemplate:
         return self._kind(message_id=self._message_id, text=text)
 
     def read(self, chunk: bytes, start: int, events: list[Event]) -> int:
-        """Note the deltas like it that come at `start`, all in one event; where the rest begins."""
-        before, after = self._before + b'"', self._after
-        texts: list[str] = []
-        while chunk.startswith(before, start):
-            opens = start + len(before) - 1
-            closes = chunk.find(self._end, opens + 1)
-            if closes < 0 or not chunk.startswith(after, closes + 1):
-                break
-            try:
-                # From quote to quote: one whole string, or none.
-                texts.append(_TEXT.decode(chunk[opens : closes + 1]))
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                break
-            start = closes + 1 + len(after)
-        if texts:
-            self.has_fitted = True
-        if text := texts[0] if len(texts) == 1 else "".join(texts):
-            self._pieces.append(text)
-            join(events, self._kind(message_id=self._message_id, text=text))
-        return start
+        """Note the deltas like it that come at `start`, a good many at once, in one event; where the rest begins."""
+        if not chunk.startswith(self._opening, start):
+            return start
+        texts = self._texts(chunk[start + len(self._opening) :].split(self._edge, AT_ONCE))
+        said = _read_together(texts)
+        if said is None:
+            return start
+        self.has_fitted = True
+        if said:
+            self._pieces.append(said)
+            join(events, self._kind(message_id=self._message_id, text=said))
+        return start + len(texts) * (self._around + len(_QUOTES)) + sum(map(len, texts))
+
+    def _texts(self, parts: list[bytes]) -> list[bytes]:
+        """What stands between the quotes of whole deltas like it; between two `parts` was an edge."""
+        texts: list[bytes] = []
+        text = parts[0]
+        for part in parts[1:]:
+            more = part.removeprefix(self._between)
+            if len(more) == len(part):
+                return [*texts, text] if part.startswith(self._end) else texts
+            texts.append(text)
+            text = more
+        return texts
+
+
+def _read_together(texts: list[bytes]) -> str | None:
+    """What stands between quotes, as one text; None where there is none, or not each is a whole string of JSON."""
+    strings = b'["%b"]' % b'","'.join(texts)
+    if not texts or (strings.find(b'\\"') >= 0 and _OPEN_END.search(strings)):
+        return None
+    try:
+        read = _TEXTS.decode(strings)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return "".join(read) if len(read) == len(texts) else None
 
 
 def next_delta(chunk: bytes, start: int) -> int:
     """Where another delta than the one at `start` begins, or the first; else the end."""
-    found = (chunk.find(head, start + 1) for head in _HEADS)
-    return next((place for place in found if place >= 0), len(chunk))
+    for head in _HEADS:
+        if (found := chunk.find(head, start + 1)) >= 0:
+            return found
+    return len(chunk)
 
 
 def head_of(piece: bytes, data: bytes) -> bytes:
