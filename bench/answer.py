@@ -4,9 +4,10 @@
 
 A client, the server of `realcoze serve` and a stand-in for Coze share one process and one connection each; the
 answer's tokens come at once.  The pause before an answer is spent in a loop of two calls, so that the core
-neither sleeps nor needs its caches for it: what an answer takes more than without a pause tells, as it looks, what
-others on the machine have taken from the caches meanwhile.  Times are of the clock, from the first
-byte of the request to the last of the response; the stand-in's and the client's own few calls are in them.
+neither sleeps nor needs its caches for it, and then asleep: what an answer takes more than without a pause tells
+what others on the machine have taken from the caches meanwhile, and what the core itself forgets as it sleeps.
+Times are of the clock, from the first byte of the request to the last of the response; the stand-in's and the
+client's own few calls are in them.
 """
 
 import argparse
@@ -93,21 +94,26 @@ async def measure(wish: argparse.Namespace, folder: Path) -> None:
         transport, client = await loop.create_connection(Client, "127.0.0.1", port)
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)  # as `serve` does
-        for pause_ms in (0.0, wish.pause_ms):
+        for kind, wait in (("at once", nothing), ("awake", wait_awake), ("asleep", time.sleep)):
             taken_us = []
             for number in range(wish.rounds + WARM_UP):
-                wait_for(pause_ms / 1e3)
+                wait(wish.pause_ms / 1e3)
                 began = time.perf_counter()
                 await client.ask((head + body).encode())
                 if number >= WARM_UP:
                     taken_us.append((time.perf_counter() - began) * 1e6)
             least, median = min(taken_us), statistics.median(taken_us)
-            print(f"after {pause_ms:g} ms: least {least:.0f} us, median {median:.0f} us of {len(taken_us)} answers")
+            when = kind if wait is nothing else f"after {wish.pause_ms:g} ms {kind}"
+            print(f"{when}: least {least:.0f} us, median {median:.0f} us of {len(taken_us)} answers")
         transport.close()
     coze.close()
 
 
-def wait_for(seconds: float) -> None:
+def nothing(_seconds: float) -> None:
+    """No pause."""
+
+
+def wait_awake(seconds: float) -> None:
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
         pass

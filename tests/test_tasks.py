@@ -1,11 +1,10 @@
-import asyncio
 import threading
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from realcoze.tasks import LARGE_BYTES, Interruptible, SharedWork, aside, background_tasks
+from realcoze.tasks import LARGE_BYTES, SharedWork, aside, background_tasks
 
 PATIENCE_S = 10.0
 
@@ -161,71 +160,3 @@ async def test_shared_work_is_not_begun_where_nobody_would_do_it() -> None:
         shared.begin()
         with anyio.CancelScope(shield=True), anyio.fail_after(PATIENCE_S):
             await shared.wait()
-
-
-async def test_a_block_can_be_ended_by_others_and_its_task_goes_on() -> None:
-    block = Interruptible()
-    async with background_tasks() as tasks:
-        with anyio.fail_after(PATIENCE_S):
-            with block:
-                tasks.start_soon(interrupting, block)
-                await anyio.sleep_forever()
-            assert block.was_interrupted
-            await anyio.lowlevel.checkpoint()  # nothing of it is left
-    assert asyncio.current_task().cancelling() == 0  # type: ignore[union-attr]
-
-
-async def interrupting(block: Interruptible) -> None:
-    block.interrupt()
-    block.interrupt()
-
-
-async def test_a_block_that_has_ended_cannot_be_ended_any_more() -> None:
-    with Interruptible() as block:
-        await anyio.lowlevel.checkpoint()
-    block.interrupt()
-    await anyio.lowlevel.checkpoint()
-    assert not block.was_interrupted
-
-
-async def test_what_a_block_raises_itself_goes_through() -> None:
-    with pytest.raises(ZeroDivisionError), Interruptible():
-        raise ZeroDivisionError
-
-
-async def test_who_is_cancelled_by_somebody_else_as_well_is_cancelled() -> None:
-    ended: list[str] = []
-
-    async def inner(block: Interruptible) -> None:
-        with block:
-            await anyio.sleep_forever()
-        ended.append("went on")
-
-    for also_interrupted in (False, True):
-        block = Interruptible()
-        task = asyncio.create_task(inner(block))
-        await anyio.lowlevel.checkpoint()
-        if also_interrupted:
-            block.interrupt()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-    assert ended == []
-
-
-async def test_the_inner_of_two_blocks_ends_alone_or_with_the_outer_one() -> None:
-    outer, inner = Interruptible(), Interruptible()
-    reached: list[str] = []
-    async with background_tasks() as tasks:
-        with anyio.fail_after(PATIENCE_S):
-            with outer:
-                with inner:
-                    tasks.start_soon(interrupting, inner)
-                    await anyio.sleep_forever()
-                reached.append("between")
-                with inner:
-                    tasks.start_soon(interrupting, outer)
-                    await anyio.sleep_forever()
-                reached.append("never")
-            reached.append("after")
-    assert reached == ["between", "after"]

@@ -1,9 +1,8 @@
 """Tasks beside a block of code, and work beside the loop.  Below everything that runs tasks; above only anyio."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
@@ -37,36 +36,6 @@ async def background_tasks() -> AsyncIterator[TaskGroup]:
         raise group from failure
     if failure is not None:
         raise failure
-
-
-class Interruptible:
-    """A block that others can end: what it awaits is cancelled, and after the block its task goes on.
-
-    As a scope of anyio's that shields nothing and holds no other, which takes 4 % of a whole request (2026-11-23).
-    """
-
-    __slots__ = ("_task", "was_interrupted")
-
-    def __init__(self) -> None:
-        self._task: asyncio.Task[object] | None = None
-        self.was_interrupted = False
-
-    def __enter__(self) -> Self:
-        self._task, self.was_interrupted = asyncio.current_task(), False
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> bool:
-        """What somebody else has cancelled as well goes on being cancelled."""
-        task, self._task = self._task, None
-        if task is None or kind is None or not self.was_interrupted:
-            return False
-        return issubclass(kind, asyncio.CancelledError) and not task.uncancel()
-
-    def interrupt(self) -> None:
-        """End the block, if it has not ended."""
-        if self._task is not None and not self.was_interrupted:
-            self.was_interrupted = True
-            self._task.cancel()
 
 
 class SharedWork:

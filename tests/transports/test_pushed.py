@@ -56,6 +56,14 @@ async def test_what_arrives_together_is_handed_on_together() -> None:
 
 
 class Pipe(asyncio.Transport):
+    is_paused = False
+
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        self.is_paused = False
+
     def write(self, data: object) -> None: ...
     def set_protocol(self, protocol: object) -> None: ...
     def get_write_buffer_size(self) -> int:
@@ -106,6 +114,32 @@ async def test_a_body_is_the_same_however_it_is_cut() -> None:
         answer.leave()
         said = [chunk.partition(b"\r\n")[2].removesuffix(b"\r\n") for chunk in chunks]
         assert (b"".join(heard.pieces), answer.ended.result()) == (b"".join(said), None), (chunks, ends)
+
+
+async def test_a_valve_that_was_closed_before_the_head_came_lets_one_piece_through() -> None:
+    lent, heard = Lent(), Heard()
+    heard.valve.pause()
+    answer = asked(lent, heard)
+    for data in (CHUNKED, b"3\r\none\r\n"):
+        assert not lent.transport.is_paused
+        answer.data_received(data)
+    assert (lent.transport.is_paused, heard.pieces) == (True, [b"one"])
+    heard.valve.resume()
+    answer.data_received(b"3\r\ntwo\r\n")
+    heard.valve.pause()
+    assert (lent.transport.is_paused, heard.pieces) == (True, [b"one", b"two"])
+    answer.leave()
+
+
+async def test_who_has_stopped_waiting_hears_nothing_more_and_gives_the_connection_back() -> None:
+    lent, heard = Lent(), Heard()
+    answer = asked(lent, heard)
+    answer.data_received(ONE)
+    answer.ended.cancel()
+    for data in (b"3\r\ntwo\r\n", END):
+        answer.data_received(data)
+    answer.leave()
+    assert (heard.pieces, lent.ended) == ([b"one"], ["closed"])
 
 
 @pytest.mark.parametrize("arrived", [(ONE,), (ONE, b"3\r\ntw"), (ONE + END, b"x")])

@@ -30,17 +30,11 @@ NEXT = _table()
 """Phase → event → phase.  An event that is missing is out of place."""
 
 
-STAYING = {phase: frozenset(kind for kind, after in NEXT[phase].items() if after is phase) for phase in Phase}
-"""Phase → events that are in place and leave it as it is, as nearly all do."""
-
-
 class TurnLife:
     """Follows one turn and tells which events belong to it."""
 
     def __init__(self, phase: Phase = Phase.ASKED) -> None:
         self.phase = phase
-        self.staying = STAYING[phase]
-        """The events of which `accepts` need not be asked now."""
         self.dropped = 0
         """Events out of place so far; a defect of an upstream or of Coze, worth a line in the log."""
 
@@ -51,5 +45,4 @@ class TurnLife:
             self.dropped += 1
             return False
         self.phase = phase
-        self.staying = STAYING[phase]
         return True

@@ -18,7 +18,6 @@ from realcoze.domain.event import Event, TurnFailed, TurnStarted, Unknown, Usage
 from realcoze.domain.ports import Flow, Sink
 from realcoze.errors import RealcozeError
 from realcoze.faces.http import ADDED_HEADERS, while_connected
-from realcoze.tasks import Interruptible
 
 OUTLET = "realcoze.outlet"
 _UNBUFFERED = [(b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
@@ -154,8 +153,8 @@ class StreamedAnswer(Generic[E_co]):
                 await self._answer_by_pieces(receive, send)
             else:
                 self._headers += scope.get(ADDED_HEADERS, [])
-                with Interruptible() as here:
-                    await self._answer(lent, here.interrupt)
+                with anyio.CancelScope() as here:
+                    await self._answer(lent, here.cancel)
         finally:
             self._outlet = self._line = None  # they hold each other
             self._clear_timers()

@@ -38,4 +38,4 @@ def only_chunk(received: bytes) -> bytes | None:
     if head is None:
         return None
     carried = received.removeprefix(head).removesuffix(_END)
-    return carried if len(carried) + len(head) + 2 == length else None
+    return carried if len(carried) + len(head) + len(_END) == length else None

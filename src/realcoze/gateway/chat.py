@@ -14,7 +14,7 @@ import anyio
 from msgspec.structs import replace
 
 from realcoze.domain.content import MediaPart
-from realcoze.domain.event import ENDS, Event, TextDelta, TurnFailed
+from realcoze.domain.event import ENDS, Event, ReasoningDelta, TextDelta, TurnFailed
 from realcoze.domain.fold import Fold, Reply
 from realcoze.domain.ids import BotName, RequestId
 from realcoze.domain.ports import Chats, Fetches, Flow, Sink, Sound, Speaks, Speech, Transcribes, Uploads
@@ -298,6 +298,10 @@ class _Gathering:
         self.fold.feed(event)
 
 
+_PIECES = frozenset({TextDelta, ReasoningDelta})
+"""Nearly all events."""
+
+
 class _Guard:
     """Lets through what the table of a turn's life allows, and sees to it that the turn ends."""
 
@@ -308,7 +312,7 @@ class _Guard:
         self._life = TurnLife()
         self._is_open = False
         self._is_under_way = False
-        """More text is in place."""
+        """More of the answer is in place."""
         self.outcome = NO_END
 
     def open(self, flow: Flow) -> None:
@@ -316,7 +320,7 @@ class _Guard:
         self._sink.open(flow)
 
     def feed(self, event: Event) -> None:
-        if (self._is_under_way and type(event) is TextDelta) or self._accepts(event):
+        if (self._is_under_way and type(event) in _PIECES) or self._accepts(event):
             self._sink.feed(event)
 
     def _accepts(self, event: Event) -> bool:

@@ -125,8 +125,8 @@ class Uploading:
 
 
 def _is_text(messages: Iterable[Message]) -> bool:
-    """There are no files in them, nor what comes with any."""
-    return all(type(part) is Text for message in messages for part in message.parts)
+    """There are words in each, and nothing else."""
+    return all(message.parts and all(type(part) is Text for part in message.parts) for message in messages)
 
 
 def takes_no_files() -> BadRequest:

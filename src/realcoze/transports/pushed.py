@@ -57,8 +57,8 @@ class PushedAnswer(asyncio.Protocol):
     __slots__ = (
         "_before", "_connection", "_ends_with_connection", "_fields", "_has_head", "_head_bytes", "_headers", "_host",
         "_idle_s", "_is_between_chunks", "_is_head_told", "_is_head_too_large", "_is_held",
-        "_is_kept", "_is_over", "_is_whole", "_last_at", "_loop", "_on_bytes", "_on_head", "_parser", "_pieces",
-        "_status", "_timer", "_transport", "_unfinished", "_unread_bytes", "_valve", "ended", "on_body",
+        "_is_kept", "_is_whole", "_last_at", "_loop", "_on_bytes", "_on_head", "_open_chunks", "_parser", "_pieces",
+        "_status", "_timer", "_transport", "_unread_bytes", "_valve", "ended", "on_body",
         "on_chunk_complete", "on_chunk_header",
     )  # fmt: skip
 
@@ -84,10 +84,10 @@ class PushedAnswer(asyncio.Protocol):
         self._pieces: list[bytes] = []
         self.on_body = self._pieces.append
         """Called by the parser; a method of our own would be a frame more for each token."""
-        self._unfinished = [True]
-        """Something, until the parser has read a chunk to its end, and from the head of another on."""
-        self.on_chunk_header = partial(self._unfinished.append, True)
-        self.on_chunk_complete = self._unfinished.clear
+        self._open_chunks = [True]
+        """Holds something before the first chunk, and while the parser is within one."""
+        self.on_chunk_header = partial(self._open_chunks.append, True)
+        self.on_chunk_complete = self._open_chunks.clear
         self._parser = httptools.HttpResponseParser(self)
         self._fields: list[tuple[bytes, bytes]] = []
         self._head_bytes = 0
@@ -104,7 +104,6 @@ class PushedAnswer(asyncio.Protocol):
         self._is_held = False
         self._is_between_chunks = False
         """What comes next begins a chunk."""
-        self._is_over = False
         self._timer: asyncio.TimerHandle | None = None
         self._last_at = self._loop.time()
         self.ended: asyncio.Future[Exception | None] = self._loop.create_future()
@@ -145,7 +144,7 @@ class PushedAnswer(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """What has arrived together goes on together."""
-        if self._is_over:
+        if self.ended.done():
             self._is_kept = False  # it belongs to nothing that was asked
             return
         if self._timer is not None:
@@ -166,15 +165,14 @@ class PushedAnswer(asyncio.Protocol):
             self._is_kept = False
             broken = error
         # Behind the line end of a chunk nothing of the next one's head has been read yet.
-        self._is_between_chunks = not self._unfinished and data.endswith(b"\n")
-        is_first = not self._is_head_told
-        if is_first:
+        self._is_between_chunks = not self._open_chunks and data.endswith(b"\n")
+        if not self._is_head_told:
             self._tell_head(len(data))
         if pieces := self._pieces:
             data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             pieces.clear()
             self._on_bytes(data)
-            if is_first and not self._valve.is_open:
+            if not self._valve.is_open:  # since before the head; from then on it holds at once
                 self.hold()
         if self._is_whole:
             self._end(None)
@@ -235,10 +233,8 @@ class PushedAnswer(asyncio.Protocol):
             raise UpstreamFailed(f"The headers of {self._host} are too large.", code="upstream_protocol")
 
     def _end(self, error: Exception | None) -> None:
-        if not self._is_over:
-            self._is_over = True
-            if not self.ended.done():
-                self.ended.set_result(error)
+        if not self.ended.done():
+            self.ended.set_result(error)
 
     def _broken_off(self, cause: Exception | None) -> Exception:
         error: RealcozeError | aiohttp.ClientError

@@ -28,11 +28,8 @@ def turn(sink: Gathered, **waits: float) -> Turn:
 
 async def given_up(one: Turn) -> None:
     late = anyio.Event()
-    one.watch(late.set)
-    try:
+    with one.watch(late.set):
         await late.wait()
-    finally:
-        one.unwatch()
 
 
 async def test_a_stream_becomes_events_as_it_comes() -> None:
@@ -114,6 +111,18 @@ async def test_a_turn_that_is_complete_is_not_lost_when_its_stream_goes_on() -> 
         await given_up(one)
     assert one.complete()
     assert sink.reply().text == "Hi"
+
+
+async def test_the_end_is_near_also_where_it_came_with_a_delta() -> None:
+    sink = Gathered()
+    one = turn(sink, tail=0.01)
+    one.head(200, SSE)
+    one.bytes(CREATED + DELTA)
+    one.bytes(DELTA + COMPLETED)
+    with anyio.fail_after(PATIENCE_S):
+        await given_up(one)
+    assert one.complete()
+    assert sink.reply().text == "HiHi"
 
 
 async def test_a_chat_that_failed_at_once_was_begun_all_the_same() -> None:

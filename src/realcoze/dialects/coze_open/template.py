@@ -37,10 +37,10 @@ _TEXTS = msgspec.json.Decoder(list[str])
 
 _QUOTES = b'""'
 
-AT_ONCE = 64
-"""How many deltas are looked at together: if one of them cannot be read, none is."""
+_TOGETHER_BYTES = 32 << 10
+"""How much is looked at together: if one delta of it cannot be read, none is."""
 
-EDGE_BYTES = range(8, 64, 4)
+_EDGE_BYTES = range(8, 64, 4)
 """How much of what follows a text its end may be looked for by: to look for more takes longer."""
 
 
@@ -63,7 +63,7 @@ class DeltaTemplate:
         self._after = after
         self._around = len(before) + len(after)
         self._opening = before + b'"'
-        size = next((size for size in EDGE_BYTES if before.find(b'"' + after[:size]) < 0), len(after))
+        size = next((size for size in _EDGE_BYTES if before.find(b'"' + after[:size]) < 0), len(after))
         self._edge, self._end = b'"' + after[:size], after[size:]
         """What ends a text and stands nowhere else, to look for, and what has to follow."""
         self._between = self._end + self._opening
@@ -86,10 +86,11 @@ class DeltaTemplate:
         return self._kind(message_id=self._message_id, text=text)
 
     def read(self, chunk: bytes, start: int, events: list[Event]) -> int:
-        """Note the deltas like it that come at `start`, a good many at once, in one event; where the rest begins."""
+        """Note the deltas like it that come at `start`, in one event; where the rest begins."""
         if not chunk.startswith(self._opening, start):
             return start
-        texts = self._texts(chunk[start + len(self._opening) :].split(self._edge, AT_ONCE))
+        opened = start + len(self._opening)
+        texts = self._texts(chunk[opened : opened + _TOGETHER_BYTES].split(self._edge))
         said = _read_together(texts)
         if said is None:
             return start
@@ -125,7 +126,7 @@ def _read_together(texts: list[bytes]) -> str | None:
 
 
 def next_delta(chunk: bytes, start: int) -> int:
-    """Where another delta than the one at `start` begins, or the first; else the end."""
+    """Where another delta than the one at `start` begins, which may be like it; else the end."""
     for head in _HEADS:
         if (found := chunk.find(head, start + 1)) >= 0:
             return found

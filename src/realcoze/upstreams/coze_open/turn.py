@@ -1,7 +1,8 @@
 """One attempt at a turn: the bytes of its answer in, events out, and how long it may still wait."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from realcoze.dialects.coze_open.envelope import logid_of, raise_refusal
 from realcoze.dialects.coze_open.objects import Chat, Message
@@ -129,8 +130,10 @@ class Turn:
             return
         decoder = self._decoder
         events = decoder.feed(chunk)
-        if len(events) == 1 and type(events[0]) is TextDelta and self._has_event:  # nearly always
+        if len(events) == 1 and type(events[0]) is TextDelta and self._has_event and not decoder.is_complete:
+            # Nearly always.
             self._last_at = self._loop.time()
+            self._beats = decoder.beats
             self._sink.feed(events[0])
             return
         if events or decoder.beats > self._beats:
@@ -177,16 +180,18 @@ class Turn:
         self._feed(self._chat.recover(chat, messages) if self._chat is not None else [])
         self.raise_failure()
 
-    def watch(self, give_up: Callable[[], None]) -> None:
-        """Call `give_up` when the turn has waited for too long, until `unwatch` is called."""
+    @contextmanager
+    def watch(self, give_up: Callable[[], None]) -> Iterator[None]:
+        """Call `give_up` when the turn has waited for too long, for as long as the block lasts."""
         self._give_up = give_up
         self._look()
-
-    def unwatch(self) -> None:
-        self._give_up = _nothing
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        try:
+            yield
+        finally:
+            self._give_up = _nothing
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
 
     def too_late(self) -> UpstreamTimeout:
         """The error of a turn that `watch` gave up."""

@@ -13,6 +13,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
 import anyio
 
@@ -23,7 +24,6 @@ from realcoze.domain.ids import ANY_BOT, CHATFLOW, WORKFLOW, BotName, ChatId, Co
 from realcoze.domain.ports import Published, Sink, Sound, Speech
 from realcoze.domain.request import Request
 from realcoze.errors import NotFound, RealcozeError
-from realcoze.tasks import Interruptible
 from realcoze.transports.http import open_http
 from realcoze.transports.proxy import check_proxy
 from realcoze.transports.pushed import Valve
@@ -234,16 +234,15 @@ class CozeOpen:
 
     async def _listen(self, asking: Asking, turn: Turn, valve: Valve, token: Secret) -> None:
         """Feed the turn its stream.  Raises what ended it, `UpstreamTimeout` where it was we."""
-        with Interruptible() as listening:
-            turn.watch(listening.interrupt)
-            try:
-                await self.calls.stream(
-                    asking.target, asking.body, token=token, on_head=turn.head, on_bytes=turn.bytes, valve=valve
-                )
-            finally:
-                turn.unwatch()
-        if listening.was_interrupted:
-            raise turn.too_late()
+        try:
+            # 3.3 µs, where a scope of anyio's takes 5.4 (2026-11-23); nothing is shielded below.
+            async with asyncio.timeout(None) as limit:
+                with turn.watch(partial(limit.reschedule, 0)):
+                    await self.calls.stream(
+                        asking.target, asking.body, token=token, on_head=turn.head, on_bytes=turn.bytes, valve=valve
+                    )
+        except TimeoutError:
+            raise turn.too_late() from None
         turn.finish()
 
     async def _stop(self, turn: Turn) -> None:
