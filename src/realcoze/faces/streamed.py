@@ -8,6 +8,7 @@ the end are written by callbacks.  The server lends the connection as the ASGI e
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Generic, Protocol, TypeVar
 
 import anyio
@@ -153,7 +154,7 @@ class StreamedAnswer(Generic[E_co]):
                 await self._answer_by_pieces(receive, send)
             else:
                 self._headers += scope.get(ADDED_HEADERS, [])
-                with anyio.CancelScope() as here:
+                with _kind_of_scope()() as here:
                     await self._answer(lent, here.cancel)
         finally:
             self._outlet = self._line = None  # they hold each other
@@ -311,6 +312,12 @@ class HeldAnswer(StreamedAnswer[HoldingEncoder]):
         if piece:
             self._write(piece)
         self._settle()
+
+
+@lru_cache(maxsize=1)
+def _kind_of_scope() -> type[anyio.CancelScope]:
+    """What `anyio.CancelScope()` makes after it has asked which loop runs here, and then begins twice (anyio 4.16)."""
+    return type(anyio.CancelScope())
 
 
 class AsgiOutlet:
