@@ -12,7 +12,7 @@ from realcoze.dialects.coze_open.stream import MOST_MISFITS, ChatStreamDecoder
 from realcoze.dialects.coze_open.template import DELTA, DeltaTemplate, template_of
 from realcoze.domain.event import Event, ReasoningDelta, TextDelta
 from realcoze.domain.ids import MessageId
-from realcoze.errors import UpstreamFailed
+from realcoze.errors import Truncated, UpstreamFailed
 
 WIRES = Path(__file__).parents[2] / "wire" / "coze_open"
 M = MessageId("m")
@@ -224,3 +224,24 @@ def test_deltas_that_differ_beside_their_text_are_one_event_too_when_they_come_a
     each = [wire(f'{number}","created_at":"{number}') for number in range(50)]
     [event] = ChatStreamDecoder().feed(b"".join(each))
     assert event == TextDelta(message_id=M, text="".join(map(str, range(50))))
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        [f"词{number} " for number in range(400)],
+        ["a", "b" * 40_000, "c"],
+        ["a", r"\ud83d", "b", r"\ud83d", r"\"", "\\\\", r"\\\"", "c"],
+        ["a", '"', "b", 'x","content":"y', "c"],
+        ["a\\", "b"],
+    ],
+    ids=["many", "long", "escapes", "quotes", "open"],
+)
+@pytest.mark.parametrize("blank", ["", " "])
+def test_a_burst_is_read_as_its_events_one_by_one(contents: list[str], blank: str) -> None:
+    events = [wire(content).replace(b":", b":" + blank.encode(), 1) for content in contents]
+    together, apart = outcome(ChatStreamDecoder(), [b"".join(events)]), outcome(ChatStreamDecoder(), events)
+    assert together.refusal == apart.refusal
+    said, whole = by_characters(together.items), by_characters(apart.items)
+    # What the same piece held before a fault may be lost with it.
+    assert said == (whole if together.refusal == (Truncated, "upstream_truncated") else [])
