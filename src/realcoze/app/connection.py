@@ -291,6 +291,7 @@ class ConnectionOutlet:
         self._is_open = True
         """The client is there, and the response is not complete."""
         self.written = 0
+        """Bytes, of writes of which something had to wait."""
 
     def watch(
         self, pause: Callable[[], None], resume: Callable[[], None], leave: Callable[[], None], *, stall_s: float

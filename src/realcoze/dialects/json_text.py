@@ -19,7 +19,7 @@ T = TypeVar("T")
 _LINE_BREAKS = (("\u0085".encode(), b"\\u0085"), ("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"))
 """What JSON may hold as it is, and some clients break lines at."""
 _MAY_BREAK = re.compile(rb"\xe2\x80|\xc2\x85").search
-"""`b"…" in data` asks first whether it is a number, and takes six times as long (Python 3.11)."""
+"""To ask `b"…" in data` twice takes five times as long: each asks first whether it is a number (Python 3.11)."""
 
 
 class NotJson(ValueError):

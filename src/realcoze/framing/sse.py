@@ -70,10 +70,10 @@ class SseDecoder:
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """The events that end within `chunk`."""
-        if (event := self.feed_one(chunk)) is not None:
-            return [event]
         events: list[ServerSentEvent] = []
         start = 0
+        if self._is_first_line:
+            self._begin(chunk)
         if self.is_between_events and _CR not in chunk and len(chunk) <= self._max:
             while start < len(chunk) and (found := _PLAIN.match(chunk, start)):
                 name, data = found.groups()
@@ -90,7 +90,7 @@ class SseDecoder:
         return [self._dispatch(complete=False)] if self._data or self._event else []
 
     def feed_one(self, chunk: bytes) -> ServerSentEvent | None:
-        """The event that `chunk` is, where it is one and written as nearly all are; else `feed` has to take it."""
+        """The event that `chunk` is, where it is one and written as nearly all are; None is for `feed` to take."""
         if self._is_first_line:
             self._begin(chunk)
         block, end, more = chunk.partition(b"\n\n")

@@ -56,7 +56,7 @@ class Routes:
             is_by_id = name.startswith(_BEGINNINGS)
             if is_by_id and _ANY_BOT.fullmatch(name):
                 return name, self.any_bot
-            if is_by_id or (name.isdecimal() and _BARE_ID.fullmatch(name)):
+            if is_by_id or _BARE_ID.fullmatch(name):
                 raise NotFound(f"There is no bot {name[:80]!r}.", code="model_not_found", hint=_how_to_write(name))
         if self.bots and (self.catches_all or not name):
             first = next(iter(self.bots))

@@ -7,13 +7,15 @@ proxy that hangs up as `asyncio.IncompleteReadError`, an EOFError that nobody tr
 
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError
 
-from realcoze.errors import RealcozeError, UpstreamFailed, UpstreamTimeout
+from realcoze.errors import UpstreamFailed, UpstreamTimeout
 
 _PROXY_HINT = "Check the `proxy` setting: its address, its port, its user name and password, and that it runs."
 _TLS_HINT = "The certificate was refused and nothing was sent. Check the clock, the host name and any proxy in between."
@@ -28,42 +30,27 @@ def host_of(url: str) -> str:
         return "(no host)"
 
 
-class translated:  # noqa: N801 - read as the verb of a `with`
+@contextmanager
+def translated(host: str) -> Iterator[None]:
     """Translate what is raised inside; `host` names the other side in the message."""
-
-    __slots__ = ("_host",)
-
-    def __init__(self, host: str) -> None:
-        self._host = host
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if error is not None and (ours := _translation(self._host, error)) is not None:
-            raise ours from error
-
-
-def _translation(host: str, error: BaseException) -> RealcozeError | None:
-    """Our error for one of the libraries below us; None for what is none of theirs."""
-    match error:
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError() | ssl.SSLError():
-            return _insecure(host)
-        case ProxyTimeoutError():
-            return UpstreamTimeout(f"The proxy did not answer in time for {host}.", hint=_PROXY_HINT)
-        case ProxyConnectionError() | ProxyError():
-            return _unreachable(f"The proxy gave no connection to {host}: {error}", hint=_PROXY_HINT)
-        case EOFError():
-            return _unreachable(f"The proxy hung up when asked for {host}.", hint=_PROXY_HINT)
-        case TimeoutError():
-            return UpstreamTimeout(f"{host} did not answer in time.")
-        case aiohttp.ClientConnectorError():
-            return _unreachable(f"{host} cannot be reached: {error.strerror or type(error).__name__}.")
-        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | UnicodeError():
-            return _unreachable(f"{host} is no address that can be called.")
-        case aiohttp.ClientError() | ConnectionError():
-            return _broken_off(host, error)
-    return None
+    try:
+        yield
+    except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError, ssl.SSLError) as error:
+        raise _insecure(host) from error
+    except ProxyTimeoutError as error:
+        raise UpstreamTimeout(f"The proxy did not answer in time for {host}.", hint=_PROXY_HINT) from error
+    except (ProxyConnectionError, ProxyError) as error:
+        raise _unreachable(f"The proxy gave no connection to {host}: {error}", hint=_PROXY_HINT) from error
+    except EOFError as error:
+        raise _unreachable(f"The proxy hung up when asked for {host}.", hint=_PROXY_HINT) from error
+    except TimeoutError as error:
+        raise UpstreamTimeout(f"{host} did not answer in time.") from error
+    except aiohttp.ClientConnectorError as error:
+        raise _unreachable(f"{host} cannot be reached: {error.strerror or type(error).__name__}.") from error
+    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, UnicodeError) as error:
+        raise _unreachable(f"{host} is no address that can be called.") from error
+    except (aiohttp.ClientError, ConnectionError) as error:
+        raise _broken_off(host, error) from error
 
 
 def _broken_off(host: str, error: Exception) -> UpstreamFailed:

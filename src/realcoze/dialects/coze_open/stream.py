@@ -171,7 +171,7 @@ class ChatStreamDecoder:
                 return events
             end = next_delta(chunk, start)
             piece = chunk[start:end]
-            if piece is chunk or not self._take_one(piece, events):
+            if len(piece) == len(chunk) or not self._take_one(piece, events):
                 for event in self._sse.feed(piece):
                     self._take(event, events)
             start = end

@@ -50,10 +50,7 @@ Piece = TextDelta | ReasoningDelta
 class DeltaTemplate:
     """What the deltas of one message have before their text and after it; `pieces` are its texts so far."""
 
-    __slots__ = (
-        "_after", "_around", "_before", "_between", "_edge", "_end", "_kind", "_message_id", "_opening", "_pieces",
-        "has_fitted",
-    )  # fmt: skip
+    __slots__ = ("_after", "_around", "_before", "_kind", "_message_id", "_pieces", "has_fitted")
 
     def __init__(self, sample: Piece, pieces: list[str], before: bytes, after: bytes) -> None:
         self._kind = type(sample)
@@ -62,11 +59,6 @@ class DeltaTemplate:
         self._before = before
         self._after = after
         self._around = len(before) + len(after)
-        self._opening = before + b'"'
-        size = next((size for size in _EDGE_BYTES if before.find(b'"' + after[:size]) < 0), len(after))
-        self._edge, self._end = b'"' + after[:size], after[size:]
-        """What ends a text and stands nowhere else, to look for, and what has to follow."""
-        self._between = self._end + self._opening
         self.has_fitted = False
         """At least one delta was like it."""
 
@@ -87,10 +79,11 @@ class DeltaTemplate:
 
     def read(self, chunk: bytes, start: int, events: list[Event]) -> int:
         """Note the deltas like it that come at `start`, in one event; where the rest begins."""
-        if not chunk.startswith(self._opening, start):
+        opening = self._before + b'"'
+        if not chunk.startswith(opening, start):
             return start
-        opened = start + len(self._opening)
-        texts = self._texts(chunk[opened : opened + _TOGETHER_BYTES].split(self._edge))
+        opened = start + len(opening)
+        texts = self._texts(chunk[opened : opened + _TOGETHER_BYTES], opening)
         said = _read_together(texts)
         if said is None:
             return start
@@ -100,14 +93,19 @@ class DeltaTemplate:
             join(events, self._kind(message_id=self._message_id, text=said))
         return start + len(texts) * (self._around + len(_QUOTES)) + sum(map(len, texts))
 
-    def _texts(self, parts: list[bytes]) -> list[bytes]:
-        """What stands between the quotes of whole deltas like it; between two `parts` was an edge."""
+    def _texts(self, opened: bytes, opening: bytes) -> list[bytes]:
+        """What stands between the quotes of whole deltas like it, of which the first is open already."""
+        after = self._after
+        # What ends a text, and is not found in what stands before one.
+        size = next((size for size in _EDGE_BYTES if self._before.find(b'"' + after[:size]) < 0), len(after))
+        edge, end = b'"' + after[:size], after[size:]
+        text, *parts = opened.split(edge)
+        between = end + opening
         texts: list[bytes] = []
-        text = parts[0]
-        for part in parts[1:]:
-            more = part.removeprefix(self._between)
+        for part in parts:
+            more = part.removeprefix(between)
             if len(more) == len(part):
-                return [*texts, text] if part.startswith(self._end) else texts
+                return [*texts, text] if part.startswith(end) else texts
             texts.append(text)
             text = more
         return texts

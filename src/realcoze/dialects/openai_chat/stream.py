@@ -101,7 +101,7 @@ class ChunkEncoder:
         self._head = (answer_id(request_id), "chat.completion.chunk", created, asked.model)
         before = _encode(_Chunk(*self._head, [])).removesuffix(b"[]}")
         before = on_one_line(b'data: %b[{"index":0,"delta":{' % before)
-        self._first = b'%b"role":"assistant","content":""},"finish_reason":null}]}\n\n' % before
+        self._first = b'%b"role":"assistant","content":""%b' % (before, _AFTER)
         self._text_before = b'%b"content":' % before
         self._reasoning_before = b'%b"reasoning_content":' % before
         self._text = GrowingText()
@@ -123,10 +123,8 @@ class ChunkEncoder:
             text = self._text.feed(event)
         except UpstreamFailed as error:
             return self._fail(error)
-        if type(event) in _TEXTS:
-            return self._said(self._text_before, text) if text else b""
         said = self._said(self._text_before, text) if text else b""
-        return said + self._beside_text(event)
+        return said if type(event) in _TEXTS else said + self._beside_text(event)
 
     def _beside_text(self, event: Event) -> bytes:
         match event:
