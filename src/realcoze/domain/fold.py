@@ -46,6 +46,34 @@ class Reply:
     conversation_id: ConversationId = ConversationId("")
 
 
+class Words:
+    """What the bot says in one turn: its messages, in the order in which they began.
+
+    The texts are kept and not their events, of which each would be one more piece of memory that is found in no
+    cache when the turn is over (docs/decisions/0022).
+    """
+
+    __slots__ = ("_messages", "_pieces", "_speaking")
+
+    def __init__(self) -> None:
+        self._messages: dict[MessageId, list[str]] = {}
+        self._speaking: MessageId | None = None
+        self._pieces: list[str] = []
+        """Those of the message that spoke last."""
+
+    def __str__(self) -> str:
+        texts = ("".join(pieces) for pieces in self._messages.values())
+        return BETWEEN_MESSAGES.join(text for text in texts if text)
+
+    def feed(self, event: TextDelta | TextReplaced | AnswerDone) -> None:
+        if event.message_id != self._speaking:
+            self._speaking = event.message_id
+            self._pieces = self._messages.setdefault(event.message_id, [])
+        if type(event) is not TextDelta:
+            self._pieces.clear()
+        self._pieces.append(event.text)
+
+
 class Fold:
     """Gathers the events of one turn.
 
@@ -54,7 +82,7 @@ class Fold:
     """
 
     def __init__(self) -> None:
-        self._messages: dict[MessageId, list[str]] = {}
+        self._words = Words()
         self._reasoning: list[str] = []
         self._steps: list[Step] = []
         self._suggestions: list[str] = []
@@ -67,22 +95,18 @@ class Fold:
     @property
     def text(self) -> str:
         """The answer so far.  A turn that ends with a question and no word has the question for its answer."""
-        words = self.words
-        return self._end.interrupt.question if not words and isinstance(self._end, InputRequested) else words
+        return self.words or question_of(self._end)
 
     @property
     def words(self) -> str:
         """What the bot itself has said so far."""
-        texts = ("".join(pieces) for pieces in self._messages.values())
-        return BETWEEN_MESSAGES.join(text for text in texts if text)
+        return str(self._words)
 
     def feed(self, event: Event) -> None:
         """Take one event; what a reply has no place for is passed over."""
         match event:
-            case TextDelta():
-                self._messages.setdefault(event.message_id, []).append(event.text)
-            case TextReplaced() | AnswerDone():
-                self._messages[event.message_id] = [event.text]
+            case TextDelta() | TextReplaced() | AnswerDone():
+                self._words.feed(event)
             case ReasoningDelta():
                 self._reasoning.append(event.text)
             case Step():
@@ -123,3 +147,8 @@ class Fold:
             chat_id=self._started.chat_id,
             conversation_id=self._started.conversation_id,
         )
+
+
+def question_of(end: Event | None) -> str:
+    """What stands for the text of a turn that ended without a word: the bot's question, if it asks one."""
+    return end.interrupt.question if isinstance(end, InputRequested) else ""

@@ -16,7 +16,7 @@ from realcoze.domain.event import (
     ToolCallsRequested,
     TurnDone,
 )
-from realcoze.domain.fold import BETWEEN_MESSAGES
+from realcoze.domain.fold import BETWEEN_MESSAGES, question_of
 from realcoze.domain.ids import MessageId
 from realcoze.errors import UpstreamFailed
 
@@ -63,7 +63,7 @@ class GrowingText:
                 for message in self._messages.values():
                     message.is_complete = True
                 text = self._advance()
-                return text or ("" if self.has_begun else _question(event))
+                return text or ("" if self.has_begun else question_of(event))
         return ""
 
     def _on_text(self, event: TextDelta | TextReplaced | AnswerDone) -> str:
@@ -108,11 +108,6 @@ class GrowingText:
 
 def _mark(text: str) -> tuple[int, int]:
     return len(text), hash(text)
-
-
-def _question(end: Event) -> str:
-    """A turn that ends with a question and no word has the question for its answer, as in `fold.py`."""
-    return end.interrupt.question if isinstance(end, InputRequested) else ""
 
 
 def _rewritten() -> UpstreamFailed:

@@ -22,7 +22,7 @@ from realcoze.domain.event import (
     TurnFailed,
     TurnStarted,
 )
-from realcoze.domain.fold import Fold
+from realcoze.domain.fold import Words, question_of
 from realcoze.domain.ids import BotName, ChatId, ConversationId
 from realcoze.domain.ports import Chats, Flow, Sink, Store
 from realcoze.domain.request import Request
@@ -54,7 +54,7 @@ Halt = TurnDone | InputRequested | ToolCallsRequested
 Kept = tuple[tuple[Key, Place], ...]
 """Places with the keys that they lie under."""
 
-_TEXTS = frozenset({TextDelta, TextReplaced, AnswerDone})
+_TEXTS = (TextDelta, TextReplaced, AnswerDone)
 _NOWHERE = TurnStarted(chat_id=ChatId(""), conversation_id=ConversationId(""))
 _UNCLEAR = (Truncated, UpstreamTimeout)
 _UNREADABLE = "upstream_protocol"
@@ -177,7 +177,7 @@ class _Turn:
     """
 
     __slots__ = (
-        "_expected", "_flow", "_on_end", "_otherwise", "_sink", "_texts", "has_begun", "has_broken_off", "history",
+        "_expected", "_flow", "_on_end", "_otherwise", "_sink", "_words", "has_begun", "has_broken_off", "history",
         "is_elsewhere", "kept", "request", "started", "taken",
     )  # fmt: skip
 
@@ -200,7 +200,7 @@ class _Turn:
         self.is_elsewhere = False
         self._sink = sink
         self._on_end = on_end
-        self._texts: list[Event] = []
+        self._words = Words()
         self._flow: Flow
         self._expected = ConversationId("")
         self._otherwise: Callable[[], None] = _nothing
@@ -212,10 +212,7 @@ class _Turn:
 
     def shown(self, end: Event) -> str:
         """The text of the answer, as its caller has it."""
-        fold = Fold()
-        for event in (*self._texts, end):
-            fold.feed(event)
-        return fold.text
+        return str(self._words) or question_of(end)
 
     def open(self, flow: Flow) -> None:
         self._flow = flow
@@ -223,8 +220,8 @@ class _Turn:
     def feed(self, event: Event) -> None:
         if not (self.has_begun or self._begins(event)):
             return
-        if type(event) in _TEXTS:
-            self._texts.append(event)
+        if isinstance(event, _TEXTS):
+            self._words.feed(event)
         elif isinstance(event, TurnStarted):
             self.started = event
         elif isinstance(event, ENDS) and self.has_broken_off:
