@@ -1,16 +1,18 @@
 """What `HttpClient.stream` makes of bytes that no web server would send; the rest is in test_http.py."""
 
 import asyncio
+import weakref
 from random import Random
 from typing import Any, cast
 
 import anyio
 import pytest
+from aiohttp import web
 
 from realcoze.errors import Truncated, UpstreamFailed, UpstreamTimeout
 from realcoze.transports.http import open_http
-from realcoze.transports.pushed import HEADER_COUNT, PushedAnswer, Valve, address_of, encode_request
-from servers import raw_server, soon
+from realcoze.transports.pushed import HEADER_COUNT, PushedConnection, Valve, address_of, encode_request
+from servers import raw_server, soon, web_server
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 ONE = CHUNKED + b"3\r\none\r\n"
@@ -29,6 +31,11 @@ class Heard:
 
     def on_head(self, status: int, headers: Any) -> None:
         self.head = (status, dict(headers))
+
+
+def into(heard: Heard) -> Any:
+    """What of a stream is not asked about."""
+    return {"headers": {}, "on_head": heard.on_head, "on_bytes": heard.pieces.append}
 
 
 async def hear(said: bytes, *, stays: bool = False, idle_s: float | None = 5, heard: Heard | None = None) -> Heard:
@@ -66,6 +73,9 @@ class Pipe(asyncio.Transport):
 
     def write(self, data: object) -> None: ...
     def set_protocol(self, protocol: object) -> None: ...
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return asyncio.Protocol()
+
     def get_write_buffer_size(self) -> int:
         return 0
 
@@ -73,12 +83,29 @@ class Pipe(asyncio.Transport):
         return False
 
 
+class Aiohttps(asyncio.Protocol):
+    """What would read the connection if nothing were pushed."""
+
+    def __init__(self) -> None:
+        self.heard: list[bytes | str] = []
+
+    def data_received(self, data: bytes) -> None:
+        self.heard.append(data)
+
+    def eof_received(self) -> None:
+        self.heard.append("end of file")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        assert exc is None
+        self.heard.append("lost")
+
+
 class Lent:
     """A connection whose other end is the test; `ended` tells how it was given back."""
 
     def __init__(self) -> None:
         self.transport = Pipe()
-        self.protocol = asyncio.Protocol()
+        self.protocol = Aiohttps()
         self.ended: list[str] = []
 
     def release(self) -> None:
@@ -88,12 +115,18 @@ class Lent:
         self.ended.append("closed")
 
 
-def asked(lent: Lent, heard: Heard) -> PushedAnswer:
-    answer = PushedAnswer(
-        cast("Any", lent), host="h", idle_s=5, on_head=heard.on_head, on_bytes=heard.pieces.append, valve=heard.valve
+def asked(lent: Lent, heard: Heard) -> PushedConnection:
+    connection = PushedConnection.on(cast("Any", lent))
+    connection.ask(
+        b"question",
+        lent=cast("Any", lent),
+        host="h",
+        idle_s=5,
+        on_head=heard.on_head,
+        on_bytes=heard.pieces.append,
+        valve=heard.valve,
     )
-    answer.ask(b"question")
-    return answer
+    return connection
 
 
 PIECES = [b"1\r\na\r\n", b"3\r\none\r\n", b"0a\r\n0123456789\r\n", b"2;x=y\r\nhi\r\n", b"4\r\n\r\n\r\n\r\n"]
@@ -230,20 +263,52 @@ async def test_silence_while_the_valve_is_closed_does_not() -> None:
     assert heard.pieces == [b"one"]
 
 
-async def test_streams_and_calls_share_their_connections() -> None:
-    """And a stream that was left closes its own: what still comes must not be taken for another's answer."""
+async def test_streams_and_calls_share_one_connection() -> None:
+    peers: set[int] = set()
+
+    async def tell(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        peers.add(request.transport.get_extra_info("peername")[1])
+        return web.Response(body=await request.read())
+
+    async with web_server(web.post("/", tell)) as address, open_http(connect_s=2, tls_s=2) as http:
+        for number in range(3):
+            streamed, body = Heard(), b"%d" % number
+            await http.stream("POST", f"http://{address}/", body=body, idle_s=5, valve=streamed.valve, **into(streamed))
+            called = await http.call("POST", f"http://{address}/", headers={}, body=body, reply_s=5)
+            assert (streamed.pieces, called.body) == ([body], body)
+    assert len(peers) == 1
+
+
+async def test_a_connection_that_is_kept_holds_nobody_it_was_for() -> None:
+    lent, heard = Lent(), Heard()
+    gone = weakref.ref(heard)
+    answer = asked(lent, heard)
+    answer.data_received(ONE + END)
+    answer.leave()
+    assert lent.ended == ["released"]
+    del heard
+    assert gone() is None
+
+
+async def test_what_nobody_asked_for_is_for_aiohttp() -> None:
+    lent, heard = Lent(), Heard()
+    answer = asked(lent, heard)
+    answer.data_received(ONE + END)
+    answer.leave()
+    answer.data_received(b"another's")
+    answer.eof_received()
+    answer.connection_lost(None)
+    assert (heard.pieces, lent.protocol.heard) == ([b"one"], [b"another's", "end of file", "lost"])
+
+
+async def test_a_stream_that_was_left_closes_its_connection() -> None:
+    """What still comes must not be taken for another's answer."""
     heard = Heard()
-    async with raw_server(ONE + END, stays=True) as server, open_http(connect_s=2, tls_s=2) as http:
-        url = f"http://127.0.0.1:{server.port}/"
-        more: Any = {"headers": {}, "body": b"", "on_head": heard.on_head, "on_bytes": heard.pieces.append}
-        await http.stream("POST", url, idle_s=5, valve=heard.valve, **more)
-        [[(kept, _)]] = [list(pool) for pool in http._session.connector._conns.values()]  # type: ignore[union-attr]
-        assert kept.transport is not None
-        assert kept.transport.get_protocol() is kept
-        assert len(server.received) == 1
     async with raw_server(ONE, stays=True) as server, open_http(connect_s=2, tls_s=2) as http:
         with anyio.move_on_after(0.1):
-            await http.stream("POST", f"http://127.0.0.1:{server.port}/", idle_s=5, valve=heard.valve, **more)
+            url = f"http://127.0.0.1:{server.port}/"
+            await http.stream("POST", url, body=b"", idle_s=5, valve=heard.valve, **into(heard))
         with anyio.fail_after(5):
             await soon(lambda: server.gone == 1)
 

@@ -15,7 +15,7 @@ import aiohttp
 from realcoze.errors import UpstreamFailed
 from realcoze.transports.failure import host_of, translated
 from realcoze.transports.proxy import connector
-from realcoze.transports.pushed import HEADER_BYTES, Origins, PushedAnswer, Valve, address_of, encode_request
+from realcoze.transports.pushed import HEADER_BYTES, Origins, PushedConnection, Valve, address_of, encode_request
 
 ANSWER_BYTES = 4 << 20
 PIECEMEAL_BYTES = 1 << 20
@@ -79,20 +79,16 @@ class HttpClient:
         with translated(host):
             address = address_of(url)
             request = encode_request(method, address, headers, body)
-            answer = PushedAnswer(
-                await self._origins.connect(address),
-                host=host,
-                idle_s=idle_s,
-                on_head=on_head,
-                on_bytes=on_bytes,
-                valve=valve,
-            )
+            lent = await self._origins.connect(address)
+            connection = PushedConnection.on(lent)
             try:
-                answer.ask(request)
+                ended = connection.ask(
+                    request, lent=lent, host=host, idle_s=idle_s, on_head=on_head, on_bytes=on_bytes, valve=valve
+                )
                 del request  # an answer may take hours
-                error = await answer.ended
+                error = await ended
             finally:
-                answer.leave()
+                connection.leave()
             if error is not None:
                 raise error
 

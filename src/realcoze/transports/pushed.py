@@ -1,11 +1,11 @@
 """One streamed answer, handed on where it arrives: an HTTP/1.1 exchange on a connection of aiohttp's.
 
-aiohttp connects (names, TLS, proxies) and keeps connections between calls; while an answer is streamed,
-the protocol below stands in its place.  Nothing is awaited for a piece: a future and the turn of a task
-cost more than all that is done with a token (2026-11-22).
+aiohttp connects (names, TLS, proxies) and keeps connections between calls; from the first answer that is streamed
+on a connection, the protocol below stands in its place.  Nothing is awaited for a piece: a future and the turn of
+a task cost more than all that is done with a token (2026-11-22).
 
 Of aiohttp (3.14) it takes `BaseConnector.connect`, and of a `Connection` its protocol, its transport,
-`release` and `close`; the rest is asyncio's `set_protocol`.
+`release` and `close`; the rest is asyncio's `set_protocol` and `get_protocol`.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class Valve:
 
     def __init__(self) -> None:
         self.is_open = True
-        self._stream: PushedAnswer | None = None
+        self._stream: PushedConnection | None = None
 
     def pause(self) -> None:
         self.is_open = False
@@ -46,40 +46,28 @@ class Valve:
         if self._stream is not None:
             self._stream.go_on()
 
-    def control(self, stream: "PushedAnswer | None") -> None:
+    def control(self, stream: "PushedConnection | None") -> None:
         """What is held back from now on."""
         self._stream = stream
 
 
-class PushedAnswer(asyncio.Protocol):
-    """Reads one answer from a connection and calls back; `ended` is what broke it, or None when it is whole."""
+class PushedConnection(asyncio.Protocol):
+    """Reads answers from a connection, one after another, and calls back.
+
+    It stays when an answer was whole, as it costs the system four calls to change who reads; aiohttp is handed on
+    what comes while no answer is awaited here.
+    """
 
     __slots__ = (
-        "_before", "_connection", "_ends_with_connection", "_fields", "_has_head", "_head_bytes", "_headers", "_host",
-        "_idle_s", "_is_between_chunks", "_is_head_told", "_is_head_too_large", "_is_held",
-        "_is_kept", "_is_whole", "_last_at", "_loop", "_on_bytes", "_on_head", "_open_chunks", "_parser", "_pieces",
-        "_status", "_timer", "_transport", "_unread_bytes", "_valve", "ended", "on_body",
-        "on_chunk_complete", "on_chunk_header",
+        "_before", "_ends_with_connection", "_fields", "_has_head", "_head_bytes", "_headers", "_host", "_idle_s",
+        "_is_between_chunks", "_is_head_told", "_is_head_too_large", "_is_held", "_is_kept", "_is_whole",
+        "_last_at", "_lent", "_loop", "_on_bytes", "_on_head", "_open_chunks", "_parser", "_pieces", "_status",
+        "_timer", "_transport", "_unread_bytes", "_valve", "ended", "on_body", "on_chunk_complete", "on_chunk_header",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        connection: aiohttp.connector.Connection,
-        *,
-        host: str,
-        idle_s: float | None,
-        on_head: Callable[[int, Mapping[str, str]], None],
-        on_bytes: Callable[[bytes], None],
-        valve: Valve,
-    ) -> None:
-        self._connection = connection
-        self._before = cast("ResponseHandler", connection.protocol)
-        self._transport = cast("asyncio.Transport", connection.transport)
-        self._host = host
-        self._idle_s = idle_s
-        self._on_head = on_head
-        self._on_bytes = on_bytes
-        self._valve = valve
+    def __init__(self, transport: asyncio.Transport, before: ResponseHandler) -> None:
+        self._transport = transport
+        self._before = before
         self._loop = asyncio.get_running_loop()
         self._pieces: list[bytes] = []
         self.on_body = self._pieces.append
@@ -88,8 +76,43 @@ class PushedAnswer(asyncio.Protocol):
         """Holds something before the first chunk, and while the parser is within one."""
         self.on_chunk_header = partial(self._open_chunks.append, True)
         self.on_chunk_complete = self._open_chunks.clear
-        self._parser = httptools.HttpResponseParser(self)
         self._fields: list[tuple[bytes, bytes]] = []
+        self._parser = httptools.HttpResponseParser(self)
+        self._lent: aiohttp.connector.Connection | None = None
+        """From `ask` to `leave`."""
+        self._is_held = False
+        self._let_go()
+
+    @classmethod
+    def on(cls, lent: aiohttp.connector.Connection) -> "PushedConnection":
+        """The one that reads this connection, from now on if there was none."""
+        transport = cast("asyncio.Transport", lent.transport)
+        known = transport.get_protocol()
+        if isinstance(known, cls):
+            return known
+        made = cls(transport, cast("ResponseHandler", lent.protocol))
+        transport.set_protocol(made)
+        return made
+
+    def ask(
+        self,
+        request: bytes,
+        *,
+        lent: aiohttp.connector.Connection,
+        host: str,
+        idle_s: float | None,
+        on_head: Callable[[int, Mapping[str, str]], None],
+        on_bytes: Callable[[bytes], None],
+        valve: Valve,
+    ) -> "asyncio.Future[Exception | None]":
+        """Send the request and hand its answer on; gives what broke that, or None when it is whole."""
+        self._lent = lent
+        self._host = host
+        self._idle_s = idle_s
+        self._on_head = on_head
+        self._on_bytes = on_bytes
+        self._valve = valve
+        self._open_chunks.append(True)
         self._head_bytes = 0
         self._unread_bytes = 0
         self._is_head_too_large = False
@@ -107,28 +130,31 @@ class PushedAnswer(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._last_at = self._loop.time()
         self.ended: asyncio.Future[Exception | None] = self._loop.create_future()
-
-    def ask(self, request: bytes) -> None:
-        """Send the request, and listen from now on."""
-        self._transport.set_protocol(self)
-        self._valve.control(self)
+        valve.control(self)
         self._transport.write(request)
-        if self._idle_s is not None:
-            self._timer = self._loop.call_later(self._idle_s, self._look)
+        if idle_s is not None:
+            self._timer = self._loop.call_later(idle_s, self._look)
+        return self.ended
 
     def leave(self) -> None:
         """Give the connection back, for other calls if the answer was whole; else it is closed."""
+        is_whole = self._is_whole and self.ended.done() and self.ended.result() is None
+        lent = self._lent
         self._valve.control(None)
-        del self._parser  # they hold each other, and a turn would wait for the collector of cycles
         if self._timer is not None:
             self._timer.cancel()
-        if not self._transport.is_closing():
-            self.go_on()
-            self._transport.set_protocol(self._before)
-        if self._is_whole and self._is_kept and self.ended.done() and self.ended.result() is None:
-            self._connection.release()
-        else:
-            self._connection.close()
+        self.go_on()
+        self._let_go()
+        if lent is not None and is_whole and self._is_kept:
+            lent.release()
+        elif lent is not None:
+            lent.close()
+
+    def _let_go(self) -> None:
+        """Of whom an answer was for, hold nothing."""
+        self._lent = None
+        self._valve = _OPEN
+        self._on_head = self._on_bytes = _nobody
 
     def hold(self) -> None:
         """Read nothing more for now; the head and the first piece are always read."""
@@ -145,7 +171,7 @@ class PushedAnswer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """What has arrived together goes on together."""
         if self.ended.done():
-            self._is_kept = False  # it belongs to nothing that was asked
+            self._unasked(data)
             return
         if self._timer is not None:
             self._last_at = self._loop.time()
@@ -179,12 +205,20 @@ class PushedAnswer(asyncio.Protocol):
         elif broken is not None:
             self._end(self._broken_off(broken))
 
+    def _unasked(self, data: bytes) -> None:
+        """It belongs to another's answer, or behind one that was whole to nothing that was asked."""
+        self._is_kept = False
+        if self._lent is None:
+            self._before.data_received(data)
+
     def eof_received(self) -> None:
         """The transport closes now."""
+        self._before.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_kept = False
         self._before.connection_lost(exc)
+        del self._parser  # they hold each other, and would wait for the collector of cycles
         if self._has_head and exc is None and self._ends_with_connection:
             self._end(None)
         else:
@@ -255,6 +289,14 @@ class PushedAnswer(asyncio.Protocol):
             self._end(TimeoutError())
         else:
             self._timer = self._loop.call_at(due, self._look)
+
+
+def _nobody(*_said: object) -> None:
+    """Who hears what comes while nothing is awaited."""
+
+
+_OPEN = Valve()
+"""Of nobody."""
 
 
 class Origins:
