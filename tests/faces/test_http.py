@@ -7,26 +7,21 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
-from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 from native_server import HELLO, Bot, Relay, Served, Turn, connected, exchange, parsed, post, request, saying, serving
 from realcoze.app.v1 import refuse_at_door
-from realcoze.domain.request import Thread
-from realcoze.errors import BadRequest, TooLarge
+from realcoze.errors import TooLarge
+from realcoze.faces.fields import THREAD_HEADERS
 from realcoze.faces.http import (
     CHAT_BODY_BYTES,
-    THREAD_CHARACTERS,
-    THREAD_HEADERS,
     Guard,
     declared_bytes,
     ignoring,
     new_request_id,
-    presented_keys,
     read_body,
     read_file,
-    thread_of,
     unless_left,
     while_connected,
 )
@@ -271,50 +266,6 @@ async def test_the_door_stands_before_websockets_too(port: int, host: str, origi
     answer = await post(port, b"", method="GET", host=host, origin=origin, **WEBSOCKET)
     assert answer.status == status
     assert b"wrong_" in answer.body
-
-
-# Keys
-
-
-@pytest.mark.parametrize(
-    ("headers", "keys"),
-    [
-        ([], []),
-        ([(b"authorization", b"Bearer k")], ["k"]),
-        ([(b"authorization", b"BEARER  k ")], ["k"]),
-        ([(b"authorization", b"Basic k")], [""]),
-        ([(b"authorization", b"k")], [""]),
-        ([(b"x-api-key", b"k")], ["k"]),
-        ([(b"x-api-key", b"a"), (b"authorization", b"Bearer b"), (b"x-api-key", b"c")], ["a", "c", "b"]),
-    ],
-)
-def test_every_key_that_a_request_carries_is_found(headers: list[tuple[bytes, bytes]], keys: list[str]) -> None:
-    assert presented_keys(Headers(raw=headers)) == keys
-
-
-# Threads
-
-
-@pytest.mark.parametrize(
-    ("headers", "thread"),
-    [
-        ([], None),
-        ([(b"x-conversation-id", b"")], None),
-        ([(b"x-conversation-id", b"tea")], Thread(id="tea", is_whole=False)),
-        ([(b"x-openwebui-chat-id", b"1-2")], Thread(id="1-2", is_whole=True)),
-        ([(b"x-openwebui-chat-id", b"1"), (b"x-conversation-id", b"2")], Thread(id="2", is_whole=False)),
-        ([(b"x-openwebui-chat-id", b"1"), (b"x-conversation-id", b"")], Thread(id="1", is_whole=True)),
-        ([(b"x-conversation-id", b"x" * THREAD_CHARACTERS)], Thread(id="x" * THREAD_CHARACTERS, is_whole=False)),
-    ],
-)
-def test_a_client_names_its_conversation_in_a_header(headers: list[tuple[bytes, bytes]], thread: Thread | None) -> None:
-    assert thread_of(Headers(raw=headers)) == thread
-
-
-@pytest.mark.parametrize("name", THREAD_HEADERS)
-def test_a_name_that_is_too_long_is_refused(name: str) -> None:
-    with pytest.raises(BadRequest, match=f"{name} has more than 200 characters"):
-        thread_of(Headers({name: "x" * (THREAD_CHARACTERS + 1)}))
 
 
 def test_request_ids_differ() -> None:

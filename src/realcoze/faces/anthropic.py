@@ -18,16 +18,8 @@ from realcoze.dialects.anthropic_messages.stream import MessageEncoder
 from realcoze.dialects.statuses import retry_headers
 from realcoze.domain.ids import BotName, CallerId, RequestId
 from realcoze.errors import RealcozeError
-from realcoze.faces.http import (
-    Refused,
-    ignoring,
-    new_request_id,
-    nobody,
-    presented_keys,
-    read_body,
-    thread_of,
-    unless_left,
-)
+from realcoze.faces.fields import fields_of, presented_keys, thread_of
+from realcoze.faces.http import Refused, ignoring, new_request_id, nobody, read_body, unless_left
 from realcoze.faces.streamed import StreamedAnswer, StreamTimes
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
@@ -109,7 +101,7 @@ class AnthropicFace:
         """What `work` comes to for a caller who may ask."""
         request_id = new_request_id()
         try:
-            caller = self._access.authenticate(presented_keys(request.headers))
+            caller = self._access.authenticate(presented_keys(fields_of(request.scope)))
             return await work(request_id, caller)
         except ClientDisconnect:
             return nobody()
@@ -132,7 +124,7 @@ def refuse_at_door(refused: Refused) -> Response:
 
 async def _question(request: HttpRequest, caller: CallerId) -> Question:
     """What is asked, with who asks in which conversation."""
-    decode = partial(decode_request, caller=caller, thread=thread_of(request.headers))
+    decode = partial(decode_request, caller=caller, thread=thread_of(fields_of(request.scope)))
     return await aside(decode, await read_body(request))
 
 

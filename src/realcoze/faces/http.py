@@ -23,9 +23,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from realcoze.domain.ids import CallerId, RequestId
 from realcoze.domain.media import size_in_words
-from realcoze.domain.request import Thread
 from realcoze.domain.tool import OTHER_TOOLS
 from realcoze.errors import BadRequest, RealcozeError, TooLarge
+from realcoze.faces.fields import Fields, fields_of, presented_keys
 from realcoze.gateway.access import Access
 from realcoze.tasks import background_tasks
 
@@ -51,11 +51,6 @@ PREFLIGHT = {
     "access-control-max-age": "600",
 }
 """What a page of an allowed origin may do, as its browser asks beforehand."""
-
-THREAD_HEADERS = {"x-conversation-id": False, "x-openwebui-chat-id": True}
-"""How a client names a conversation, and whether it always sends the whole history with it."""
-
-THREAD_CHARACTERS = 200
 
 OFFER = frozenset({"tools", "tool_choice"})
 """What of a request is not passed over where the bot emulates tools."""
@@ -118,44 +113,13 @@ async def answered_for(
     """The same for work that depends on who the caller is."""
     request_id = new_request_id()
     try:
-        response = await work(request, access.authenticate(presented_keys(request.headers)))
+        response = await work(request, access.authenticate(presented_keys(fields_of(request.scope))))
     except ClientDisconnect:
         return nobody()
     except RealcozeError as error:
         return refuse(request_id, error)
     response.headers["x-request-id"] = request_id
     return response
-
-
-def fields(headers: Headers, name: bytes) -> list[str]:
-    """The values of a header; `name` in lower case.  `Headers.get` (Starlette 1.10) takes ten times as long."""
-    return [value.decode("latin-1") for each, value in headers.raw if each == name]
-
-
-def first(headers: Headers, name: bytes) -> str:
-    """The first of them; empty where there is none."""
-    values = fields(headers, name)
-    return values[0] if values else ""
-
-
-def presented_keys(headers: Headers) -> list[str]:
-    """Every key that a request carries, whichever way."""
-    keys = fields(headers, b"x-api-key")
-    for value in fields(headers, b"authorization"):
-        scheme, _, key = value.partition(" ")
-        keys.append(key.strip() if scheme.lower() == "bearer" else "")
-    return keys
-
-
-def thread_of(headers: Headers) -> Thread | None:
-    """The conversation that a request belongs to by its client's name for it.  Raises `BadRequest`."""
-    for name, is_whole in THREAD_HEADERS.items():
-        thread_id = first(headers, name.encode())
-        if len(thread_id) > THREAD_CHARACTERS:
-            raise BadRequest(f"The header {name} has more than {THREAD_CHARACTERS} characters.")
-        if thread_id:
-            return Thread(id=thread_id, is_whole=is_whole)
-    return None
 
 
 def declared_bytes(request: HttpRequest, *, most: int) -> int:
@@ -169,7 +133,7 @@ async def read_body(request: HttpRequest, *, max_bytes: int = CHAT_BODY_BYTES) -
 
     Raises `TooLarge`, and `ClientDisconnect` when the client leaves before its end.
     """
-    for declared in fields(request.headers, b"content-length"):
+    for declared in fields_of(request.scope).all(b"content-length"):
         if not declared.isdecimal() or len(declared) > LENGTH_DIGITS or int(declared) > max_bytes:
             raise _body_too_large(max_bytes)
     message = await _next_of_body(request)
@@ -198,7 +162,7 @@ def _body_too_large(max_bytes: int) -> TooLarge:
 
 def is_a_form(request: HttpRequest) -> bool:
     """A file in it has fields beside it."""
-    return first(request.headers, b"content-type").lower().startswith("multipart/form-data")
+    return fields_of(request.scope).first(b"content-type").lower().startswith("multipart/form-data")
 
 
 class ReceivedFile(NamedTuple):
@@ -310,36 +274,36 @@ class Guard:
         """Not a coroutine itself: each that waits for a stream costs half a KiB (2026-11-22)."""
         if scope["type"] not in ("http", "websocket"):
             return self._app(scope, receive, send)
-        headers = Headers(scope=scope)
-        origins = fields(headers, b"origin")
+        fields = fields_of(scope)
+        origins = fields.all(b"origin")
         is_open_to_all = _is_below(self._open_to_all, scope)
         try:
-            self._check_host(headers)
+            self._check_host(fields)
             if origins and not is_open_to_all:
-                self._check_origin(scope["type"], scope.get("method", "GET"), headers)
+                self._check_origin(scope["type"], scope.get("method", "GET"), fields)
         except Refused as refused:
             return self._refuse(scope, refused)(scope, receive, send)
         origin = _origin(origins[0]) if origins else ""
         if scope["type"] == "websocket" or not (origin in self._origins or (origin and is_open_to_all)):
             return self._app(scope, receive, send)
-        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
-            echoed = _echo(headers) if _is_below(self._any_header, scope) else {}
+        if scope["method"] == "OPTIONS" and fields.all(b"access-control-request-method"):
+            echoed = _echo(fields) if _is_below(self._any_header, scope) else {}
             allowed = {**_readable_by(origin), **PREFLIGHT, **echoed}
             return Response(status_code=204, headers=allowed)(scope, receive, send)
         readable = {**scope, ADDED_HEADERS: _told_to_pages(origin)}
         return self._app(readable, receive, partial(_send_readable, send, origin))
 
-    def _check_host(self, headers: Headers) -> None:
-        name = _host_name(_host(headers))
+    def _check_host(self, fields: Fields) -> None:
+        name = _host_name(_host(fields))
         if "*" not in self._hosts and name not in self._hosts:
             raise Refused(421, "wrong_host", f"This server does not answer to the host name {name[:80]!r}.")
 
-    def _check_origin(self, kind: str, method: str, headers: Headers) -> None:
+    def _check_origin(self, kind: str, method: str, fields: Fields) -> None:
         if kind == "http" and method in ("GET", "HEAD", "OPTIONS"):
             return
-        host = _host(headers).lower()
+        host = _host(fields).lower()
         own = (f"http://{host}", f"https://{host}")
-        for origin in map(_origin, headers.getlist("origin")):
+        for origin in map(_origin, fields.all(b"origin")):
             if origin not in own and origin not in self._origins:
                 raise Refused(403, "wrong_origin", f"Pages of {origin[:80]!r} may not call this server.")
 
@@ -359,13 +323,13 @@ def _origin(value: str) -> str:
     return value.rstrip("/").lower()
 
 
-def _echo(headers: Headers) -> dict[str, str]:
+def _echo(fields: Fields) -> dict[str, str]:
     """What a page of another site may send: whatever it asks for, as SDKs have headers of their own (`x-stainless-*`).
 
     Browsers ask apart whether a page of the web may reach a private network (WICG, Private Network Access).
     """
-    allowed = {"access-control-allow-headers": headers.get("access-control-request-headers", "*")}
-    if "access-control-request-private-network" in headers:
+    allowed = {"access-control-allow-headers": fields.first(b"access-control-request-headers") or "*"}
+    if fields.all(b"access-control-request-private-network"):
         allowed["access-control-allow-private-network"] = "true"
     return allowed
 
@@ -386,9 +350,9 @@ async def _send_readable(send: Send, origin: str, message: Message) -> None:
     await send(message)
 
 
-def _host(headers: Headers) -> str:
+def _host(fields: Fields) -> str:
     """The only Host header; empty when there is none, or another."""
-    hosts = fields(headers, b"host")
+    hosts = fields.all(b"host")
     return hosts[0] if len(hosts) == 1 else ""
 
 

@@ -23,6 +23,7 @@ from realcoze.dialects.native.upload import encode_uploaded
 from realcoze.dialects.statuses import retry_after_of, status_of
 from realcoze.domain.ids import BotName, RequestId
 from realcoze.errors import RealcozeError
+from realcoze.faces.fields import fields_of, presented_keys, thread_of
 from realcoze.faces.http import (
     Refused,
     Work,
@@ -30,10 +31,8 @@ from realcoze.faces.http import (
     declared_bytes,
     new_request_id,
     nobody,
-    presented_keys,
     read_body,
     read_file,
-    thread_of,
     unless_left,
 )
 from realcoze.faces.room import Room
@@ -82,7 +81,8 @@ class NativeFace:
         request_id = new_request_id()
         refuse = partial(_refuse_flat if _is_flat(request) else refuse_error, request_id)
         try:
-            caller, thread = self._access.authenticate(presented_keys(request.headers)), thread_of(request.headers)
+            fields = fields_of(request.scope)
+            caller, thread = self._access.authenticate(presented_keys(fields)), thread_of(fields)
             subscribe = request.query_params.get("subscribe", "")
             question = decode_request(await read_body(request), subscribe=subscribe)
             question = replace(question, request=replace(question.request, caller=caller, thread=thread))
@@ -147,7 +147,7 @@ class NativeFace:
 
     def _may_ask(self, request: HttpRequest) -> bool:
         try:
-            self._access.authenticate(presented_keys(request.headers))
+            self._access.authenticate(presented_keys(fields_of(request.scope)))
         except RealcozeError:
             return False
         return True

@@ -33,7 +33,8 @@ from realcoze.domain.ids import CallerId, RequestId
 from realcoze.domain.ports import Flow
 from realcoze.domain.request import Thread
 from realcoze.errors import BadRequest, Overloaded, RealcozeError
-from realcoze.faces.http import new_request_id, presented_keys, thread_of
+from realcoze.faces.fields import fields_of, presented_keys, thread_of
+from realcoze.faces.http import new_request_id
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
 
@@ -68,8 +69,8 @@ class SocketFace:
         offered: list[str] = socket.scope.get("subprotocols", [])
         keys = [name.removeprefix(KEY_PREFIX) for name in offered if name.startswith(KEY_PREFIX)]
         try:
-            caller = self._access.authenticate([*presented_keys(socket.headers), *keys])
-            thread = thread_of(socket.headers)
+            caller = self._access.authenticate([*presented_keys(fields_of(socket.scope)), *keys])
+            thread = thread_of(fields_of(socket.scope))
         except RealcozeError as error:
             await socket.send_denial_response(self._refuse(new_request_id(), error))
             return

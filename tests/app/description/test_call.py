@@ -1,5 +1,6 @@
 from realcoze.app.description.call import IGNORED, THREAD
-from realcoze.faces.http import THREAD_CHARACTERS, THREAD_HEADERS, ignoring
+from realcoze.faces.fields import THREAD_CHARACTERS, THREAD_HEADERS
+from realcoze.faces.http import ignoring
 
 
 def test_the_headers_of_a_conversation_are_those_that_are_read() -> None:

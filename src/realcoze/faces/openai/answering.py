@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
-from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -17,7 +16,8 @@ from realcoze.domain.fold import Reply
 from realcoze.domain.ids import CallerId, RequestId
 from realcoze.domain.request import Request, Thread
 from realcoze.errors import RealcozeError
-from realcoze.faces.http import ignoring, new_request_id, nobody, presented_keys, read_body, thread_of, unless_left
+from realcoze.faces.fields import Fields, fields_of, presented_keys, thread_of
+from realcoze.faces.http import ignoring, new_request_id, nobody, read_body, unless_left
 from realcoze.faces.openai.refusal import JSON, refuse_error
 from realcoze.faces.streamed import Encoder, StreamedAnswer, StreamTimes
 from realcoze.gateway.access import Access
@@ -61,7 +61,7 @@ class Call(Generic[A]):
     decode: Decode[A]
     encode_reply: EncodeReply[A]
     new_encoder: NewEncoder[A]
-    amend: Callable[[A, Headers], A] | None = None
+    amend: Callable[[A, Fields], A] | None = None
 
 
 class AnsweringFace(Generic[A]):
@@ -77,11 +77,12 @@ class AnsweringFace(Generic[A]):
     async def _post(self, request: HttpRequest) -> ASGIApp:
         request_id, call = new_request_id(), self._call
         try:
-            caller, thread = self._access.authenticate(presented_keys(request.headers)), thread_of(request.headers)
+            fields = fields_of(request.scope)
+            caller, thread = self._access.authenticate(presented_keys(fields)), thread_of(fields)
             decode = partial(call.decode, caller=caller, thread=thread)
             asked = await aside(decode, await read_body(request))
             if call.amend is not None:
-                asked = call.amend(asked, request.headers)
+                asked = call.amend(asked, fields)
             headers = {
                 "x-request-id": request_id,
                 **ignoring(asked.ignored, heeds_offer=self._gateway.heeds_offer(asked.request)),

@@ -1,19 +1,17 @@
 """`POST /v1/chat/completions`."""
 
-from starlette.datastructures import Headers
-
 from realcoze.dialects.openai_chat.reply import encode_reply
 from realcoze.dialects.openai_chat.request import Asked, decode_request, with_extras
 from realcoze.dialects.openai_chat.stream import ChunkEncoder
-from realcoze.faces.http import first
+from realcoze.faces.fields import Fields
 from realcoze.faces.openai.answering import Call
 
 EXTRAS = b"x-realcoze-extras"
 """The header that asks for `x_coze` where a client cannot send members of its own."""
 
 
-def _amend(asked: Asked, headers: Headers) -> Asked:
-    return with_extras(asked) if first(headers, EXTRAS).lower() in ("1", "true") else asked
+def _amend(asked: Asked, fields: Fields) -> Asked:
+    return with_extras(asked) if fields.first(EXTRAS).lower() in ("1", "true") else asked
 
 
 CHAT = Call(

@@ -25,15 +25,8 @@ from realcoze.domain.ids import CallerId, RequestId
 from realcoze.domain.media import media_of, size_in_words
 from realcoze.domain.ports import Fetches
 from realcoze.errors import BadRequest, CallerFault, RealcozeError, TooLarge, UpstreamFailed
-from realcoze.faces.http import (
-    ignoring,
-    new_request_id,
-    nobody,
-    presented_keys,
-    read_body,
-    unless_left,
-    while_connected,
-)
+from realcoze.faces.fields import fields_of, presented_keys
+from realcoze.faces.http import ignoring, new_request_id, nobody, read_body, unless_left, while_connected
 from realcoze.faces.openai.refusal import JSON, refuse_error
 from realcoze.faces.room import Room
 from realcoze.gateway.access import Access
@@ -71,7 +64,7 @@ class ImagesFace:
     async def _post(self, request: HttpRequest) -> ASGIApp:
         request_id = new_request_id()
         try:
-            caller = self._access.authenticate(presented_keys(request.headers))
+            caller = self._access.authenticate(presented_keys(fields_of(request.scope)))
             asked = decode_request(await read_body(request), caller=caller)
             if asked.wants_bytes:
                 return self._with_pictures(asked, request_id)

@@ -34,17 +34,8 @@ from realcoze.domain.ids import CallerId, RequestId
 from realcoze.domain.ports import Sink
 from realcoze.domain.request import Thread
 from realcoze.errors import BadRequest, RealcozeError
-from realcoze.faces.http import (
-    CallersWork,
-    answered_for,
-    ignoring,
-    new_request_id,
-    nobody,
-    presented_keys,
-    read_body,
-    thread_of,
-    unless_left,
-)
+from realcoze.faces.fields import fields_of, presented_keys, thread_of
+from realcoze.faces.http import CallersWork, answered_for, ignoring, new_request_id, nobody, read_body, unless_left
 from realcoze.faces.openai.background import Background
 from realcoze.faces.openai.draft import Draft
 from realcoze.faces.openai.refusal import JSON, refuse_error
@@ -88,7 +79,8 @@ class ResponsesFace:
     async def _post(self, request: HttpRequest) -> ASGIApp:
         request_id = new_request_id()
         try:
-            caller, thread = self._access.authenticate(presented_keys(request.headers)), thread_of(request.headers)
+            fields = fields_of(request.scope)
+            caller, thread = self._access.authenticate(presented_keys(fields)), thread_of(fields)
             draft = await self._draft(await read_body(request), caller, thread, request_id)
             if draft.asked.is_background:
                 await unless_left(request.receive, self._gateway.check(draft.asked.request))
