@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -35,6 +36,14 @@ def translated(host: str) -> Iterator[None]:
     """Translate what is raised inside; `host` names the other side in the message."""
     try:
         yield
+    except Exception as error:  # noqa: BLE001 - raised again
+        raise_translated(error, host)
+
+
+def raise_translated(failure: Exception, host: str) -> NoReturn:
+    """The same for what was caught; what is not the transport's is raised as it is."""
+    try:
+        raise failure
     except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError, ssl.SSLError) as error:
         raise _insecure(host) from error
     except ProxyTimeoutError as error:

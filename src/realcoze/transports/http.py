@@ -13,7 +13,7 @@ from io import BytesIO
 import aiohttp
 
 from realcoze.errors import UpstreamFailed
-from realcoze.transports.failure import host_of, translated
+from realcoze.transports.failure import host_of, raise_translated, translated
 from realcoze.transports.proxy import connector
 from realcoze.transports.pushed import HEADER_BYTES, Origins, PushedConnection, Valve, address_of, encode_request
 
@@ -76,7 +76,7 @@ class HttpClient:
         `UpstreamTimeout`.  What the two callbacks raise ends the call and goes through.
         """
         host = host_of(url)
-        with translated(host):
+        try:
             address = address_of(url)
             request = encode_request(method, address, headers, body)
             lent = await self._origins.connect(address)
@@ -86,11 +86,13 @@ class HttpClient:
                     request, lent=lent, host=host, idle_s=idle_s, on_head=on_head, on_bytes=on_bytes, valve=valve
                 )
                 del request  # an answer may take hours
-                error = await ended
+                broken = await ended
             finally:
                 connection.leave()
-            if error is not None:
-                raise error
+            if broken is not None:
+                raise broken
+        except Exception as error:  # noqa: BLE001 - a block that translates is two generators more for each answer
+            raise_translated(error, host)
 
     def _request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: aiohttp.ClientTimeout

@@ -304,21 +304,23 @@ class Origins:
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
-        self._known: dict[URL, aiohttp.ClientRequest] = {}
+        self._known: dict[tuple[str, str], aiohttp.ClientRequest] = {}
 
     async def connect(self, url: URL) -> aiohttp.connector.Connection:
         """A connection from the pool, or a new one.  Raises what aiohttp raises."""
         connector = self._session.connector
         if connector is None:
             raise aiohttp.ClientConnectionError("The client is closed.")
-        return await connector.connect(self._request(url.origin()), [], self._session.timeout)
+        return await connector.connect(self._request(url), [], self._session.timeout)
 
-    def _request(self, origin: URL) -> aiohttp.ClientRequest:
+    def _request(self, url: URL) -> aiohttp.ClientRequest:
         """Where to connect to, as aiohttp takes it; making one takes as long as a whole exchange."""
+        origin = url.scheme, url.raw_authority
         known = self._known.get(origin)
         if known is None:
             loop = asyncio.get_running_loop()
-            known = self._known[origin] = aiohttp.ClientRequest("POST", origin, loop=loop, session=self._session)
+            known = aiohttp.ClientRequest("POST", url.origin(), loop=loop, session=self._session)
+            self._known[origin] = known
         return known
 
 

@@ -28,8 +28,11 @@ def turn(sink: Gathered, **waits: float) -> Turn:
 
 async def given_up(one: Turn) -> None:
     late = anyio.Event()
-    with one.watch(late.set):
+    one.watch(late.set)
+    try:
         await late.wait()
+    finally:
+        one.unwatch()
 
 
 async def test_a_stream_becomes_events_as_it_comes() -> None:

@@ -1,8 +1,7 @@
 """One attempt at a turn: the bytes of its answer in, events out, and how long it may still wait."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 
 from realcoze.dialects.coze_open.envelope import logid_of, raise_refusal
 from realcoze.dialects.coze_open.objects import Chat, Message
@@ -180,18 +179,17 @@ class Turn:
         self._feed(self._chat.recover(chat, messages) if self._chat is not None else [])
         self.raise_failure()
 
-    @contextmanager
-    def watch(self, give_up: Callable[[], None]) -> Iterator[None]:
-        """Call `give_up` when the turn has waited for too long, for as long as the block lasts."""
+    def watch(self, give_up: Callable[[], None]) -> None:
+        """Call `give_up` when the turn has waited for too long, until `unwatch`."""
         self._give_up = give_up
         self._look()
-        try:
-            yield
-        finally:
-            self._give_up = _nothing
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+
+    def unwatch(self) -> None:
+        """Wait as long as it takes."""
+        self._give_up = _nothing
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def too_late(self) -> UpstreamTimeout:
         """The error of a turn that `watch` gave up."""

@@ -237,12 +237,14 @@ class CozeOpen:
         try:
             # 3.3 µs, where a scope of anyio's takes 5.4 (2026-11-23); nothing is shielded below.
             async with asyncio.timeout(None) as limit:
-                with turn.watch(partial(limit.reschedule, 0)):
-                    await self.calls.stream(
-                        asking.target, asking.body, token=token, on_head=turn.head, on_bytes=turn.bytes, valve=valve
-                    )
+                turn.watch(partial(limit.reschedule, 0))
+                await self.calls.stream(
+                    asking.target, asking.body, token=token, on_head=turn.head, on_bytes=turn.bytes, valve=valve
+                )
         except TimeoutError:
             raise turn.too_late() from None
+        finally:
+            turn.unwatch()
         turn.finish()
 
     async def _stop(self, turn: Turn) -> None:
