@@ -1,5 +1,6 @@
 """The tests mirror the source, and no file outgrows what can be read at one sitting without saying why."""
 
+import re
 import tomllib
 from importlib.resources import files
 from pathlib import Path
@@ -38,6 +39,12 @@ def test_every_test_has_a_module_of_its_own_name() -> None:
 def test_a_file_above_400_lines_says_why() -> None:
     long = [path for path in SOURCE.rglob("*.py") if len(path.read_text(encoding="utf-8").splitlines()) > LONG]
     assert [path for path in long if "lines" not in path.read_text(encoding="utf-8").split('"""')[1]] == []
+
+
+def test_what_has_to_be_finished_is_said_in_one_way() -> None:
+    """A shield alone does not hold where a caller leaves (leaving.py)."""
+    shielded = [path.name for path in SOURCE.rglob("*.py") if re.search(r"shield\s*=\s*True", path.read_text())]
+    assert shielded == ["leaving.py"]
 
 
 def test_the_types_of_the_python_api_are_there_for_its_callers() -> None:

@@ -1,20 +1,26 @@
 """What the contract (tests/contract/test_stores.py) does not say: the file, and others who use it."""
 
+import asyncio
 import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
+import anyio.to_thread
 import pytest
 
 from realcoze.errors import Internal, Misconfigured
-from realcoze.stores.sqlite import MIGRATIONS, open_sqlite
+from realcoze.leaving import Leaving
+from realcoze.stores.sqlite import MIGRATIONS, SqliteStore, open_sqlite
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 DAY_S = 24 * 3600.0
+PATIENCE_S = 10.0
 
 
 def _mode(path: Path) -> int:
@@ -190,3 +196,28 @@ async def test_what_is_removed_leaves_no_trace_in_the_file(tmp_path: Path) -> No
         await store.remove("shelf", "key", b"a secret" * 200)
     written = path.read_bytes()
     assert (b"a secret" in written, b"something else" in written) == (False, True)
+
+
+async def test_a_caller_who_leaves_within_a_transaction_does_not_break_the_store(tmp_path: Path) -> None:
+    is_within, may_go_on, leaving = threading.Event(), threading.Event(), Leaving()
+
+    def now() -> float:
+        is_within.set()
+        may_go_on.wait(PATIENCE_S)
+        return 0.0
+
+    async def keep(store: SqliteStore) -> None:
+        with leaving:
+            await store.put("shelf", "key", b"1", keep_s=DAY_S)
+            await anyio.sleep_forever()
+
+    async with open_sqlite(tmp_path / "store.sqlite", now=now) as store:
+        with anyio.fail_after(PATIENCE_S):
+            task = asyncio.create_task(keep(store))
+            await anyio.to_thread.run_sync(is_within.wait, PATIENCE_S)
+            leaving.leave()
+            await anyio.lowlevel.checkpoint()
+            may_go_on.set()
+            await task
+            await store.put("shelf", "key", b"2", keep_s=DAY_S)
+            assert [await store.take("shelf", "key") for _ in range(3)] == [b"2", b"1", None]

@@ -19,6 +19,7 @@ from realcoze.app.outbox import Outbox
 from realcoze.app.signals import until_stopped
 from realcoze.app.websocket import LimitedWebSocket
 from realcoze.errors import Misconfigured
+from realcoze.leaving import finishing
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ async def listening(
             yield sockets[0].getsockname()[1]
         finally:
             server.should_exit = True
-            with anyio.CancelScope(shield=True):
+            with finishing():
                 tasks.start_soon(_hurry_when_told, server)
                 await server.ended.wait()
             tasks.cancel_scope.cancel()

@@ -8,7 +8,6 @@ the end are written by callbacks.  The server lends the connection as the ASGI e
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Generic, Protocol, TypeVar
 
 import anyio
@@ -19,6 +18,7 @@ from realcoze.domain.event import Event, TurnFailed, TurnStarted, Unknown, Usage
 from realcoze.domain.ports import Flow, Sink
 from realcoze.errors import RealcozeError
 from realcoze.faces.http import ADDED_HEADERS, while_connected
+from realcoze.leaving import Leaving
 
 OUTLET = "realcoze.outlet"
 _UNBUFFERED = [(b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
@@ -149,17 +149,18 @@ class StreamedAnswer(Generic[E_co]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         lent: Outlet | None = scope.get("extensions", {}).get(OUTLET)
+        leaving = Leaving()
         try:
             if lent is None:
                 await self._answer_by_pieces(receive, send)
             else:
                 self._headers += scope.get(ADDED_HEADERS, [])
-                with _kind_of_scope()() as here:
-                    await self._answer(lent, here.cancel)
+                with leaving:
+                    await self._answer(lent, leaving.leave)
         finally:
             self._outlet = self._line = None  # they hold each other
             self._clear_timers()
-        if self._refusal is not None:
+        if self._refusal is not None and not leaving.has_left:
             await self._refuse(self._refusal)(scope, receive, send)
 
     def open(self, flow: Flow) -> None:
@@ -312,12 +313,6 @@ class HeldAnswer(StreamedAnswer[HoldingEncoder]):
         if piece:
             self._write(piece)
         self._settle()
-
-
-@lru_cache(maxsize=1)
-def _kind_of_scope() -> type[anyio.CancelScope]:
-    """What `anyio.CancelScope()` makes after it has asked which loop runs here, and then begins twice (anyio 4.16)."""
-    return type(anyio.CancelScope())
 
 
 class AsgiOutlet:

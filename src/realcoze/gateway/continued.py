@@ -45,6 +45,7 @@ from realcoze.gateway.continuity import (
     places_after,
 )
 from realcoze.gateway.places import KEEP_S, Places
+from realcoze.leaving import finishing
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ class Continuity:
         """
         calls = keys_of_calls(request, (result.call_id for result in request.tool_results))
         keys = (*keys_answered(request), *calls)
-        with anyio.CancelScope(shield=True):
+        with finishing():
             places = [await self._places.take(key) for key in keys]
         taken = tuple((key, place) for key, place in zip(keys, places, strict=True) if place is not None)
         if not calls or request.chat_id:

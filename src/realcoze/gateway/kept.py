@@ -7,11 +7,10 @@ or its time is over.  What it holds is a dialect's, and bytes here.
 import hashlib
 import logging
 
-import anyio
-
 from realcoze.domain.ids import CallerId
 from realcoze.domain.ports import Store
 from realcoze.errors import RealcozeError
+from realcoze.leaving import finishing
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +53,7 @@ class Kept:
         record = self._arriving.get(key)
         if record is None:
             return
-        with anyio.move_on_after(PUT_S, shield=True) as waiting:
+        with finishing(PUT_S) as waiting:
             try:
                 await self._store.replace(SHELF, key, record, keep_s=self._keep_s)
                 if key not in self._arriving:  # it was forgotten meanwhile

@@ -12,6 +12,7 @@ import msgspec
 from realcoze.domain.ports import Store
 from realcoze.errors import RealcozeError
 from realcoze.gateway.continuity import Key, Place
+from realcoze.leaving import finishing
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class Places:
 
     async def keep(self, key: Key, place: Place) -> None:
         """Store what was announced, unless it was taken.  Finishes though its caller is cancelled."""
-        with anyio.move_on_after(PUT_S, shield=True) as waiting:
+        with finishing(PUT_S) as waiting:
             async with self._one:
                 if self._withdraw(key, place):
                     await self._put(key, place)
@@ -63,7 +64,7 @@ class Places:
             self._withdraw(key, place)
             return place
         try:
-            with anyio.CancelScope(shield=True):
+            with finishing():
                 async with self._one:
                     data = await self._store.take(SHELF, key.digest)
         except RealcozeError as error:

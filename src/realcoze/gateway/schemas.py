@@ -18,6 +18,7 @@ import msgspec
 from realcoze.domain.ids import CallerId
 from realcoze.errors import BadRequest, Internal, RealcozeError
 from realcoze.gateway.tools import Unfit, Wanted
+from realcoze.leaving import finishing
 from realcoze.shares import Shares
 
 log = logging.getLogger(__name__)
@@ -126,7 +127,7 @@ async def _run(sent: bytes) -> tuple[int, bytes]:
     It is gone when this returns, and when this is cancelled.  Raises `Internal` where it cannot be started.
     """
     try:
-        with anyio.CancelScope(shield=True):  # whoever leaves while it starts would leave it behind
+        with finishing():  # whoever leaves while it starts would leave it behind
             process = await anyio.open_process(_COMMAND, stderr=None, start_new_session=True)
     except OSError as error:
         log.error("%s cannot be started, and JSON schemas cannot be checked: %s", WORKER, error)  # noqa: TRY400
@@ -140,7 +141,7 @@ async def _run(sent: bytes) -> tuple[int, bytes]:
         written = b"".join([piece async for piece in process.stdout])
         return await process.wait(), written
     finally:
-        with anyio.move_on_after(GRACE_S, shield=True):
+        with finishing(GRACE_S):
             if process.returncode is None:
                 process.kill()
             await process.aclose()

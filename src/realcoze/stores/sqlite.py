@@ -16,10 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import anyio
 from anyio import CapacityLimiter, to_thread
 
 from realcoze.errors import Internal, Misconfigured
+from realcoze.leaving import finishing
 
 T = TypeVar("T")
 
@@ -110,9 +110,10 @@ class SqliteStore:
         return await self._run(partial(self._remove, shelf, key, value))
 
     async def _run(self, work: Callable[[], T]) -> T:
-        """Not abandoned when its caller is cancelled: anyio waits for the thread."""
+        """Not abandoned when its caller is cancelled: the thread is waited for."""
         try:
-            return await to_thread.run_sync(work, limiter=self._one)
+            with finishing():
+                return await to_thread.run_sync(work, limiter=self._one)
         except sqlite3.Error as error:
             raise Internal(f"The store of conversations failed: {error}.", code="store_failed") from error
 
@@ -175,7 +176,7 @@ async def open_sqlite(
     try:
         yield SqliteStore(connection, most=most, most_bytes=most_bytes, now=now)
     finally:
-        with anyio.CancelScope(shield=True):
+        with finishing():
             await to_thread.run_sync(connection.close)
 
 

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import aiohttp
-import anyio
 
 from realcoze.framing.limits import SOCKET_MESSAGE_BYTES
+from realcoze.leaving import finishing
 from realcoze.transports.failure import host_of, translated
 from realcoze.transports.proxy import connector
 
@@ -85,7 +85,7 @@ async def open_websocket(
         try:
             yield WebSocket(socket)
         finally:
-            with anyio.move_on_after(close_s, shield=True):
+            with finishing(close_s):
                 await socket.close()
 
 

@@ -19,6 +19,7 @@ import msgspec
 from realcoze.dialects.coze_open.oauth import Grant
 from realcoze.dialects.json_text import NotJson, read_json
 from realcoze.errors import Misconfigured, UpstreamDenied, UpstreamTimeout
+from realcoze.leaving import finishing
 from realcoze.upstreams.coze_open.oauth import TokenOffice
 from realcoze.upstreams.coze_open.settings import LoginCredentials
 from realcoze.upstreams.coze_open.tokens import Lease
@@ -156,7 +157,7 @@ class LoginRenewal:
             life_s = login.expires_at - self._office.time()
             if login.access_token == self._used or life_s < SPARE_S:
                 # Who has used up the old refresh token must have the new one written down.
-                with anyio.CancelScope(shield=True):
+                with finishing():
                     grant = await self._refreshed(login)
                     self._file.keep(login.base, login.client_id, grant)
                 return self._lease(grant.access_token, grant.life_s)

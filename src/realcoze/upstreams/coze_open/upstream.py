@@ -24,6 +24,7 @@ from realcoze.domain.ids import ANY_BOT, CHATFLOW, WORKFLOW, BotName, ChatId, Co
 from realcoze.domain.ports import Published, Sink, Sound, Speech
 from realcoze.domain.request import Request
 from realcoze.errors import NotFound, RealcozeError
+from realcoze.leaving import finishing
 from realcoze.transports.http import open_http
 from realcoze.transports.proxy import check_proxy
 from realcoze.transports.pushed import Valve
@@ -251,7 +252,7 @@ class CozeOpen:
         """Tell Coze that nobody waits for this turn any more, whatever becomes of us."""
         if not turn.can_be_stopped or not self._may_cancel:
             return
-        with anyio.move_on_after(self._settings.deadlines.cancel, shield=True):
+        with finishing(self._settings.deadlines.cancel):
             try:
                 await self.calls.cancel(turn.conversation_id, turn.chat_id)
             except RealcozeError as error:
