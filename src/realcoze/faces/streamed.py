@@ -179,7 +179,11 @@ class StreamedAnswer(Generic[E_co]):
                 self._begin()
         encoder = self._encoder
         if data := encoder.feed(event):
-            self._write(data)
+            if self._line is None:
+                self._before.append(data)
+            else:
+                self._written_at = self._loop.time()
+                self._line.write(data)
         if encoder.is_closed:
             self._settle()
 
@@ -206,12 +210,12 @@ class StreamedAnswer(Generic[E_co]):
         if self._is_committed or self._outlet is None:
             return
         self._is_committed = True
-        self._line = self._outlet
-        self._outlet.begin(self._headers)
+        line = self._line = self._outlet
+        line.begin(self._headers)
         self._written_at = self._loop.time()
-        before, self._before = self._before, []
-        for piece in before:
-            self._write(piece)
+        for piece in self._before:
+            line.write(piece)
+        self._before.clear()
         if self._encoder.keepalive and self._written_at + self._keepalive_s < self._looks_at:
             self._look_at(self._written_at + self._keepalive_s)
         self._settle()
@@ -241,22 +245,14 @@ class StreamedAnswer(Generic[E_co]):
 
     def _keep_alive(self, line: Outlet) -> None:
         """To a client that has not even taken the last piece, nothing is said."""
-        if line.unsent():
-            self._written_at = self._loop.time()
-        else:
-            self._write(self._encoder.keepalive)
+        self._written_at = self._loop.time()
+        if not line.unsent():
+            line.write(self._encoder.keepalive)
 
     def _settle(self) -> None:
         """End the response if everything was said."""
         if self._encoder.is_closed and self._line is not None and not self._is_over:
             self._end(self._line)
-
-    def _write(self, data: bytes) -> None:
-        if self._line is None:
-            self._before.append(data)
-        else:
-            self._written_at = self._loop.time()
-            self._line.write(data)
 
     def _clear_timers(self) -> None:
         if self._watch is not None:
@@ -310,8 +306,9 @@ class HeldAnswer(StreamedAnswer[HoldingEncoder]):
 
     def _write_held(self, piece: bytes) -> None:
         self._timer = None
-        if piece:
-            self._write(piece)
+        if piece and self._line is not None:
+            self._written_at = self._loop.time()
+            self._line.write(piece)
         self._settle()
 
 

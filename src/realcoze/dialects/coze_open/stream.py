@@ -5,12 +5,10 @@ before it; the marker of the end only ends it, and what was said after an error 
 
 The text of a message is what its `completed` says.  When that goes on from what the deltas made, the
 rest is sent; when it is another text, it replaces theirs.  Coze's control messages never become text.
-
 When a stream breaks off, `recover` goes on with what Coze tells of the chat when it is asked.
 
-Above: the upstream.  Below: `steps.py` and `content.py` for what stands in one message, `ending.py`
-for what stands in the last event, `template.py` for deltas that are like the one before them.  The
-way back: `stream_encoder.py`.
+Above: the upstream.  Below: `steps.py` and `content.py` for what stands in one message, `ending.py` for the
+last event, `template.py` for deltas that are like the one before them.  The way back: `stream_encoder.py`.
 
 Source: docs/protocol/openapi-v3.md §6; docs/protocol/studio-web.md §5.3.
 """
@@ -72,8 +70,7 @@ SILENT = frozenset({"ping", "PING"})
 MOST_MISFITS = 8
 """Templates in a row that no delta was like; then there are no more, as something else changes each time."""
 
-_CHAT_EVENTS = frozenset({CREATED, IN_PROGRESS, COMPLETED, FAILED}) | REQUIRES_ACTION
-_CHAT_EVENTS |= {f"{_ABOUT_CHAT}{status}" for status in CANCELLED}
+_CHAT_EVENTS = {CREATED, IN_PROGRESS, COMPLETED, FAILED, *REQUIRES_ACTION, *(_ABOUT_CHAT + end for end in CANCELLED)}
 
 Told = frozenset[tuple[str, str]]
 """Messages by their type and id."""
@@ -99,11 +96,7 @@ class ChatStreamDecoder:
     )  # fmt: skip
 
     def __init__(
-        self,
-        *,
-        told: Told = NOTHING_TOLD,
-        max_event_bytes: int = EVENT_BYTES,
-        max_answer_bytes: int = STREAM_BYTES,
+        self, *, told: Told = NOTHING_TOLD, max_event_bytes: int = EVENT_BYTES, max_answer_bytes: int = STREAM_BYTES
     ) -> None:
         self._sse = SseDecoder(max_event_bytes=max_event_bytes)
         self._max_event = max_event_bytes
@@ -146,14 +139,23 @@ class ChatStreamDecoder:
         """The messages of which something was told so far."""
         return frozenset({*self._whole, *(("answer", message_id) for message_id in self._sent)})
 
+    def read_piece(self, chunk: bytes) -> Piece | None:
+        """The one event of `chunk`, where that is a delta like the one before it; None is for `feed` to take."""
+        size = len(chunk)
+        if self._likely is None or size > self._max_event or size > self._room:
+            return None
+        piece = self._likely.read_one(chunk)
+        if piece is not None:
+            self._room -= size
+        return piece
+
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that end within `chunk`."""
+        if (piece := self.read_piece(chunk)) is not None:
+            return [piece]
         self._room -= len(chunk)
         if self._room < 0:
             raise UpstreamFailed(f"The answer is larger than {self._max} bytes.", code="event_too_large")
-        likely = self._likely
-        if likely is not None and len(chunk) <= self._max_event and (piece := likely.read_one(chunk)) is not None:
-            return [piece]
         events = self._read(chunk)
         self._likely = self._template if self._sse.is_between_events else None
         return events
@@ -177,8 +179,7 @@ class ChatStreamDecoder:
             start = end
 
     def _take_one(self, piece: bytes, events: list[Event]) -> bool:
-        event = self._sse.feed_one(piece)
-        if event is None:
+        if (event := self._sse.feed_one(piece)) is None:
             return False
         if event.event == DELTA:
             self._head = head_of(piece, event.data)
@@ -235,8 +236,7 @@ class ChatStreamDecoder:
 
     def _take(self, event: ServerSentEvent, events: list[Event]) -> None:
         name = event.event
-        if not self.has_chat:
-            self.has_chat = name.startswith("conversation.")
+        self.has_chat = self.has_chat or name.startswith("conversation.")
         if name == DELTA and not self._is_over:
             self._delta(event, events)
             return

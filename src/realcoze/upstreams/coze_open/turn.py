@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from realcoze.dialects.coze_open.envelope import logid_of, raise_refusal
 from realcoze.dialects.coze_open.objects import Chat, Message
 from realcoze.dialects.coze_open.stream import ChatStreamDecoder, Told
-from realcoze.domain.event import ENDS, Event, InputRequested, TextDelta, ToolCallsRequested, TurnFailed, TurnStarted
+from realcoze.domain.event import ENDS, Event, InputRequested, ToolCallsRequested, TurnFailed, TurnStarted
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.domain.ports import Sink
 from realcoze.errors import RealcozeError, UpstreamFailed, UpstreamTimeout
@@ -123,18 +123,16 @@ class Turn:
 
     def bytes(self, chunk: bytes) -> None:
         """More of the body.  Raises what Coze says went wrong as soon as it says so."""
+        if self._chat is not None and (piece := self._chat.read_piece(chunk)) is not None:  # nearly always
+            self._last_at = self._loop.time()
+            self._sink.feed(piece)
+            return
         if self._refusal is not None:
             body = self._refusal[2]
             body += chunk[: REFUSAL_BYTES - len(body)]
             return
         decoder = self._decoder
         events = decoder.feed(chunk)
-        if len(events) == 1 and type(events[0]) is TextDelta and self._has_event and not decoder.is_complete:
-            # Nearly always.
-            self._last_at = self._loop.time()
-            self._beats = decoder.beats
-            self._sink.feed(events[0])
-            return
         if events or decoder.beats > self._beats:
             self._last_at = self._loop.time()
             self._beats = decoder.beats
