@@ -318,14 +318,14 @@ async def raw_server(
 
 
 @asynccontextmanager
-async def web_server(*routes: web.RouteDef) -> AsyncIterator[str]:
+async def web_server(*routes: web.RouteDef, ssl: Any = None) -> AsyncIterator[str]:
     """An aiohttp server; yields its address as HOST:PORT."""
     app = web.Application()
     app.add_routes(routes)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=ssl).start()
         yield f"127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()

@@ -7,10 +7,9 @@ from functools import partial
 
 import anyio
 import anyio.lowlevel
-import anyio.to_thread
 import pytest
 
-from realcoze.leaving import Leaving, finishing
+from realcoze.leaving import Leaving, finishing, in_thread
 
 PATIENCE_S = 10.0
 
@@ -62,9 +61,47 @@ async def test_what_has_to_be_finished_is_and_nothing_behind_it() -> None:
     async def work(told: Told) -> None:
         with finishing(), finishing():
             await told.wait("finished")
-        await told.wait("behind")
+        await anyio.sleep_forever()
 
     assert (await left(work)).steps == ["finished", "over", "ended"]
+
+
+async def test_of_two_blocks_that_have_to_be_finished_both_are() -> None:
+    async def work(told: Told) -> None:
+        with finishing():
+            await told.wait("finished")
+        with finishing():
+            await told.wait("this, too")
+        await anyio.sleep_forever()
+
+    assert (await left(work)).steps == ["finished", "this, too", "over", "ended"]
+
+
+async def test_who_leaves_while_the_task_runs_interrupts_nothing_that_has_to_be_finished() -> None:
+    async def work(told: Told) -> None:
+        told.leaving.leave()
+        with finishing():
+            await told.wait("finished")
+        await anyio.sleep_forever()
+
+    assert (await left(work)).steps == ["finished", "over", "ended"]
+
+
+async def test_a_block_that_takes_too_long_tells_so_though_its_caller_has_left() -> None:
+    async def work(told: Told) -> None:
+        with finishing(0.01) as limit:
+            told.is_waiting.set()
+            await anyio.sleep_forever()
+        told.steps.append(f"given up: {limit.cancelled_caught}")
+        await anyio.sleep_forever()
+
+    assert (await left(work)).steps == ["given up: True", "over", "ended"]
+
+
+async def test_a_task_that_does_not_wait_any_more_goes_on_behind_the_block() -> None:
+    with Leaving() as leaving:
+        leaving.leave()
+    await asyncio.sleep(0)
 
 
 async def test_whoever_cleans_up_is_cancelled_once() -> None:
@@ -155,13 +192,15 @@ async def test_a_thread_is_waited_for() -> None:
     may_end = threading.Event()
 
     async def work(told: Told) -> None:
-        with finishing():
-            told.is_waiting.set()
-            await anyio.to_thread.run_sync(partial(may_end.wait, PATIENCE_S))
-            told.steps.append("the thread has ended")
-        await told.wait("behind")
+        told.is_waiting.set()
+        told.steps.append(f"the thread has ended: {await in_thread(partial(may_end.wait, PATIENCE_S))}")
+        await anyio.sleep_forever()
 
-    assert (await left(work, in_between=lambda _: may_end.set())).steps == ["the thread has ended", "over", "ended"]
+    assert (await left(work, in_between=lambda _: may_end.set())).steps == [
+        "the thread has ended: True",
+        "over",
+        "ended",
+    ]
 
 
 async def test_scopes_are_waited_for_as_well_but_not_for_ever() -> None:

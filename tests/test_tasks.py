@@ -2,6 +2,7 @@ import threading
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import pytest
 
 from realcoze.tasks import LARGE_BYTES, SharedWork, aside, background_tasks
@@ -115,6 +116,22 @@ async def test_only_what_is_large_is_worked_on_in_another_thread() -> None:
 
     assert await aside(work, bytes(LARGE_BYTES)) == threading.get_ident()
     assert await aside(work, bytes(LARGE_BYTES + 1)) != threading.get_ident()
+
+
+async def test_who_is_cancelled_meanwhile_leaves_when_the_other_thread_is_done() -> None:
+    is_at_it, may_end, said = threading.Event(), threading.Event(), []
+
+    def work(_data: bytes) -> None:
+        is_at_it.set()
+        may_end.wait(PATIENCE_S)
+        said.append("done")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(aside, work, bytes(LARGE_BYTES + 1))
+        await anyio.to_thread.run_sync(is_at_it.wait, PATIENCE_S)
+        tasks.cancel_scope.cancel()
+        may_end.set()
+    assert said == ["done"]
 
 
 async def test_what_is_raised_in_another_thread_comes_out_as_it_is() -> None:

@@ -7,26 +7,29 @@ no other shield.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import anyio
+import anyio.to_thread
+
+T = TypeVar("T")
 
 
 class Leaving:
     """A block that is cancelled by `leave`, and ends there; it must be the last that its task does for a caller."""
 
-    __slots__ = ("_blocks", "_is_cancelled", "_task", "has_left")
+    __slots__ = ("_blocks", "_has_left", "_is_cancelled", "_task")
 
     def __init__(self) -> None:
         self._task: asyncio.Task[object] | None = None
         self._blocks = 0
         """Those that have to be finished, each within the one before."""
         self._is_cancelled = False
-        self.has_left = False
+        self._has_left = False
 
     def __enter__(self) -> Self:
         self._task = asyncio.current_task()
@@ -44,11 +47,20 @@ class Leaving:
         return not task.uncancel()
 
     def leave(self) -> None:
-        """Cancel the task, as soon as nothing is to be finished there."""
-        self.has_left = True
-        if self._task is not None and not self._blocks and not self._is_cancelled:
+        """Cancel the task where it waits, as soon as nothing is to be finished there.
+
+        A task that cancels itself is so only where it waits next, and that may be to finish something.
+        """
+        self._has_left = True
+        task = self._task
+        if task is None or self._blocks or self._is_cancelled:
+            return
+        leaves_itself = asyncio.current_task() is task
+        if leaves_itself:
+            task.get_loop().call_soon(self.leave)
+        else:
             self._is_cancelled = True
-            self._task.cancel()
+            task.cancel()
 
     @contextmanager
     def wait_for(self) -> Iterator[None]:
@@ -61,7 +73,7 @@ class Leaving:
             yield
         finally:
             self._blocks -= 1
-            if self.has_left:
+            if self._has_left:
                 self.leave()
 
 
@@ -70,9 +82,9 @@ _HERE: ContextVar[Leaving | None] = ContextVar("leaving", default=None)
 
 @contextmanager
 def finishing(within_s: float = float("inf")) -> Iterator[anyio.CancelScope]:
-    """What is begun in the block is finished, though its caller leaves and whoever waits for it is cancelled.
+    """What is begun in the block is finished though its caller leaves, or the scope that it is in is cancelled.
 
-    After `within_s` seconds it is given up; the scope tells.
+    After `within_s` seconds it is given up; the scope tells.  A server that must end at once cancels it all the same.
     """
     leaving = _HERE.get()
     with anyio.move_on_after(within_s, shield=True) as scope:
@@ -81,3 +93,9 @@ def finishing(within_s: float = float("inf")) -> Iterator[anyio.CancelScope]:
         else:
             with leaving.wait_for():
                 yield scope
+
+
+async def in_thread(work: Callable[[], T], *, limiter: anyio.CapacityLimiter | None = None) -> T:
+    """What `work` comes to beside the loop.  Who is cancelled or left meanwhile waits for its end."""
+    with finishing():
+        return await anyio.to_thread.run_sync(work, limiter=limiter)

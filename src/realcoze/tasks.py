@@ -1,12 +1,14 @@
-"""Tasks beside a block of code, and work beside the loop.  Below everything that runs tasks; above only anyio."""
+"""Tasks beside a block of code, and work beside the loop.  Below everything that runs tasks; above `leaving.py`."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypeVar
 
 import anyio
-import anyio.to_thread
 from anyio.abc import TaskGroup
+
+from realcoze.leaving import in_thread
 
 T = TypeVar("T")
 
@@ -73,4 +75,4 @@ async def aside(work: Callable[[bytes], T], data: bytes) -> T:
     """`work(data)`, in a thread if `data` is large; who is cancelled then leaves when it is done."""
     if len(data) <= LARGE_BYTES:
         return work(data)
-    return await anyio.to_thread.run_sync(work, data)
+    return await in_thread(partial(work, data))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from msgspec.structs import replace
 
@@ -26,7 +27,7 @@ from realcoze.domain.event import (
 )
 from realcoze.domain.ids import BotName, CallerId, ChatId, ConversationId, MessageId
 from realcoze.domain.message import Message, say
-from realcoze.domain.ports import Sink
+from realcoze.domain.ports import Sink, Store
 from realcoze.domain.request import Request, Resume, Thread
 from realcoze.domain.tool import Offer, Tool, ToolCall, ToolResult
 from realcoze.errors import Internal, NotFound, RateLimited, RealcozeError, Truncated, UpstreamFailed, UpstreamTimeout
@@ -34,6 +35,7 @@ from realcoze.gateway.chat import Gateway
 from realcoze.gateway.continued import Continuity
 from realcoze.gateway.continuity import History
 from realcoze.gateway.route import Routes
+from realcoze.leaving import Leaving, finishing
 from realcoze.stores.memory import MemoryStore
 from realcoze.stores.sqlite import open_sqlite
 from servers import Gathered, NoFlow, failure
@@ -301,6 +303,42 @@ async def test_a_caller_who_leaves_a_thread_finds_it_again() -> None:
         await waits.wait()
         tasks.cancel_scope.cancel()
     await house.ask(MORE, thread=SENDS_NEW)
+    assert [request.conversation_id for request in told.requests] == [None, "c1"]
+
+
+async def test_a_caller_who_leaves_while_a_turn_is_given_up_finds_its_conversation_again(tmp_path: Path) -> None:
+    waits, may_end = anyio.Event(), anyio.Event()
+
+    class GivenUp(Told):
+        async def converse(self, request: Request, sink: Sink) -> None:
+            self.requests.append(request)
+            sink.open(NoFlow())
+            sink.feed(_started())
+            if len(self.requests) == 1:
+                with finishing():  # as a turn is stopped at Coze
+                    waits.set()
+                    await may_end.wait()
+                raise UpstreamTimeout("It is silent.")
+            sink.feed(TurnDone())
+
+    told, leaving = GivenUp([]), Leaving()
+    asked = Request(messages=(MORE,), bot=BOT, thread=SENDS_NEW)
+
+    def gateway(store: Store) -> Gateway:
+        return Gateway(Routes({BOT: told}), continuity=Continuity(store, {BOT: "continue"}))
+
+    async def ask(store: Store) -> None:
+        with leaving:
+            await gateway(store).relay(asked, Gathered())
+
+    async with open_sqlite(tmp_path / "store.sqlite") as store:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask, store)
+            await waits.wait()
+            leaving.leave()
+            await anyio.lowlevel.checkpoint()
+            may_end.set()
+        await gateway(store).relay(asked, Gathered())
     assert [request.conversation_id for request in told.requests] == [None, "c1"]
 
 

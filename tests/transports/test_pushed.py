@@ -2,13 +2,16 @@
 
 import asyncio
 import weakref
+from pathlib import Path
 from random import Random
 from typing import Any, cast
 
+import aiohttp
 import anyio
 import pytest
 from aiohttp import web
 
+from certificates import self_signed, trusting
 from realcoze.errors import Truncated, UpstreamFailed, UpstreamTimeout
 from realcoze.transports.http import open_http
 from realcoze.transports.pushed import HEADER_COUNT, PushedConnection, Valve, address_of, encode_request
@@ -64,6 +67,7 @@ async def test_what_arrives_together_is_handed_on_together() -> None:
 
 class Pipe(asyncio.Transport):
     is_paused = False
+    protocol: asyncio.BaseProtocol = asyncio.Protocol()
 
     def pause_reading(self) -> None:
         self.is_paused = True
@@ -72,9 +76,11 @@ class Pipe(asyncio.Transport):
         self.is_paused = False
 
     def write(self, data: object) -> None: ...
-    def set_protocol(self, protocol: object) -> None: ...
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
+
     def get_protocol(self) -> asyncio.BaseProtocol:
-        return asyncio.Protocol()
+        return self.protocol
 
     def get_write_buffer_size(self) -> int:
         return 0
@@ -263,7 +269,13 @@ async def test_silence_while_the_valve_is_closed_does_not() -> None:
     assert heard.pieces == [b"one"]
 
 
-async def test_streams_and_calls_share_one_connection() -> None:
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_streams_and_calls_share_one_connection(
+    scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls = self_signed(tmp_path) if scheme == "https" else None
+    if tls is not None:
+        monkeypatch.setattr(aiohttp.connector, "_SSL_CONTEXT_VERIFIED", trusting(tmp_path))
     peers: set[int] = set()
 
     async def tell(request: web.Request) -> web.Response:
@@ -271,11 +283,12 @@ async def test_streams_and_calls_share_one_connection() -> None:
         peers.add(request.transport.get_extra_info("peername")[1])
         return web.Response(body=await request.read())
 
-    async with web_server(web.post("/", tell)) as address, open_http(connect_s=2, tls_s=2) as http:
+    async with web_server(web.post("/", tell), ssl=tls) as address, open_http(connect_s=2, tls_s=2) as http:
+        url = f"{scheme}://{address}/"
         for number in range(3):
             streamed, body = Heard(), b"%d" % number
-            await http.stream("POST", f"http://{address}/", body=body, idle_s=5, valve=streamed.valve, **into(streamed))
-            called = await http.call("POST", f"http://{address}/", headers={}, body=body, reply_s=5)
+            await http.stream("POST", url, body=body, idle_s=5, valve=streamed.valve, **into(streamed))
+            called = await http.call("POST", url, headers={}, body=body, reply_s=5)
             assert (streamed.pieces, called.body) == ([body], body)
     assert len(peers) == 1
 
@@ -289,6 +302,39 @@ async def test_a_connection_that_is_kept_holds_nobody_it_was_for() -> None:
     assert lent.ended == ["released"]
     del heard
     assert gone() is None
+
+
+async def test_nothing_of_one_answer_is_in_the_next() -> None:
+    lent = Lent()
+    connection = PushedConnection.on(cast("Any", lent))
+    said = [
+        ONE + b"0\r\nContent-Encoding: gzip\r\nX-Late: yes\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + ONE + END,
+    ]
+    for number, answer in enumerate(said, start=1):
+        heard = Heard()
+        assert asked(lent, heard) is connection
+        connection.data_received(answer)
+        connection.leave()
+        assert len(lent.ended) == number
+        assert heard.head is not None
+        assert heard.head[1].keys() <= {"transfer-encoding", "content-length"}
+        assert b"".join(heard.pieces) in (b"", b"one")
+    assert set(lent.ended) == {"released"}
+
+
+async def test_who_is_cancelled_by_a_whole_answer_leaves_no_connection_behind() -> None:
+    heard = Heard()
+    async with raw_server(ONE + END, stays=True) as server, open_http(connect_s=2, tls_s=2) as http:
+        with anyio.CancelScope() as scope:
+            url = f"http://127.0.0.1:{server.port}/"
+            told = {**into(heard), "on_bytes": lambda _: scope.cancel()}
+            await http.stream("POST", url, body=b"", idle_s=5, valve=heard.valve, **told)
+        assert scope.cancelled_caught
+        with anyio.fail_after(5):
+            await soon(lambda: server.gone == 1)
 
 
 async def test_what_nobody_asked_for_is_for_aiohttp() -> None:

@@ -39,20 +39,22 @@ class GrowingText:
     was given of it, and when one that was given as a whole gets another text.
     """
 
-    __slots__ = ("_level", "_messages", "_past", "has_begun")
+    __slots__ = ("_level", "_messages", "_past", "_pieces", "has_begun")
 
     def __init__(self) -> None:
         self._messages: dict[MessageId, _Message] = {}
         self._past: dict[MessageId, tuple[int, int]] = {}
         """What was given as a whole: length and hash of its text."""
-        self._level: tuple[MessageId, list[str]] | None = None
+        self._level: MessageId | None = None
         """The message that was given as far as it goes, and so what comes next of it can be given at once."""
+        self._pieces: list[str] = []
+        """Its own."""
         self.has_begun = False
         """Some text was given."""
 
     def feed(self, event: Event) -> str:
-        if type(event) is TextDelta and (level := self._level) is not None and event.message_id == level[0]:
-            level[1].append(event.text)
+        if type(event) is TextDelta and event.message_id == self._level:
+            self._pieces.append(event.text)
             return event.text
         if type(event) not in _HEEDED:
             return ""
@@ -75,7 +77,7 @@ class GrowingText:
         if isinstance(event, TextDelta):
             message.pieces.append(event.text)
         else:
-            if self._level is not None and event.message_id == self._level[0]:
+            if event.message_id == self._level:
                 message.given, self._level = "".join(message.pieces), None
             message.pieces[:] = [event.text]
             message.is_complete = isinstance(event, AnswerDone)
@@ -97,7 +99,7 @@ class GrowingText:
                 grown.append(text.removeprefix(message.given))
                 if text:
                     self.has_begun = True
-                    self._level = message_id, message.pieces
+                    self._level, self._pieces = message_id, message.pieces
             if not message.is_complete:
                 break
             self._level = None

@@ -328,7 +328,7 @@ def _echo(fields: Fields) -> dict[str, str]:
 
     Browsers ask apart whether a page of the web may reach a private network (WICG, Private Network Access).
     """
-    allowed = {"access-control-allow-headers": fields.first(b"access-control-request-headers") or "*"}
+    allowed = {"access-control-allow-headers": (fields.all(b"access-control-request-headers") or ["*"])[0]}
     if fields.all(b"access-control-request-private-network"):
         allowed["access-control-allow-private-network"] = "true"
     return allowed

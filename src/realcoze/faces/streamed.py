@@ -149,18 +149,17 @@ class StreamedAnswer(Generic[E_co]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         lent: Outlet | None = scope.get("extensions", {}).get(OUTLET)
-        leaving = Leaving()
         try:
             if lent is None:
                 await self._answer_by_pieces(receive, send)
             else:
                 self._headers += scope.get(ADDED_HEADERS, [])
-                with leaving:
+                with Leaving() as leaving:
                     await self._answer(lent, leaving.leave)
         finally:
             self._outlet = self._line = None  # they hold each other
             self._clear_timers()
-        if self._refusal is not None and not leaving.has_left:
+        if self._refusal is not None:
             await self._refuse(self._refusal)(scope, receive, send)
 
     def open(self, flow: Flow) -> None:

@@ -16,10 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter
 
 from realcoze.errors import Internal, Misconfigured
-from realcoze.leaving import finishing
+from realcoze.leaving import in_thread
 
 T = TypeVar("T")
 
@@ -109,11 +109,14 @@ class SqliteStore:
         """See `Store`."""
         return await self._run(partial(self._remove, shelf, key, value))
 
+    async def close(self) -> None:
+        """When the last thread has left it."""
+        await self._run(self._connection.close)
+
     async def _run(self, work: Callable[[], T]) -> T:
         """Not abandoned when its caller is cancelled: the thread is waited for."""
         try:
-            with finishing():
-                return await to_thread.run_sync(work, limiter=self._one)
+            return await in_thread(work, limiter=self._one)
         except sqlite3.Error as error:
             raise Internal(f"The store of conversations failed: {error}.", code="store_failed") from error
 
@@ -172,12 +175,12 @@ async def open_sqlite(
 
     Raises `Misconfigured` for a file that is no database, another program's, or a newer version's.
     """
-    connection = await to_thread.run_sync(_opened, path)
+    connection = await in_thread(partial(_opened, path))
+    store = SqliteStore(connection, most=most, most_bytes=most_bytes, now=now)
     try:
-        yield SqliteStore(connection, most=most, most_bytes=most_bytes, now=now)
+        yield store
     finally:
-        with finishing():
-            await to_thread.run_sync(connection.close)
+        await store.close()
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -60,6 +60,8 @@ def raise_translated(failure: Exception, host: str) -> NoReturn:
         raise _unreachable(f"{host} is no address that can be called.") from error
     except (aiohttp.ClientError, ConnectionError) as error:
         raise _broken_off(host, error) from error
+    finally:
+        del failure  # which holds this frame
 
 
 def _broken_off(host: str, error: Exception) -> UpstreamFailed:

@@ -1,4 +1,4 @@
-"""One streamed answer, handed on where it arrives: an HTTP/1.1 exchange on a connection of aiohttp's.
+"""Streamed answers, handed on where they arrive: HTTP/1.1 exchanges on connections of aiohttp's.
 
 aiohttp connects (names, TLS, proxies) and keeps connections between calls; from the first answer that is streamed
 on a connection, the protocol below stands in its place.  Nothing is awaited for a piece: a future and the turn of
@@ -80,6 +80,9 @@ class PushedConnection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._lent: aiohttp.connector.Connection | None = None
         """From `ask` to `leave`."""
+        self.ended: asyncio.Future[Exception | None] = self._loop.create_future()
+        """What broke the answer that is awaited, or None when it is whole."""
+        self.ended.cancel()  # none is
         self._is_held = False
         self._let_go()
 
@@ -105,14 +108,15 @@ class PushedConnection(asyncio.Protocol):
         on_bytes: Callable[[bytes], None],
         valve: Valve,
     ) -> "asyncio.Future[Exception | None]":
-        """Send the request and hand its answer on; gives what broke that, or None when it is whole."""
+        """Send the request and hand its answer on; gives `ended`."""
         self._lent = lent
         self._host = host
         self._idle_s = idle_s
         self._on_head = on_head
         self._on_bytes = on_bytes
-        self._valve = valve
-        self._open_chunks.append(True)
+        self._valve: Valve | None = valve
+        self._open_chunks[:] = [True]
+        self._fields.clear()
         self._head_bytes = 0
         self._unread_bytes = 0
         self._is_head_too_large = False
@@ -129,7 +133,7 @@ class PushedConnection(asyncio.Protocol):
         """What comes next begins a chunk."""
         self._timer: asyncio.TimerHandle | None = None
         self._last_at = self._loop.time()
-        self.ended: asyncio.Future[Exception | None] = self._loop.create_future()
+        self.ended = self._loop.create_future()
         valve.control(self)
         self._transport.write(request)
         if idle_s is not None:
@@ -138,22 +142,21 @@ class PushedConnection(asyncio.Protocol):
 
     def leave(self) -> None:
         """Give the connection back, for other calls if the answer was whole; else it is closed."""
-        is_whole = self._is_whole and self.ended.done() and self.ended.result() is None
-        lent = self._lent
-        self._valve.control(None)
+        lent, has_ended = self._lent, self.ended.done() and not self.ended.cancelled()
+        if self._valve is not None:
+            self._valve.control(None)
         if self._timer is not None:
             self._timer.cancel()
         self.go_on()
         self._let_go()
-        if lent is not None and is_whole and self._is_kept:
+        if lent is not None and has_ended and self._is_kept:
             lent.release()
         elif lent is not None:
             lent.close()
 
     def _let_go(self) -> None:
-        """Of whom an answer was for, hold nothing."""
-        self._lent = None
-        self._valve = _OPEN
+        """Hold nothing of those whom the answer was for."""
+        self._lent = self._valve = None
         self._on_head = self._on_bytes = _nobody
 
     def hold(self) -> None:
@@ -198,15 +201,15 @@ class PushedConnection(asyncio.Protocol):
             data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             pieces.clear()
             self._on_bytes(data)
-            if not self._valve.is_open:  # since before the head; from then on it holds at once
-                self.hold()
+            if self._valve is not None and not self._valve.is_open:
+                self.hold()  # it was closed before the head; from then on it holds at once
         if self._is_whole:
             self._end(None)
         elif broken is not None:
             self._end(self._broken_off(broken))
 
     def _unasked(self, data: bytes) -> None:
-        """It belongs to another's answer, or behind one that was whole to nothing that was asked."""
+        """While no answer is awaited here, aiohttp awaits it; what follows a whole answer is nobody's."""
         self._is_kept = False
         if self._lent is None:
             self._before.data_received(data)
@@ -268,6 +271,7 @@ class PushedConnection(asyncio.Protocol):
 
     def _end(self, error: Exception | None) -> None:
         if not self.ended.done():
+            self._is_kept = self._is_kept and error is None
             self.ended.set_result(error)
 
     def _broken_off(self, cause: Exception | None) -> Exception:
@@ -295,16 +299,12 @@ def _nobody(*_said: object) -> None:
     """Who hears what comes while nothing is awaited."""
 
 
-_OPEN = Valve()
-"""Of nobody."""
-
-
 class Origins:
     """Whom to connect to, for the connector of one session."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
-        self._known: dict[tuple[str, str], aiohttp.ClientRequest] = {}
+        self._known: dict[tuple[str, str | None], aiohttp.ClientRequest] = {}
 
     async def connect(self, url: URL) -> aiohttp.connector.Connection:
         """A connection from the pool, or a new one.  Raises what aiohttp raises."""
@@ -315,7 +315,7 @@ class Origins:
 
     def _request(self, url: URL) -> aiohttp.ClientRequest:
         """Where to connect to, as aiohttp takes it; making one takes as long as a whole exchange."""
-        origin = url.scheme, url.raw_authority
+        origin = url.scheme, url.host_port_subcomponent
         known = self._known.get(origin)
         if known is None:
             loop = asyncio.get_running_loop()

@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import assert_never
 
-import anyio.to_thread
-
 from realcoze.errors import Misconfigured
+from realcoze.leaving import in_thread
 from realcoze.tasks import background_tasks
 from realcoze.transports.http import HttpClient
 from realcoze.upstreams.coze_open.login import LoginRenewal
@@ -37,7 +37,7 @@ async def open_tokens(settings: OpenSettings, http: HttpClient) -> AsyncIterator
     renewal: Renewal
     match credentials:
         case JwtCredentials():
-            await anyio.to_thread.run_sync(check_key, credentials)
+            await in_thread(partial(check_key, credentials))
             renewal = JwtRenewal(credentials, office)
         case LoginCredentials():
             renewal = LoginRenewal(credentials, office)

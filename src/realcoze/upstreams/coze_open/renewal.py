@@ -3,10 +3,11 @@
 Source: docs/protocol/openapi-v3.md §4.1.
 """
 
-import anyio.to_thread
+from functools import partial
 
 from realcoze.dialects.coze_open.oauth import Grant
 from realcoze.errors import UpstreamDenied
+from realcoze.leaving import in_thread
 from realcoze.upstreams.coze_open.oauth import TokenOffice
 from realcoze.upstreams.coze_open.settings import JwtCredentials
 from realcoze.upstreams.coze_open.signing import sign
@@ -33,7 +34,7 @@ class JwtRenewal:
         return Lease(token=Secret(grant.access_token), life_s=grant.life_s)
 
     async def _exchange(self) -> Grant:
-        jwt = await anyio.to_thread.run_sync(_signed, self._credentials, self._office.base, self._office.time())
+        jwt = await in_thread(partial(_signed, self._credentials, self._office.base, self._office.time()))
         credentials = self._credentials
         return await self._office.exchange(jwt, account_id=credentials.account_id, life_s=credentials.life_s)
 

@@ -5,14 +5,15 @@ Source: docs/protocol/openapi-v3.md §8.
 
 import secrets
 from collections import OrderedDict
+from functools import partial
 from hashlib import sha256
 
 import anyio
-import anyio.to_thread
 
 from realcoze.domain.content import Audio, File, Image, MediaPart
 from realcoze.domain.media import media_of
 from realcoze.errors import BadRequest, TooLarge
+from realcoze.leaving import in_thread
 from realcoze.upstreams.coze_open.calls import Calls
 
 KNOWN = 1024
@@ -39,7 +40,7 @@ class Uploader:
             raise TooLarge(f"The file has {len(data)} bytes; {self._max_bytes} is the most.")
         media = media_of(data, name)
         name = name or f"file{media.extension}"
-        digest = await anyio.to_thread.run_sync(_digest, data, name)
+        digest = await in_thread(partial(_digest, data, name))
         lock = self._sending.setdefault(digest, anyio.Lock())
         try:
             async with lock:
