@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import gc
 import threading
 import weakref
@@ -102,6 +103,24 @@ async def test_a_task_that_does_not_wait_any_more_goes_on_behind_the_block() -> 
     with Leaving() as leaving:
         leaving.leave()
     await asyncio.sleep(0)
+
+
+async def test_who_has_left_before_the_block_begins_is_heard() -> None:
+    leaving = Leaving()
+    leaving.leave()
+    with anyio.fail_after(PATIENCE_S) as limit, leaving:
+        await anyio.sleep_forever()
+    assert not limit.cancelled_caught
+
+
+async def test_a_cancelling_that_was_swallowed_is_taken_back() -> None:
+    leaving = Leaving()
+    task = asyncio.current_task()
+    assert task is not None
+    with leaving, contextlib.suppress(asyncio.CancelledError):
+        asyncio.get_running_loop().call_soon(leaving.leave)
+        await anyio.sleep_forever()
+    assert task.cancelling() == 0
 
 
 async def test_whoever_cleans_up_is_cancelled_once() -> None:

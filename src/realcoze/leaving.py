@@ -8,7 +8,7 @@ no other shield.
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Self, TypeVar
@@ -20,20 +20,27 @@ T = TypeVar("T")
 
 
 class Leaving:
-    """A block that is cancelled by `leave`, and ends there; it must be the last that its task does for a caller."""
+    """A block that is cancelled by `leave`, and ends there; what its task does afterwards, nobody may wait for."""
 
-    __slots__ = ("_blocks", "_has_left", "_is_cancelled", "_task")
+    __slots__ = ("_blocks", "_has_left", "_is_cancelled", "_others", "_task")
 
     def __init__(self) -> None:
         self._task: asyncio.Task[object] | None = None
         self._blocks = 0
         """Those that have to be finished, each within the one before."""
+        self._others = 0
+        """How often the task was cancelled by others when it entered, and is to be still when it leaves."""
         self._is_cancelled = False
         self._has_left = False
 
     def __enter__(self) -> Self:
-        self._task = asyncio.current_task()
+        task = self._task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("only a task can be left")
+        self._others = task.cancelling()
         _HERE.set(self)
+        if self._has_left:
+            self.leave()
         return self
 
     def __exit__(
@@ -42,14 +49,15 @@ class Leaving:
         """Pass over the cancelling, unless somebody else wanted it, too."""
         _HERE.set(None)
         task, self._task = self._task, None  # it holds the context, which held this
-        if task is None or not isinstance(error, asyncio.CancelledError) or not self._is_cancelled:
+        if task is None or not self._is_cancelled:
             return False
-        return not task.uncancel()
+        return task.uncancel() <= self._others and isinstance(error, asyncio.CancelledError)
 
     def leave(self) -> None:
         """Cancel the task where it waits, as soon as nothing is to be finished there.
 
-        A task that cancels itself is so only where it waits next, and that may be to finish something.
+        Called by the task itself, it is put off to the next turn of the loop, when the task waits: else it would be
+        cancelled where it waits next, and that may be to finish something.
         """
         self._has_left = True
         task = self._task
@@ -84,18 +92,20 @@ _HERE: ContextVar[Leaving | None] = ContextVar("leaving", default=None)
 def finishing(within_s: float = float("inf")) -> Iterator[anyio.CancelScope]:
     """What is begun in the block is finished though its caller leaves, or the scope that it is in is cancelled.
 
-    After `within_s` seconds it is given up; the scope tells.  A server that must end at once cancels it all the same.
+    After `within_s` seconds it is given up; the scope tells.  A server that ends cancels it all the same, at once or
+    when its grace is over.
     """
-    leaving = _HERE.get()
-    with anyio.move_on_after(within_s, shield=True) as scope:
-        if leaving is None:
-            yield scope
-        else:
-            with leaving.wait_for():
-                yield scope
+    with anyio.move_on_after(within_s, shield=True) as scope, _staying():
+        yield scope
 
 
 async def in_thread(work: Callable[[], T], *, limiter: anyio.CapacityLimiter | None = None) -> T:
-    """What `work` comes to beside the loop.  Who is cancelled or left meanwhile waits for its end."""
-    with finishing():
+    """What `work` comes to beside the loop.  Who leaves meanwhile waits for its end, as who is in a scope does."""
+    with _staying():
         return await anyio.to_thread.run_sync(work, limiter=limiter)
+
+
+def _staying() -> AbstractContextManager[None]:
+    """Who leaves does so only after the block."""
+    leaving = _HERE.get()
+    return nullcontext() if leaving is None else leaving.wait_for()

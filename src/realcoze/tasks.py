@@ -37,7 +37,10 @@ async def background_tasks() -> AsyncIterator[TaskGroup]:
             raise
         raise group from failure
     if failure is not None:
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # it holds this frame, and so all that the block was for
 
 
 class SharedWork:

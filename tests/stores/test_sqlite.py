@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -14,7 +15,7 @@ import anyio.to_thread
 import pytest
 
 from realcoze.errors import Internal, Misconfigured
-from realcoze.leaving import Leaving
+from realcoze.leaving import Leaving, finishing
 from realcoze.stores.sqlite import MIGRATIONS, SqliteStore, open_sqlite
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -196,6 +197,46 @@ async def test_what_is_removed_leaves_no_trace_in_the_file(tmp_path: Path) -> No
         await store.remove("shelf", "key", b"a secret" * 200)
     written = path.read_bytes()
     assert (b"a secret" in written, b"something else" in written) == (False, True)
+
+
+async def test_a_server_that_ends_does_not_close_the_store_under_its_thread(tmp_path: Path) -> None:
+    """Its tasks are cancelled whatever they wait for, and the thread goes on."""
+    is_within, may_go_on = threading.Event(), threading.Event()
+
+    def now() -> float:
+        is_within.set()
+        may_go_on.wait(PATIENCE_S)
+        return 0.0
+
+    with anyio.fail_after(PATIENCE_S):
+        async with open_sqlite(tmp_path / "store.sqlite", now=now) as store:
+            task = asyncio.create_task(store.put("shelf", "key", b"1", keep_s=DAY_S))
+            await anyio.to_thread.run_sync(is_within.wait, PATIENCE_S)
+            task.cancel()
+            await asyncio.wait([task])
+            another = asyncio.create_task(store.put("shelf", "key", b"2", keep_s=DAY_S))
+            await anyio.lowlevel.checkpoint()
+            may_go_on.set()
+            await another
+        async with open_sqlite(tmp_path / "store.sqlite", now=lambda: 0.0) as store:
+            assert [await store.take("shelf", "key") for _ in range(3)] == [b"2", b"1", None]
+
+
+async def test_who_waits_for_its_turn_may_give_up(tmp_path: Path) -> None:
+    is_within, may_go_on = threading.Event(), threading.Event()
+
+    def now() -> float:
+        is_within.set()
+        may_go_on.wait(PATIENCE_S)
+        return 0.0
+
+    async with open_sqlite(tmp_path / "store.sqlite", now=now) as store, anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(store.put, "shelf", "key", b"1", keep_s=DAY_S))
+        await anyio.to_thread.run_sync(is_within.wait, PATIENCE_S)
+        with finishing(0.01) as limit:
+            await store.put("shelf", "key", b"2", keep_s=DAY_S)
+        assert limit.cancelled_caught
+        may_go_on.set()
 
 
 async def test_a_caller_who_leaves_within_a_transaction_does_not_break_the_store(tmp_path: Path) -> None:

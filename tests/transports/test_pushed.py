@@ -1,6 +1,8 @@
 """What `HttpClient.stream` makes of bytes that no web server would send; the rest is in test_http.py."""
 
 import asyncio
+import contextlib
+import gc
 import weakref
 from pathlib import Path
 from random import Random
@@ -12,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from certificates import self_signed, trusting
-from realcoze.errors import Truncated, UpstreamFailed, UpstreamTimeout
+from realcoze.errors import RealcozeError, Truncated, UpstreamFailed, UpstreamTimeout
 from realcoze.transports.http import open_http
 from realcoze.transports.pushed import HEADER_COUNT, PushedConnection, Valve, address_of, encode_request
 from servers import raw_server, soon, web_server
@@ -150,9 +152,9 @@ async def test_a_body_is_the_same_however_it_is_cut() -> None:
         for start, end in zip([0, *ends], ends, strict=False):
             assert not answer.ended.done()
             answer.data_received(body[start:end])
-        answer.leave()
         said = [chunk.partition(b"\r\n")[2].removesuffix(b"\r\n") for chunk in chunks]
         assert (b"".join(heard.pieces), answer.ended.result()) == (b"".join(said), None), (chunks, ends)
+        answer.leave()
 
 
 async def test_a_valve_that_was_closed_before_the_head_came_lets_one_piece_through() -> None:
@@ -302,6 +304,20 @@ async def test_a_connection_that_is_kept_holds_nobody_it_was_for() -> None:
     assert lent.ended == ["released"]
     del heard
     assert gone() is None
+
+
+@pytest.mark.parametrize("said", [ONE + END, ONE, ONE + b"nonsense\r\n", b"", b"nonsense\r\n\r\n"])
+async def test_whom_an_answer_was_for_need_not_wait_for_the_collector(said: bytes) -> None:
+    heard = Heard()
+    gone = weakref.ref(heard)
+    gc.disable()
+    try:
+        with contextlib.suppress(RealcozeError):
+            await hear(said, heard=heard)
+        del heard
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 async def test_nothing_of_one_answer_is_in_the_next() -> None:

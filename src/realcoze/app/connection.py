@@ -369,7 +369,7 @@ class ConnectionOutlet:
             self._on_resume()
 
     def close(self) -> None:
-        """The response is complete; who answered is let go, or would wait for the collector of cycles."""
+        """The response is complete, or nobody's; who answered is let go, or would wait for the collector of cycles."""
         self._is_open = False
         self._on_pause = self._on_resume = self._on_leave = _nobody
         self._cycle.scope["extensions"] = {}
@@ -377,8 +377,9 @@ class ConnectionOutlet:
     def leave(self) -> None:
         """The client has gone."""
         if self._is_open:
-            self._is_open = False
-            self._on_leave()
+            tell = self._on_leave
+            self.close()
+            tell()
 
 
 def _nobody() -> None:

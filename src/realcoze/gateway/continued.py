@@ -158,6 +158,7 @@ class Continuity:
             if turn.has_broken_off:
                 turn.kept = _left(turn, failure)
                 self._announce(turn.kept)
+            del failure  # it holds this frame, and so the turn
             for key, place in turn.kept:
                 await self._places.keep(key, place)
 

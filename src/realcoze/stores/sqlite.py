@@ -7,6 +7,7 @@ two beside it then have.  https://sqlite.org/wal.html
 
 import os
 import sqlite3
+import threading
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -19,7 +20,7 @@ from typing import TypeVar
 from anyio import CapacityLimiter
 
 from realcoze.errors import Internal, Misconfigured
-from realcoze.leaving import in_thread
+from realcoze.leaving import finishing, in_thread
 
 T = TypeVar("T")
 
@@ -83,6 +84,8 @@ class SqliteStore:
         self._since: defaultdict[str, _Since] = defaultdict(_Since)
         self._now = now
         self._one = CapacityLimiter(1)
+        self._in_use = threading.Lock()
+        """By a thread, which goes on alone where a server that ends has cancelled who waited for it."""
 
     async def put(self, shelf: str, key: str, value: bytes, *, keep_s: float) -> None:
         """See `Store`.  Removes some of what has expired, too."""
@@ -109,14 +112,19 @@ class SqliteStore:
         """See `Store`."""
         return await self._run(partial(self._remove, shelf, key, value))
 
+    def _alone(self, work: Callable[[], T]) -> T:
+        with self._in_use:
+            return work()
+
     async def close(self) -> None:
         """When the last thread has left it."""
-        await self._run(self._connection.close)
+        with finishing():
+            await self._run(self._connection.close)
 
     async def _run(self, work: Callable[[], T]) -> T:
         """Not abandoned when its caller is cancelled: the thread is waited for."""
         try:
-            return await in_thread(work, limiter=self._one)
+            return await in_thread(partial(self._alone, work), limiter=self._one)
         except sqlite3.Error as error:
             raise Internal(f"The store of conversations failed: {error}.", code="store_failed") from error
 

@@ -89,8 +89,11 @@ class HttpClient:
                 broken = await ended
             finally:
                 connection.leave()
-            if broken is not None:
-                raise broken
+            try:
+                if broken is not None:
+                    raise broken
+            finally:
+                del broken, ended  # they would hold this frame, and it the turn
         except Exception as error:  # noqa: BLE001 - a block that translates is two generators more for each answer
             raise_translated(error, host)
 

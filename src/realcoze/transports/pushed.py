@@ -60,8 +60,8 @@ class PushedConnection(asyncio.Protocol):
 
     __slots__ = (
         "_before", "_ends_with_connection", "_fields", "_has_head", "_head_bytes", "_headers", "_host", "_idle_s",
-        "_is_between_chunks", "_is_head_told", "_is_head_too_large", "_is_held", "_is_kept", "_is_whole",
-        "_last_at", "_lent", "_loop", "_on_bytes", "_on_head", "_open_chunks", "_parser", "_pieces", "_status",
+        "_is_between_chunks", "_is_head_told", "_is_head_too_large", "_is_held", "_is_kept", "_is_whole", "_last_at",
+        "_lent", "_loop", "_no_answer", "_on_bytes", "_on_head", "_open_chunks", "_parser", "_pieces", "_status",
         "_timer", "_transport", "_unread_bytes", "_valve", "ended", "on_body", "on_chunk_complete", "on_chunk_header",
     )  # fmt: skip
 
@@ -80,9 +80,11 @@ class PushedConnection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._lent: aiohttp.connector.Connection | None = None
         """From `ask` to `leave`."""
-        self.ended: asyncio.Future[Exception | None] = self._loop.create_future()
+        self._timer: asyncio.TimerHandle | None = None
+        self._no_answer: asyncio.Future[Exception | None] = self._loop.create_future()
+        self._no_answer.cancel()
+        self.ended = self._no_answer
         """What broke the answer that is awaited, or None when it is whole."""
-        self.ended.cancel()  # none is
         self._is_held = False
         self._let_go()
 
@@ -131,7 +133,7 @@ class PushedConnection(asyncio.Protocol):
         self._is_held = False
         self._is_between_chunks = False
         """What comes next begins a chunk."""
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = None
         self._last_at = self._loop.time()
         self.ended = self._loop.create_future()
         valve.control(self)
@@ -157,6 +159,7 @@ class PushedConnection(asyncio.Protocol):
     def _let_go(self) -> None:
         """Hold nothing of those whom the answer was for."""
         self._lent = self._valve = None
+        self.ended = self._no_answer
         self._on_head = self._on_bytes = _nobody
 
     def hold(self) -> None:
