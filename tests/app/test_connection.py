@@ -1,10 +1,12 @@
 import contextlib
+import weakref
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from native_server import (
     HEALTH,
@@ -27,7 +29,9 @@ from native_server import (
     serving,
 )
 from realcoze.app.connection import Limits
+from realcoze.app.server import listening
 from realcoze.faces.http import CHAT_BODY_BYTES
+from realcoze.faces.streamed import OUTLET, Outlet
 from servers import held, soon
 
 HASTY = Limits(header_s=0.3, body_s=0.3, keep_alive_s=0.3, stall_s=0.3)
@@ -483,3 +487,33 @@ async def test_a_websocket_behind_an_answer_that_is_not_over_is_refused(house: H
     turn = await bot.turn()
     await turn.until(lambda: turn.is_over)
     assert turn.is_cancelled
+
+
+async def test_who_answered_a_client_that_left_is_let_go() -> None:
+    outlets: list[Outlet] = []
+    answering: list[weakref.ref[object]] = []
+    has_left = anyio.Event()
+
+    class Answering:
+        def pause(self) -> None: ...
+        def resume(self) -> None: ...
+        def leave(self) -> None:
+            has_left.set()
+
+    async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
+        outlet, who = scope["extensions"][OUTLET], Answering()
+        outlets.append(outlet)
+        answering.append(weakref.ref(who))
+        outlet.watch(who.pause, who.resume, who.leave, stall_s=30)
+        outlet.begin([])
+        del who
+        await has_left.wait()
+
+    async with listening(app, host="127.0.0.1", port=0) as port:
+        async with connected(port) as client:
+            await client.send(HEALTH)
+            await client.until(b"\r\n\r\n")
+            client.leave()
+            await has_left.wait()
+        assert answering[0]() is None
+        assert len(outlets) == 1
