@@ -2,8 +2,8 @@
 
 A cancel scope of anyio's (4.16) around each answer does the same; it takes 10 µs to enter and to leave, where this
 takes 4, and 2.6 KiB for as long as a stream lives (2026-11-23).  But to cancel the task itself pierces anyio's
-shields, that of a thread which is within a transaction among them; so what has to be finished says so here, and has
-no other shield.
+shields, that of a thread which is within a transaction among them; so what has to be finished says so here, and not
+by a shield of its own.
 """
 
 import asyncio

@@ -24,6 +24,18 @@ DAY_S = 24 * 3600.0
 PATIENCE_S = 10.0
 
 
+class StoppedClock:
+    """Asked for the time within a transaction, it keeps the thread there."""
+
+    def __init__(self) -> None:
+        self.is_within, self.may_go_on = threading.Event(), threading.Event()
+
+    def __call__(self) -> float:
+        self.is_within.set()
+        self.may_go_on.wait(PATIENCE_S)
+        return 0.0
+
+
 def _mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
@@ -201,51 +213,36 @@ async def test_what_is_removed_leaves_no_trace_in_the_file(tmp_path: Path) -> No
 
 async def test_a_server_that_ends_does_not_close_the_store_under_its_thread(tmp_path: Path) -> None:
     """Its tasks are cancelled whatever they wait for, and the thread goes on."""
-    is_within, may_go_on = threading.Event(), threading.Event()
-
-    def now() -> float:
-        is_within.set()
-        may_go_on.wait(PATIENCE_S)
-        return 0.0
+    now = StoppedClock()
 
     with anyio.fail_after(PATIENCE_S):
         async with open_sqlite(tmp_path / "store.sqlite", now=now) as store:
             task = asyncio.create_task(store.put("shelf", "key", b"1", keep_s=DAY_S))
-            await anyio.to_thread.run_sync(is_within.wait, PATIENCE_S)
+            await anyio.to_thread.run_sync(now.is_within.wait, PATIENCE_S)
             task.cancel()
             await asyncio.wait([task])
             another = asyncio.create_task(store.put("shelf", "key", b"2", keep_s=DAY_S))
             await anyio.lowlevel.checkpoint()
-            may_go_on.set()
+            now.may_go_on.set()
             await another
         async with open_sqlite(tmp_path / "store.sqlite", now=lambda: 0.0) as store:
             assert [await store.take("shelf", "key") for _ in range(3)] == [b"2", b"1", None]
 
 
 async def test_who_waits_for_its_turn_may_give_up(tmp_path: Path) -> None:
-    is_within, may_go_on = threading.Event(), threading.Event()
-
-    def now() -> float:
-        is_within.set()
-        may_go_on.wait(PATIENCE_S)
-        return 0.0
+    now = StoppedClock()
 
     async with open_sqlite(tmp_path / "store.sqlite", now=now) as store, anyio.create_task_group() as tasks:
         tasks.start_soon(partial(store.put, "shelf", "key", b"1", keep_s=DAY_S))
-        await anyio.to_thread.run_sync(is_within.wait, PATIENCE_S)
+        await anyio.to_thread.run_sync(now.is_within.wait, PATIENCE_S)
         with finishing(0.01) as limit:
             await store.put("shelf", "key", b"2", keep_s=DAY_S)
         assert limit.cancelled_caught
-        may_go_on.set()
+        now.may_go_on.set()
 
 
 async def test_a_caller_who_leaves_within_a_transaction_does_not_break_the_store(tmp_path: Path) -> None:
-    is_within, may_go_on, leaving = threading.Event(), threading.Event(), Leaving()
-
-    def now() -> float:
-        is_within.set()
-        may_go_on.wait(PATIENCE_S)
-        return 0.0
+    now, leaving = StoppedClock(), Leaving()
 
     async def keep(store: SqliteStore) -> None:
         with leaving:
@@ -255,10 +252,10 @@ async def test_a_caller_who_leaves_within_a_transaction_does_not_break_the_store
     async with open_sqlite(tmp_path / "store.sqlite", now=now) as store:
         with anyio.fail_after(PATIENCE_S):
             task = asyncio.create_task(keep(store))
-            await anyio.to_thread.run_sync(is_within.wait, PATIENCE_S)
+            await anyio.to_thread.run_sync(now.is_within.wait, PATIENCE_S)
             leaving.leave()
             await anyio.lowlevel.checkpoint()
-            may_go_on.set()
+            now.may_go_on.set()
             await task
             await store.put("shelf", "key", b"2", keep_s=DAY_S)
             assert [await store.take("shelf", "key") for _ in range(3)] == [b"2", b"1", None]

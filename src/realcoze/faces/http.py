@@ -124,7 +124,7 @@ async def answered_for(
 
 def declared_bytes(request: HttpRequest, *, most: int) -> int:
     """How long a body says it is; `most` where it does not say, or says more."""
-    declared = request.headers.get("content-length", "")
+    declared = fields_of(request.scope).first(b"content-length")
     return min(int(declared), most) if declared.isdecimal() and len(declared) <= LENGTH_DIGITS else most
 
 
@@ -186,7 +186,7 @@ async def read_file(request: HttpRequest, *, max_bytes: int) -> ReceivedFile:
         raise too_large from error
     if not is_form:
         return ReceivedFile(body, "", {})
-    boundary = parse_options_header(request.headers["content-type"])[1].get(b"boundary", b"")
+    boundary = parse_options_header(fields_of(request.scope).first(b"content-type"))[1].get(b"boundary", b"")
     if not _is_whole(boundary, body):
         raise BadRequest("The form ends in the middle.")
     # Of its own charset a form may say what Python decodes slowly, or not at all; all of them write UTF-8.

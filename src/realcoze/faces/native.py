@@ -186,7 +186,7 @@ def _is_flat(request: HttpRequest) -> bool:
 
 
 def _framing(request: HttpRequest) -> type[NdjsonEncoder] | None:
-    accept = ",".join(request.headers.getlist("accept")).lower()
+    accept = ",".join(fields_of(request.scope).all(b"accept")).lower()
     if SseEncoder.content_type.partition(";")[0] in accept:
         return SseEncoder
     return NdjsonEncoder if NdjsonEncoder.content_type in accept else None

@@ -122,7 +122,7 @@ class SqliteStore:
             await self._run(self._connection.close)
 
     async def _run(self, work: Callable[[], T]) -> T:
-        """Not abandoned when its caller is cancelled: the thread is waited for."""
+        """Not abandoned when its caller leaves, or its scope is cancelled: the thread is waited for."""
         try:
             return await in_thread(partial(self._alone, work), limiter=self._one)
         except sqlite3.Error as error:

@@ -10,7 +10,6 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import NoReturn
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -36,32 +35,30 @@ def translated(host: str) -> Iterator[None]:
     """Translate what is raised inside; `host` names the other side in the message."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001 - raised again
+    except Exception as error:
         raise_translated(error, host)
+        raise
 
 
-def raise_translated(failure: Exception, host: str) -> NoReturn:
-    """The same for what was caught; what is not the transport's is raised as it is."""
-    try:
-        raise failure
-    except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError, ssl.SSLError) as error:
-        raise _insecure(host) from error
-    except ProxyTimeoutError as error:
-        raise UpstreamTimeout(f"The proxy did not answer in time for {host}.", hint=_PROXY_HINT) from error
-    except (ProxyConnectionError, ProxyError) as error:
-        raise _unreachable(f"The proxy gave no connection to {host}: {error}", hint=_PROXY_HINT) from error
-    except EOFError as error:
-        raise _unreachable(f"The proxy hung up when asked for {host}.", hint=_PROXY_HINT) from error
-    except TimeoutError as error:
-        raise UpstreamTimeout(f"{host} did not answer in time.") from error
-    except aiohttp.ClientConnectorError as error:
-        raise _unreachable(f"{host} cannot be reached: {error.strerror or type(error).__name__}.") from error
-    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, UnicodeError) as error:
-        raise _unreachable(f"{host} is no address that can be called.") from error
-    except (aiohttp.ClientError, ConnectionError) as error:
-        raise _broken_off(host, error) from error
-    finally:
-        del failure  # which holds this frame
+def raise_translated(error: Exception, host: str) -> None:
+    """Raise what `error` means; one that is not the transport's is left to its caller."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError() | ssl.SSLError():
+            raise _insecure(host) from error
+        case ProxyTimeoutError():
+            raise UpstreamTimeout(f"The proxy did not answer in time for {host}.", hint=_PROXY_HINT) from error
+        case ProxyConnectionError() | ProxyError():
+            raise _unreachable(f"The proxy gave no connection to {host}: {error}", hint=_PROXY_HINT) from error
+        case EOFError():
+            raise _unreachable(f"The proxy hung up when asked for {host}.", hint=_PROXY_HINT) from error
+        case TimeoutError():
+            raise UpstreamTimeout(f"{host} did not answer in time.") from error
+        case aiohttp.ClientConnectorError():
+            raise _unreachable(f"{host} cannot be reached: {error.strerror or type(error).__name__}.") from error
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | UnicodeError():
+            raise _unreachable(f"{host} is no address that can be called.") from error
+        case aiohttp.ClientError() | ConnectionError():
+            raise _broken_off(host, error) from error
 
 
 def _broken_off(host: str, error: Exception) -> UpstreamFailed:

@@ -94,8 +94,9 @@ class HttpClient:
                     raise broken
             finally:
                 del broken, ended  # they would hold this frame, and it the turn
-        except Exception as error:  # noqa: BLE001 - a block that translates is two generators more for each answer
+        except Exception as error:  # a block that translates would be two generators more for each answer
             raise_translated(error, host)
+            raise
 
     def _request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: aiohttp.ClientTimeout
