@@ -53,7 +53,7 @@ class Turn(Watched):
         self.pauses = 0
         self.is_cancelled = False
         self.is_over = False
-        self._sink = sink
+        self.sink = sink
         sink.open(self)
 
     def pause(self) -> None:
@@ -67,7 +67,7 @@ class Turn(Watched):
 
     def feed(self, *events: Event) -> None:
         for event in events:
-            self._sink.feed(event)
+            self.sink.feed(event)
 
     def start(self) -> None:
         self.feed(TurnStarted(chat_id=ChatId("chat-1"), conversation_id=ConversationId("conversation-1")))

@@ -31,7 +31,7 @@ from native_server import (
 from realcoze.app.connection import Limits
 from realcoze.app.server import listening
 from realcoze.faces.http import CHAT_BODY_BYTES
-from realcoze.faces.streamed import OUTLET, Outlet
+from realcoze.faces.outlet import OUTLET, Outlet
 from servers import held, soon
 
 HASTY = Limits(header_s=0.3, body_s=0.3, keep_alive_s=0.3, stall_s=0.3)

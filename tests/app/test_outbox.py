@@ -13,8 +13,12 @@ pytestmark = pytest.mark.anyio
 class Letter:
     """Something that waits to be written."""
 
-    def __init__(self, flush: Callable[[], None]) -> None:
-        self.flush = flush
+    def __init__(self, write: Callable[[], None]) -> None:
+        self._write = write
+
+    def flush(self, now: float) -> None:
+        assert 0 < now <= asyncio.get_running_loop().time()
+        self._write()
 
 
 async def test_what_a_turn_of_the_loop_brings_is_written_at_its_end_in_its_order() -> None:

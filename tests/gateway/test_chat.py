@@ -5,6 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
+import shortcuts
 from realcoze.domain.content import File, Image, Inline
 from realcoze.domain.event import (
     AnswerDone,
@@ -21,6 +22,7 @@ from realcoze.domain.ids import BotName, ChatId, ConversationId, MessageId, Requ
 from realcoze.domain.message import Message, say
 from realcoze.domain.ports import Chats, Sink, Sound, Speech
 from realcoze.domain.request import Request, Thread
+from realcoze.domain.shortcut import Shortcut, shortcut_of
 from realcoze.domain.tool import Form, Offer, Tool
 from realcoze.errors import BadRequest, Internal, NotFound, Overloaded, Truncated, UpstreamFailed
 from realcoze.gateway.chat import QUEUED_EVENTS, Gateway, TurnStream
@@ -161,6 +163,24 @@ async def test_nothing_comes_after_the_end(caplog: pytest.LogCaptureFixture) -> 
     late = (TextDelta(message_id=MessageId("m"), text="more"), TurnDone(), TurnFailed(error=Truncated("x")))
     assert await _relay(Failing(*ANSWER, *late)) == list(ANSWER)
     assert "3 events came out of place" in caplog.text
+
+
+async def test_there_is_a_short_way_only_within_the_turn() -> None:
+    ways = list[Shortcut | None]()
+
+    class Trying:
+        async def converse(self, request: Request, sink: Sink) -> None:
+            sink.open(NoFlow())
+            like = TextDelta(message_id=MessageId("m"), text="Hel")
+            for event in (STARTED, like, TurnDone()):
+                ways.append(shortcut_of(sink, like))
+                sink.feed(event)
+            ways.append(shortcut_of(sink, like))
+
+    await _gateway(Trying()).relay(asking("hello", "bot"), shortcuts.Noted())
+    assert [way is not None for way in ways] == [False, True, True, False]
+    await _gateway(Trying()).relay(asking("hello", "bot"), Gathered())
+    assert ways[4:] == [None] * 4
 
 
 async def test_an_error_after_the_end_changes_nothing() -> None:

@@ -10,6 +10,7 @@ import anyio.lowlevel
 import pytest
 from msgspec.structs import replace
 
+import shortcuts
 from realcoze.domain.content import Image, Inline, Text
 from realcoze.domain.event import (
     AnswerDone,
@@ -142,6 +143,24 @@ async def test_the_text_counts_as_its_caller_has_it() -> None:
     ]
     house = House("continue", events, _answer())
     await house.ask(HELLO)
+    await house.ask(HELLO, HI, MORE)
+    assert house.sent[1] == (["More"], "c1")
+
+
+async def test_text_that_went_the_short_way_counts_too() -> None:
+    class Shortening(Told):
+        async def converse(self, request: Request, sink: Sink) -> None:
+            self.requests.append(request)
+            sink.open(NoFlow())
+            shortcuts.feed(sink, [step for step in self.turns[len(self.requests) - 1] if isinstance(step, Event)])
+
+    hi = [TextDelta(message_id=MessageId("m"), text=letter) for letter in "Hi!"]
+    house = House("continue")
+    house.told = Shortening([[_started(), *hi, TurnDone()], _answer()])
+    house.gateway = Gateway(Routes({BOT: house.told}), continuity=Continuity(house.store, {BOT: "continue"}))
+    sink = shortcuts.Noted()
+    await house.gateway.relay(Request(messages=(HELLO,), bot=BOT), sink)
+    assert sink.said == ["i", "!"]
     await house.ask(HELLO, HI, MORE)
     assert house.sent[1] == (["More"], "c1")
 

@@ -15,7 +15,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from realcoze.app.outbox import Outbox
-from realcoze.faces.streamed import OUTLET
+from realcoze.faces.outlet import OUTLET
 from realcoze.framing.chunks import chunk_of
 
 _NAMES = {400: "Bad Request", 408: "Request Timeout", 414: "URI Too Long", 431: "Request Header Fields Too Large"}
@@ -270,11 +270,11 @@ class LimitedProtocol(HttpToolsProtocol):
 
 
 class ConnectionOutlet:
-    """The connection for one response; see `Outlet` in faces/streamed.py."""
+    """The connection for one response; see `Outlet` in faces/outlet.py."""
 
     __slots__ = (
         "_connection", "_cycle", "_head", "_is_chunked", "_is_open", "_on_leave", "_on_pause", "_on_resume",
-        "_outbox", "_pieces", "_transport", "written",
+        "_outbox", "_pieces", "_transport", "written", "written_at",
     )  # fmt: skip
 
     def __init__(self, connection: LimitedProtocol, cycle: RequestResponseCycle) -> None:
@@ -292,6 +292,7 @@ class ConnectionOutlet:
         """The client is there, and the response is not complete."""
         self.written = 0
         """Bytes, of writes of which something had to wait."""
+        self.written_at = 0.0
 
     def watch(
         self, pause: Callable[[], None], resume: Callable[[], None], leave: Callable[[], None], *, stall_s: float
@@ -317,6 +318,7 @@ class ConnectionOutlet:
         if self._is_chunked:
             fields.append(b"transfer-encoding: chunked\r\n")
         self._head = b"".join((STATUS_LINE[200], *fields, b"\r\n"))
+        self.written_at = self._connection.loop.time()
         self._outbox.add(self)
 
     def write(self, data: bytes) -> None:
@@ -328,17 +330,18 @@ class ConnectionOutlet:
         """As `send` of uvicorn's cycle does with the end of a body."""
         cycle = self._cycle
         if not is_whole or not self._is_open:
-            self.flush()
+            self.flush(self.written_at)
             return
-        self.flush(b"0\r\n\r\n" if self._is_chunked else b"")
+        self.flush(self.written_at, b"0\r\n\r\n" if self._is_chunked else b"")
         cycle.response_complete = True
         cycle.message_event.set()
         if not cycle.keep_alive:
             self._transport.close()
         cycle.on_response()
 
-    def flush(self, last: bytes = b"") -> None:
+    def flush(self, now: float, last: bytes = b"") -> None:
         """One write, and one chunk, for all that a turn of the loop has brought."""
+        self.written_at = now
         pieces = self._pieces
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()

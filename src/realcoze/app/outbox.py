@@ -12,8 +12,8 @@ from typing import Protocol
 class Waiting(Protocol):
     """Something that has been given bytes to write."""
 
-    def flush(self) -> None:
-        """Write them."""
+    def flush(self, now: float) -> None:
+        """Write them; `now` in the loop's seconds."""
 
 
 class Outbox:
@@ -33,9 +33,10 @@ class Outbox:
     def _empty(self) -> None:
         """Each of them, whatever becomes of the others."""
         due, self._waiting, self.add = self._waiting, [], self._begin
+        now = self._loop.time()
         for waiting in due:
             try:
-                waiting.flush()
+                waiting.flush(now)
             except (KeyboardInterrupt, SystemExit):
                 raise
             except BaseException as error:  # noqa: BLE001 - each is as a callback of the loop of its own

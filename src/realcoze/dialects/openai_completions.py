@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from realcoze.dialects.deltas import DELTA_CHARACTERS
 from realcoze.dialects.json_text import on_one_line, read_request
 from realcoze.dialects.openai_wire import (
-    DELTA_CHARACTERS,
     DONE,
     STREAM,
     CozeMember,

@@ -19,10 +19,6 @@ from realcoze.errors import BadRequest, RealcozeError
 STREAM = "text/event-stream; charset=utf-8"
 DONE = b"data: [DONE]\n\n"
 
-DELTA_CHARACTERS = 2_400
-"""In one delta at most: with six bytes for each, and for each of a model's name, a line stays below 16 KiB, which
-every client's reader takes.  `x_coze` alone is not split: who asks for it reads longer lines."""
-
 _DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 _WEB = ("https://", "http://")
 _SPACE = str.maketrans("", "", " \t\r\n")

@@ -169,5 +169,8 @@ Event = (
     | Unknown
 )
 
+Piece = TextDelta | ReasoningDelta
+"""More of one text; nearly all events are."""
+
 ENDS = (TurnDone, TurnFailed, ToolCallsRequested, InputRequested)
 """The events that end a turn; each turn has exactly one of them."""

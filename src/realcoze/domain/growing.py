@@ -68,6 +68,10 @@ class GrowingText:
                 return text or ("" if self.has_begun else question_of(event))
         return ""
 
+    def has_level(self, message_id: MessageId) -> bool:
+        """More text of this message is to be appended as it is."""
+        return message_id == self._level
+
     def _on_text(self, event: TextDelta | TextReplaced | AnswerDone) -> str:
         if event.message_id in self._past:
             if isinstance(event, AnswerDone) and _mark(event.text) == self._past[event.message_id]:

@@ -1,26 +1,25 @@
 """Answers that are streamed: events go through an encoder straight to the connection.
 
 Nothing is awaited for a token: the turn runs in the task of its request, and status, pieces, keepalives and
-the end are written by callbacks.  The server lends the connection as the ASGI extension `realcoze.outlet`
-(app/connection.py); on any other server pieces are handed to `send` by a task.
+the end are written by callbacks to an outlet (outlet.py).
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
-import anyio
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from realcoze.domain.event import Event, TurnFailed, TurnStarted, Unknown, Usage
+from realcoze.domain.event import Event, Piece, TurnFailed, TurnStarted, Unknown, Usage
 from realcoze.domain.ports import Flow, Sink
+from realcoze.domain.shortcut import Shortcut
 from realcoze.errors import RealcozeError
 from realcoze.faces.http import ADDED_HEADERS, while_connected
+from realcoze.faces.outlet import OUTLET, AsgiOutlet, Outlet
 from realcoze.leaving import Leaving
 
-OUTLET = "realcoze.outlet"
 _UNBUFFERED = [(b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
 """Nothing on the way may keep a stream, or gather it first."""
 
@@ -35,37 +34,7 @@ While the reader is still busy with something before it, the system hands it a p
 two halves, and two pieces above 64 KiB in one (Linux 6.18, Node 20, 2026-11).
 """
 
-PIECE_BYTES = 64 << 10
-"""What a server that lends no outlet gets at once; if more than that waits, the upstream is held back."""
-
-
 _NO_CONTENT = (TurnStarted, Usage, Unknown)
-
-
-class Outlet(Protocol):
-    """The connection that a streamed response goes out on."""
-
-    def watch(
-        self, pause: Callable[[], None], resume: Callable[[], None], leave: Callable[[], None], *, stall_s: float
-    ) -> None:
-        """Called before the response begins: whom to tell when the client reads too slowly, when it has
-        caught up and when it leaves.  One that takes nothing at all for `stall_s` is dropped, and so leaves.
-        """
-
-    def begin(self, headers: list[tuple[bytes, bytes]]) -> None:
-        """Send the status 200 and these headers.  This and all that follows never blocks and never raises.
-
-        What follows something else in one turn of the loop goes out together at the end of it.
-        """
-
-    def write(self, data: bytes) -> None:
-        """Send one piece of the body, which is not empty."""
-
-    def end(self, *, is_whole: bool) -> None:
-        """Send what was written at once, and the last chunk if the body is whole."""
-
-    def unsent(self) -> int:
-        """Bytes that were written and that the operating system has not taken yet."""
 
 
 class Encoder(Protocol):
@@ -77,6 +46,13 @@ class Encoder(Protocol):
     has_failed: bool
 
     def feed(self, event: Event) -> bytes: ...
+
+
+@runtime_checkable
+class WritesShortcut(Protocol):
+    """An encoder with a shortcut; see `HasShortcut`."""
+
+    def shortcut(self, like: Piece, write: Callable[[bytes], None]) -> Shortcut | None: ...
 
 
 class HoldingEncoder(Encoder, Protocol):
@@ -112,7 +88,7 @@ class StreamedAnswer(Generic[E_co]):
     __slots__ = (
         "_before", "_encoder", "_flow", "_gate_s", "_has_content", "_headers", "_is_committed", "_is_over",
         "_is_paused", "_keepalive_s", "_line", "_looks_at", "_loop", "_outlet", "_refusal", "_refuse", "_relay",
-        "_said", "_stall_s", "_watch", "_written_at",
+        "_said", "_stall_s", "_watch",
     )  # fmt: skip
 
     def __init__(
@@ -145,7 +121,6 @@ class StreamedAnswer(Generic[E_co]):
         self._said: asyncio.Future[None] | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._looks_at = 0.0
-        self._written_at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         lent: Outlet | None = scope.get("extensions", {}).get(OUTLET)
@@ -181,10 +156,16 @@ class StreamedAnswer(Generic[E_co]):
             if self._line is None:
                 self._before.append(data)
             else:
-                self._written_at = self._loop.time()
                 self._line.write(data)
         if encoder.is_closed:
             self._settle()
+
+    def shortcut(self, like: Piece) -> Shortcut | None:
+        """See `HasShortcut`: from the status on."""
+        encoder: Encoder = self._encoder
+        if self._line is None or not isinstance(encoder, WritesShortcut):
+            return None
+        return encoder.shortcut(like, self._line.write)
 
     async def _answer_by_pieces(self, receive: Receive, send: Send) -> None:
         async with while_connected(receive) as tasks:
@@ -211,12 +192,12 @@ class StreamedAnswer(Generic[E_co]):
         self._is_committed = True
         line = self._line = self._outlet
         line.begin(self._headers)
-        self._written_at = self._loop.time()
         for piece in self._before:
             line.write(piece)
         self._before.clear()
-        if self._encoder.keepalive and self._written_at + self._keepalive_s < self._looks_at:
-            self._look_at(self._written_at + self._keepalive_s)
+        due = self._loop.time() + self._keepalive_s
+        if self._encoder.keepalive and due < self._looks_at:
+            self._look_at(due)
         self._settle()
 
     def _end(self, outlet: Outlet) -> None:
@@ -237,16 +218,15 @@ class StreamedAnswer(Generic[E_co]):
     def _look(self) -> None:
         """Begin, as nothing came for so long, or say that the bot is still at it."""
         self._begin()
-        if self._line is not None and not self._is_over and self._encoder.keepalive:
-            if self._loop.time() - self._written_at >= self._keepalive_s:
-                self._keep_alive(self._line)
-            self._look_at(self._written_at + self._keepalive_s)
-
-    def _keep_alive(self, line: Outlet) -> None:
-        """To a client that has not even taken the last piece, nothing is said."""
-        self._written_at = self._loop.time()
-        if not line.unsent():
-            line.write(self._encoder.keepalive)
+        line = self._line
+        if line is not None and not self._is_over and self._encoder.keepalive:
+            now = self._loop.time()
+            due = line.written_at + self._keepalive_s
+            if due <= now:
+                due = now + self._keepalive_s
+                if not line.unsent():  # who has not even taken the last piece is told nothing
+                    line.write(self._encoder.keepalive)
+            self._look_at(due)
 
     def _settle(self) -> None:
         """End the response if everything was said."""
@@ -300,89 +280,11 @@ class HeldAnswer(StreamedAnswer[HoldingEncoder]):
             self._timer = self._loop.call_later(RETRY_UNSENT_S, self._tick)
             return
         piece = self._encoder.tick(self._loop.time())
-        due = self._written_at + len(piece) / HELD_BYTES_PER_S
-        self._timer = self._loop.call_at(due, self._write_held, piece)
+        written_at = self._line.written_at if self._line is not None else 0.0
+        self._timer = self._loop.call_at(written_at + len(piece) / HELD_BYTES_PER_S, self._write_held, piece)
 
     def _write_held(self, piece: bytes) -> None:
         self._timer = None
         if piece and self._line is not None:
-            self._written_at = self._loop.time()
             self._line.write(piece)
         self._settle()
-
-
-class AsgiOutlet:
-    """An outlet for servers that lend none: the start and the pieces are handed to `send` by a task."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self._start: Message | None = None
-        self._last: Message | None = None
-        self._unsent = bytearray()
-        self._size = 0
-        self._is_full = False
-        self._is_over = False
-        self._something = anyio.Event()
-        self.is_done = anyio.Event()
-        """Everything was handed over."""
-
-    def watch(
-        self, pause: Callable[[], None], resume: Callable[[], None], leave: Callable[[], None], *, stall_s: float
-    ) -> None:
-        self._pause, self._resume, self._leave, self._stall_s = pause, resume, leave, stall_s
-
-    def begin(self, headers: list[tuple[bytes, bytes]]) -> None:
-        self._start = {"type": "http.response.start", "status": 200, "headers": headers}
-        self._something.set()
-
-    def write(self, data: bytes) -> None:
-        self._unsent += data
-        self._size += len(data)
-        self._something.set()
-        if self._size > PIECE_BYTES and not self._is_full:
-            self._is_full = True
-            self._pause()
-
-    def end(self, *, is_whole: bool) -> None:
-        self._is_over = True
-        if is_whole:
-            self._last = {"type": "http.response.body", "body": b"", "more_body": False}
-        self._something.set()
-
-    def unsent(self) -> int:
-        return self._size
-
-    async def pump(self) -> None:
-        """Send what is written, to its end; when the client stalls, it is taken to have left.
-
-        ASGI has no word for dropping a client; leaving the response incomplete closes the connection.
-        """
-        while (message := await self._next()) is not None:
-            with anyio.move_on_after(self._stall_s) as waiting:
-                await self._send(message)
-            if waiting.cancelled_caught:
-                self._leave()
-                return
-            self._sent(len(message.get("body", b"")))
-        self.is_done.set()
-
-    async def _next(self) -> Message | None:
-        """The next message as soon as there is one; None after the last."""
-        while not (self._start or self._unsent or self._is_over):
-            self._something = anyio.Event()
-            await self._something.wait()
-        if self._start is not None:
-            start, self._start = self._start, None
-            return start
-        if self._unsent:
-            body = bytes(self._unsent[:PIECE_BYTES])
-            del self._unsent[:PIECE_BYTES]
-            return {"type": "http.response.body", "body": body, "more_body": True}
-        last, self._last = self._last, None
-        return last
-
-    def _sent(self, size: int) -> None:
-        self._size -= size
-        if self._is_full and self._size <= PIECE_BYTES:
-            self._is_full = False
-            self._resume()

@@ -14,11 +14,12 @@ import anyio
 from msgspec.structs import replace
 
 from realcoze.domain.content import MediaPart
-from realcoze.domain.event import ENDS, Event, ReasoningDelta, TextDelta, TurnFailed
+from realcoze.domain.event import ENDS, Event, Piece, ReasoningDelta, TextDelta, TurnFailed
 from realcoze.domain.fold import Fold, Reply
 from realcoze.domain.ids import BotName, RequestId
 from realcoze.domain.ports import Chats, Fetches, Flow, Sink, Sound, Speaks, Speech, Transcribes, Uploads
 from realcoze.domain.request import Request
+from realcoze.domain.shortcut import Shortcut, shortcut_of
 from realcoze.domain.turn import Phase, TurnLife
 from realcoze.errors import BadRequest, Internal, NotFound, RealcozeError
 from realcoze.gateway.background import LOCAL, PASS, Task, answer_to, task_of, turn_of
@@ -322,6 +323,10 @@ class _Guard:
     def feed(self, event: Event) -> None:
         if (self._is_under_way and type(event) in _PIECES) or self._accepts(event):
             self._sink.feed(event)
+
+    def shortcut(self, like: Piece) -> Shortcut | None:
+        """See `HasShortcut`: that of the sink; more of an answer is in place."""
+        return shortcut_of(self._sink, like) if self._is_under_way else None
 
     def _accepts(self, event: Event) -> bool:
         if not self._life.accepts(event):

@@ -15,6 +15,7 @@ from realcoze.domain.event import (
     AnswerDone,
     Event,
     InputRequested,
+    Piece,
     TextDelta,
     TextReplaced,
     ToolCallsRequested,
@@ -26,6 +27,7 @@ from realcoze.domain.fold import Words, question_of
 from realcoze.domain.ids import BotName, ChatId, ConversationId
 from realcoze.domain.ports import Chats, Flow, Sink, Store
 from realcoze.domain.request import Request
+from realcoze.domain.shortcut import Shortcut, shortcut_of
 from realcoze.domain.tool import are_emulated
 from realcoze.errors import NotFound, RealcozeError, Truncated, UpstreamTimeout
 from realcoze.gateway.continuity import (
@@ -231,6 +233,15 @@ class _Turn:
             if isinstance(event, Halt):
                 self._on_end(self, event)
         self._sink.feed(event)
+
+    def shortcut(self, like: Piece) -> Shortcut | None:
+        """See `HasShortcut`: that of the caller's."""
+        caller = shortcut_of(self._sink, like) if self.has_begun else None
+        return Shortcut(caller.take, (self._note, *caller.notes)) if caller is not None else None
+
+    def _note(self, piece: Piece) -> None:
+        if isinstance(piece, TextDelta):
+            self._words.feed(piece)
 
     def _begins(self, event: Event) -> bool:
         """Open the caller's sink with the first event, unless the turn has begun elsewhere."""

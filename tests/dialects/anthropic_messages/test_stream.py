@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import shortcuts
 from codec_properties import PROPERTIES, assert_cut_anywhere, texts
-from realcoze.dialects.anthropic_messages.stream import DELTA_CHARACTERS, MessageEncoder
+from realcoze.dialects.anthropic_messages.stream import MessageEncoder
+from realcoze.dialects.deltas import DELTA_CHARACTERS
 from realcoze.domain.event import (
     AnswerDone,
     AudioDelta,
@@ -292,3 +294,26 @@ def test_whatever_happens_the_events_come_in_the_order_of_the_grammar(
     if not made.has_failed:
         assert said(found) == fold.finish().text, "the streamed answer is the whole one"
     assert_cut_anywhere(SseDecoder, stream)
+
+
+@PROPERTIES
+@given(middle=middles, end=ends, reasoning=st.booleans())
+def test_the_short_way_leads_to_the_same_bytes(*, middle: list[Event], end: Event, reasoning: bool) -> None:
+    fed_one_by_one = fed(encoder(reasoning=reasoning), *middle, end)
+    assert shortcuts.written(encoder(reasoning=reasoning), [*middle, end]) == fed_one_by_one
+
+
+def test_more_of_the_block_that_is_open_takes_the_short_way_until_the_end() -> None:
+    made, written = encoder(reasoning=True), list[bytes]()
+    made.feed(thought("Hm"))
+    assert made.shortcut(delta("a"), written.append) is None
+    assert made.shortcut(thought("Hm"), written.append) is not None
+    made.feed(delta("a"))
+    assert made.shortcut(thought("Hm"), written.append) is None
+    assert made.shortcut(delta("a", N), written.append) is None
+    way = made.shortcut(delta("a"), written.append)
+    assert way is not None
+    way.take("b")
+    assert [each["delta"] for each in read(written[0])] == [{"type": "text_delta", "text": "b"}]
+    made.feed(DONE)
+    assert made.shortcut(delta("a"), written.append) is None

@@ -72,6 +72,7 @@ def test_what_comes_with_a_delta_before_it_goes_on_in_its_event() -> None:
 )
 def test_what_is_not_alike_is_left_to_others(unlike: bytes) -> None:
     made, events = template(), list[Event]()
+    made.room = 1000
     assert made.read_one(unlike) is None
     assert made.read(unlike, 0, events) == 0
     assert (events, made.has_fitted) == ([], False)
@@ -80,9 +81,11 @@ def test_what_is_not_alike_is_left_to_others(unlike: bytes) -> None:
 @pytest.mark.parametrize("text", [" 你", "a", '\n"\u0041\\'])
 def test_one_that_is_alike_is_read_alone(text: str) -> None:
     pieces = ["Hi"]
-    made = template(pieces)
-    assert made.read_one(wire(json.dumps(text)[1:-1])) == TextDelta(message_id=M, text=text)
-    assert (pieces, made.has_fitted) == (["Hi", text], True)
+    made, chunk = template(pieces), wire(json.dumps(text)[1:-1])
+    made.room = len(chunk)
+    assert made.read_one(chunk) == text
+    assert (pieces, made.has_fitted, made.room) == (["Hi", text], True, 0)
+    assert made.read_one(chunk) is None
 
 
 @pytest.mark.parametrize(
@@ -90,8 +93,10 @@ def test_one_that_is_alike_is_read_alone(text: str) -> None:
 )
 def test_what_is_more_than_one_or_says_nothing_is_not_read_alone(chunk: bytes) -> None:
     pieces = ["Hi"]
-    assert template(pieces).read_one(chunk) is None
-    assert pieces == ["Hi"]
+    made = template(pieces)
+    made.room = 1000
+    assert made.read_one(chunk) is None
+    assert (pieces, made.room) == (["Hi"], 1000)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import shortcuts
 from codec_properties import PROPERTIES, texts
+from realcoze.dialects.deltas import DELTA_CHARACTERS
 from realcoze.dialects.openai_chat.request import MODEL_CHARACTERS, Asked
 from realcoze.dialects.openai_chat.stream import ChunkEncoder
-from realcoze.dialects.openai_wire import DELTA_CHARACTERS
 from realcoze.domain.event import (
     AnswerDone,
     AudioDelta,
@@ -257,3 +258,38 @@ def test_the_deltas_of_a_stream_are_the_text_of_the_whole_answer(
         assert "[DONE]" not in datas(stream)
         return
     assert "".join(body.get("content", "") for body in deltas(*events, TurnDone())) == fold.text
+
+
+middles = st.lists(
+    st.one_of(
+        st.builds(TextDelta, message_id=st.sampled_from([M, N]), text=texts | st.just("x" * (DELTA_CHARACTERS + 1))),
+        st.builds(ReasoningDelta, message_id=st.just(M), text=texts),
+        st.builds(TextReplaced, message_id=st.just(M), text=texts),
+        st.builds(AnswerDone, message_id=st.sampled_from([M, N]), text=texts),
+        st.just(TurnStarted(chat_id=ChatId("1"), conversation_id=ConversationId("2"))),
+        st.builds(Suggestion, text=texts),
+    ),
+    max_size=12,
+)
+
+
+@PROPERTIES
+@given(middle=middles, end=st.sampled_from([TurnDone(), TurnFailed(error=Truncated("Cut."))]))
+def test_the_short_way_leads_to_the_same_bytes(middle: list[Event], end: Event) -> None:
+    assert shortcuts.written(encoder(), [*middle, end]) == encoded(*middle, end)
+
+
+def test_more_of_one_text_takes_the_short_way_until_the_end() -> None:
+    made, written = encoder(), list[bytes]()
+    assert made.shortcut(delta("a"), written.append) is None
+    made.feed(delta("a"))
+    assert made.shortcut(delta("a", N), written.append) is None
+    way = made.shortcut(delta("a"), written.append)
+    assert way is not None
+    way.take("b")
+    assert [chunk["choices"][0]["delta"] for chunk in map(json.loads, datas(written[0]))] == [{"content": "b"}]
+    for note in way.notes:
+        note(delta("b"))
+    assert made.feed(AnswerDone(message_id=M, text="ab")) == b""
+    made.feed(TurnDone())
+    assert made.shortcut(delta("a"), written.append) is None

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec_properties import PROPERTIES, texts
+from realcoze.dialects.deltas import DELTA_CHARACTERS
 from realcoze.dialects.openai_responses.reply import ResponseBody, encode_body, encode_reply
 from realcoze.dialects.openai_responses.request import Asked, decode_request
 from realcoze.dialects.openai_responses.stream import ResponseEncoder
-from realcoze.dialects.openai_wire import DELTA_CHARACTERS
 from realcoze.domain.event import (
     AnswerDone,
     AudioDelta,

@@ -1,8 +1,11 @@
 import anyio
 import pytest
 
+from realcoze.dialects.coze_open.objects import Chat, Message
 from realcoze.dialects.coze_open.stream import ChatStreamDecoder
-from realcoze.domain.event import ReasoningDelta, TextDelta, TurnStarted
+from realcoze.domain.event import Event, Piece, ReasoningDelta, TextDelta, TurnDone, TurnStarted
+from realcoze.domain.ids import MessageId
+from realcoze.domain.shortcut import Shortcut
 from realcoze.errors import Busy, NotFound, Truncated, UpstreamDenied, UpstreamFailed
 from realcoze.transports.pushed import Valve
 from realcoze.upstreams.coze_open.asking import Asking
@@ -50,6 +53,77 @@ async def test_a_stream_becomes_events_as_it_comes() -> None:
     assert one.is_over
     one.finish()
     assert sink.reply().text == "Hi"
+
+
+class Shortened(Gathered):
+    """A sink that takes more of a text the short way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str | Event] = []
+
+    def feed(self, event: Event) -> None:
+        super().feed(event)
+        self.said.append(event)
+
+    def shortcut(self, like: Piece) -> Shortcut | None:
+        assert like == hi("Hi")
+        return Shortcut(self.said.append, (self.said.append,))
+
+
+def more(text: str) -> bytes:
+    return DELTA.replace(b"Hi", text.encode())
+
+
+def hi(text: str) -> TextDelta:
+    return TextDelta(message_id=MessageId("3"), text=text)
+
+
+async def test_text_that_comes_alone_goes_the_short_way_until_something_else_comes() -> None:
+    sink = Shortened()
+    one = turn(sink)
+    one.head(200, SSE)
+    one.bytes(CREATED + DELTA)
+    for text in (" you", "!"):
+        one.bytes(more(text))
+    assert sink.said[1:] == [hi("Hi"), " you", "!"]
+    one.bytes(more(" And") + more(" you"))
+    assert sink.said[4:] == [hi(" you!"), hi(" And you")]
+    one.bytes(more("?"))
+    one.bytes(COMPLETED)
+    one.bytes(DONE)
+    one.finish()
+    assert sink.said[6:8] == ["?", hi("?")]
+    assert (sink.said[-1], one.is_over) == (TurnDone(), True)
+
+
+@pytest.mark.parametrize("end", ["finish", "complete", "recover"])
+async def test_what_went_the_short_way_is_noted_however_the_turn_ends(end: str) -> None:
+    sink = Shortened()
+    one = turn(sink)
+    one.head(200, SSE)
+    one.bytes(CREATED + DELTA)
+    one.bytes(more(" you"))
+    match end:
+        case "finish":
+            with pytest.raises(Truncated):
+                one.finish()
+        case "complete":
+            assert not one.complete()
+        case _:
+            said = Message(id="3", type="answer", content="Hi you!")
+            one.recover(Chat(id="1", conversation_id="2", status="completed"), [said])
+    assert sink.said[1:4] == [hi("Hi"), " you", hi(" you")]
+
+
+async def test_a_sink_without_a_short_way_is_fed_each_piece() -> None:
+    sink = Gathered()
+    one = turn(sink)
+    one.head(200, SSE)
+    one.bytes(CREATED + DELTA)
+    for text in (" you", "!"):
+        one.bytes(more(text))
+    assert sink.events[1:] == [hi("Hi"), hi(" you"), hi("!")]
 
 
 async def test_a_refusal_is_raised_with_the_name_of_the_call() -> None:

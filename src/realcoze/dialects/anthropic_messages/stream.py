@@ -8,6 +8,9 @@ without the stop of a block that was cut, since some clients take a block that s
 Source: the streams that anthropic 2.12.0 reads (`_streaming.py`, `lib/streaming`); CLIENTS §4.3.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import msgspec
 
 from realcoze.dialects.anthropic_messages.failure import encode_error
@@ -22,17 +25,16 @@ from realcoze.dialects.anthropic_messages.reply import (
     message_id_of,
     usage_body,
 )
+from realcoze.dialects.deltas import deltas_of, write_deltas
 from realcoze.dialects.json_text import on_one_line
 from realcoze.domain import event as ev
-from realcoze.domain.event import Event, Usage
+from realcoze.domain.event import Event, Piece, Usage
 from realcoze.domain.growing import GrowingText
 from realcoze.domain.ids import RequestId
 from realcoze.domain.request import Request
+from realcoze.domain.shortcut import Shortcut
 from realcoze.domain.tool import ToolCall
 from realcoze.errors import ContentRefused, RealcozeError
-
-DELTA_CHARACTERS = 2_400
-"""The most that one delta holds: a line stays under 16 KiB even if every character is an escape."""
 
 _DELTAS = {
     TextBlock: ("text_delta", "text"),
@@ -104,6 +106,9 @@ EVENTS = (_MessageStart, _BlockStart, _BlockDelta, _BlockStop, _MessageDelta, _M
 """What the data of a streamed event is, an error's apart, for who describes this API."""
 
 
+_AFTER = b"}}\n\n"
+
+
 class MessageEncoder:
     """Events → the events of the message that answers `request`."""
 
@@ -151,6 +156,16 @@ class MessageEncoder:
                 return self._fail(event.error)
         return said
 
+    def shortcut(self, like: Piece, write: Callable[[bytes], None]) -> Shortcut | None:
+        """See `WritesShortcut`."""
+        take = partial(write_deltas, write, self._before_delta, _AFTER)
+        if self.is_closed:
+            return None
+        if isinstance(like, ev.ReasoningDelta):
+            return Shortcut(take) if self._open is ThinkingBlock else None
+        is_going_on = self._open is TextBlock and self._text.has_level(like.message_id)
+        return Shortcut(take, (self._text.feed,)) if is_going_on else None
+
     def _begin(self) -> bytes:
         """The start of the message, once."""
         if self._is_begun:
@@ -191,10 +206,7 @@ class MessageEncoder:
 
     def _deltas(self, text: str) -> bytes:
         """More of the block that is open."""
-        if len(text) <= DELTA_CHARACTERS:
-            return b"%b%b}}\n\n" % (self._before_delta, on_one_line(_json(text)))
-        pieces = (text[at : at + DELTA_CHARACTERS] for at in range(0, len(text), DELTA_CHARACTERS))
-        return b"".join(map(self._deltas, pieces))
+        return deltas_of(self._before_delta, _AFTER, text)
 
     def _stop(self) -> bytes:
         if self._open is None:

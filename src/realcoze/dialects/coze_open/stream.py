@@ -33,12 +33,13 @@ from realcoze.dialects.coze_open.ending import (
 from realcoze.dialects.coze_open.objects import Chat, Delta, Message, text_of
 from realcoze.dialects.coze_open.payload import is_whole, read_payload
 from realcoze.dialects.coze_open.steps import STEPS, StepReader
-from realcoze.dialects.coze_open.template import DELTA, DeltaTemplate, Piece, head_of, join, next_delta, template_of
+from realcoze.dialects.coze_open.template import DELTA, DeltaTemplate, head_of, join, next_delta, template_of
 from realcoze.domain.event import (
     AnswerDone,
     AudioDelta,
     Event,
     InputRequested,
+    Piece,
     ReasoningDelta,
     Step,
     Suggestion,
@@ -90,9 +91,9 @@ class ChatStreamDecoder:
     """
 
     __slots__ = (
-        "_answers", "_end", "_head", "_is_over", "_is_started", "_likely", "_max", "_max_event", "_misfits", "_room",
+        "_answers", "_end", "_head", "_is_over", "_is_started", "_max", "_max_event", "_misfits", "_room",
         "_sent", "_sse", "_steps", "_template", "_thought", "_unsaid", "_whole", "beats", "chat_id", "conversation_id",
-        "debug_url", "has_chat", "has_sound", "is_complete", "strays",
+        "debug_url", "has_chat", "has_sound", "is_complete", "likely", "strays",
     )  # fmt: skip
 
     def __init__(
@@ -108,8 +109,8 @@ class ChatStreamDecoder:
         self._whole: set[tuple[str, str]] = set(told)
         self._template: DeltaTemplate | None = None
         """Of the deltas that may come next; none after another event, which may change what they mean."""
-        self._likely: DeltaTemplate | None = None
-        """The same, if what comes next begins an event."""
+        self.likely: DeltaTemplate | None = None
+        """The same, if what comes next begins an event; reads those that come alone, until anything is fed here."""
         self._misfits = 0
         self._head = b""
         """What stood before the data of the last delta that came in one piece."""
@@ -139,25 +140,20 @@ class ChatStreamDecoder:
         """The messages of which something was told so far."""
         return frozenset({*self._whole, *(("answer", message_id) for message_id in self._sent)})
 
-    def read_piece(self, chunk: bytes) -> Piece | None:
-        """The one event of `chunk`, where that is a delta like the one before it; None is for `feed` to take."""
-        size = len(chunk)
-        if self._likely is None or size > self._max_event or size > self._room:
-            return None
-        piece = self._likely.read_one(chunk)
-        if piece is not None:
-            self._room -= size
-        return piece
-
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that end within `chunk`."""
-        if (piece := self.read_piece(chunk)) is not None:
-            return [piece]
+        if self.likely is not None:
+            if (text := self.likely.read_one(chunk)) is not None:
+                return [msgspec.structs.replace(self.likely.sample, text=text)]
+            self._room += self.likely.room
         self._room -= len(chunk)
         if self._room < 0:
             raise UpstreamFailed(f"The answer is larger than {self._max} bytes.", code="event_too_large")
         events = self._read(chunk)
-        self._likely = self._template if self._sse.is_between_events else None
+        self.likely = self._template if self._sse.is_between_events else None
+        if self.likely is not None:
+            self.likely.room = min(self._max_event, self._room)
+            self._room -= self.likely.room
         return events
 
     def _read(self, chunk: bytes) -> list[Event]:

@@ -9,7 +9,7 @@ import re
 import msgspec
 
 from realcoze.dialects.json_text import read_if_json
-from realcoze.domain.event import Event, ReasoningDelta, TextDelta
+from realcoze.domain.event import Event, Piece, ReasoningDelta, TextDelta
 
 DELTA = "conversation.message.delta"
 
@@ -44,28 +44,29 @@ _EDGE_BYTES = range(8, 64, 4)
 """How much of what follows a text its end may be looked for by: to look for more takes longer."""
 
 
-Piece = TextDelta | ReasoningDelta
-
-
 class DeltaTemplate:
-    """What the deltas of one message have before their text and after it; `pieces` are its texts so far."""
+    """What the deltas of one message have before their text and after it."""
 
-    __slots__ = ("_after", "_around", "_before", "_kind", "_message_id", "_pieces", "has_fitted")
+    __slots__ = ("_after", "_around", "_before", "has_fitted", "pieces", "room", "sample")
 
     def __init__(self, sample: Piece, pieces: list[str], before: bytes, after: bytes) -> None:
-        self._kind = type(sample)
-        self._message_id = sample.message_id
-        self._pieces = pieces
+        self.sample = sample
+        """One of them."""
+        self.pieces = pieces
+        """Their texts so far; those that are read are added."""
+        self.room = 0
+        """How many bytes it may still read."""
         self._before = before
         self._after = after
         self._around = len(before) + len(after)
         self.has_fitted = False
         """At least one delta was like it."""
 
-    def read_one(self, chunk: bytes) -> Piece | None:
-        """The delta that `chunk` is; None where it is something else, or more, or has no text."""
+    def read_one(self, chunk: bytes) -> str | None:
+        """The text of the delta that `chunk` is; None where it is something else, or more, or has no text."""
         string = chunk.removeprefix(self._before).removesuffix(self._after)
-        if len(string) + self._around != len(chunk):
+        size = len(chunk)
+        if len(string) + self._around != size or size > self.room:
             return None
         try:
             text = _TEXT.decode(string)
@@ -74,8 +75,9 @@ class DeltaTemplate:
         if not text or string[0] != _QUOTE or string[-1] != _QUOTE:  # blanks beside it may be line ends
             return None
         self.has_fitted = True
-        self._pieces.append(text)
-        return self._kind(message_id=self._message_id, text=text)
+        self.room -= size
+        self.pieces.append(text)
+        return text
 
     def read(self, chunk: bytes, start: int, events: list[Event]) -> int:
         """Note the deltas like it that come at `start`, in one event; where the rest begins."""
@@ -89,8 +91,8 @@ class DeltaTemplate:
             return start
         self.has_fitted = True
         if said:
-            self._pieces.append(said)
-            join(events, self._kind(message_id=self._message_id, text=said))
+            self.pieces.append(said)
+            join(events, msgspec.structs.replace(self.sample, text=said))
         return start + len(texts) * (self._around + len(_QUOTES)) + sum(map(len, texts))
 
     def _texts(self, opened: bytes, opening: bytes) -> list[bytes]:

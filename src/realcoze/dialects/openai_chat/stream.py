@@ -7,15 +7,16 @@ these: the stream must not look complete.
 Source: peers-openai §4; docs/openai-api.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import msgspec
 
+from realcoze.dialects.deltas import DELTA_CHARACTERS, deltas_of, write_deltas
 from realcoze.dialects.json_text import on_one_line
 from realcoze.dialects.openai_chat.reply import CozeBody, FinishReason, step_body, tool_call_body
 from realcoze.dialects.openai_chat.request import Asked
 from realcoze.dialects.openai_wire import (
-    DELTA_CHARACTERS,
     DONE,
     STREAM,
     UsageBody,
@@ -25,9 +26,10 @@ from realcoze.dialects.openai_wire import (
     usage_body,
 )
 from realcoze.domain import event as ev
-from realcoze.domain.event import Event
+from realcoze.domain.event import Event, Piece
 from realcoze.domain.growing import GrowingText
 from realcoze.domain.ids import RequestId
+from realcoze.domain.shortcut import Shortcut
 from realcoze.domain.tool import ToolCall
 from realcoze.errors import ContentRefused, RealcozeError, UpstreamFailed
 from realcoze.framing.sse import KEEPALIVE
@@ -126,6 +128,16 @@ class ChunkEncoder:
         said = self._said(self._text_before, text) if text else b""
         return said if type(event) in _TEXTS else said + self._beside_text(event)
 
+    def shortcut(self, like: Piece, write: Callable[[bytes], None]) -> Shortcut | None:
+        """See `WritesShortcut`."""
+        if self.is_closed or not self._has_begun:
+            return None
+        if isinstance(like, ev.ReasoningDelta):
+            return Shortcut(partial(write_deltas, write, self._reasoning_before, _AFTER))
+        if not self._text.has_level(like.message_id):
+            return None
+        return Shortcut(partial(write_deltas, write, self._text_before, _AFTER), (self._text.feed,))
+
     def _beside_text(self, event: Event) -> bytes:
         match event:
             case ev.TurnStarted():
@@ -150,13 +162,7 @@ class ChunkEncoder:
 
     def _said(self, before: bytes, text: str) -> bytes:
         """Deltas of one kind of text, after the first delta if there was none."""
-        if not self._has_begun:
-            return self._begun() + self._said(before, text)
-        if len(text) <= DELTA_CHARACTERS:
-            said = _encode(text)
-            return b"".join((before, said if text.isprintable() else on_one_line(said), _AFTER))
-        pieces = (text[start : start + DELTA_CHARACTERS] for start in range(0, len(text), DELTA_CHARACTERS))
-        return b"".join(self._said(before, piece) for piece in pieces)
+        return self._begun() + deltas_of(before, _AFTER, text)
 
     def _begun(self) -> bytes:
         """The first delta, once."""

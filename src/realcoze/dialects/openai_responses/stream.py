@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from realcoze.dialects.deltas import DELTA_CHARACTERS
 from realcoze.dialects.json_text import on_one_line
 from realcoze.dialects.openai_responses.reply import (
     Incomplete,
@@ -41,7 +42,7 @@ from realcoze.dialects.openai_responses.reply import (
     usage_body,
 )
 from realcoze.dialects.openai_responses.request import Asked
-from realcoze.dialects.openai_wire import DELTA_CHARACTERS, STREAM, ErrorBody, error_body
+from realcoze.dialects.openai_wire import STREAM, ErrorBody, error_body
 from realcoze.domain import event as ev
 from realcoze.domain.event import Event
 from realcoze.domain.growing import GrowingText

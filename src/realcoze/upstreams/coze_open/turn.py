@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from realcoze.dialects.coze_open.envelope import logid_of, raise_refusal
 from realcoze.dialects.coze_open.objects import Chat, Message
 from realcoze.dialects.coze_open.stream import ChatStreamDecoder, Told
+from realcoze.dialects.coze_open.template import DeltaTemplate
 from realcoze.domain.event import ENDS, Event, InputRequested, ToolCallsRequested, TurnFailed, TurnStarted
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.domain.ports import Sink
+from realcoze.domain.shortcut import enter
 from realcoze.errors import RealcozeError, UpstreamFailed, UpstreamTimeout
 from realcoze.transports.pushed import Valve
 from realcoze.upstreams.coze_open.asking import Asking
@@ -32,9 +34,9 @@ class Turn:
     """Takes an answer as it arrives and feeds the sink; a failure is never fed, but raised by `finish`."""
 
     __slots__ = (
-        "_beats", "_chat", "_deadlines", "_decoder", "_error", "_first_s", "_give_up", "_has_event", "_idle_s",
-        "_is_ending", "_last_at", "_logid", "_looks_at", "_loop", "_on_started", "_refusal", "_sink",
-        "_timer", "_valve", "_waits", "asking", "has_ended_at_coze", "is_over",
+        "_beats", "_chat", "_deadlines", "_decoder", "_error", "_first_s", "_give_up", "_has_event",
+        "_idle_s", "_is_ending", "_last_at", "_likely", "_logid", "_looks_at", "_loop", "_note", "_on_started",
+        "_refusal", "_sink", "_take", "_timer", "_valve", "_waits", "asking", "has_ended_at_coze", "is_over",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +56,11 @@ class Turn:
         self._idle_s = deadlines.workflow_idle if asking.may_be_silent else deadlines.idle
         self._decoder = asking.new_decoder()
         self._chat = self._decoder if isinstance(self._decoder, ChatStreamDecoder) else None
+        self._likely: DeltaTemplate | None = None
+        """Reads text that comes alone."""
+        self._take: Callable[[str], None] | None = None
+        """Who takes such text, from the first piece to the next event."""
+        self._note: Callable[[], None] = _nothing
         self._refusal: tuple[int, Mapping[str, str], bytearray] | None = None
         self._logid: str | None = None
         self._error: RealcozeError | None = None
@@ -123,10 +130,13 @@ class Turn:
 
     def bytes(self, chunk: bytes) -> None:
         """More of the body.  Raises what Coze says went wrong as soon as it says so."""
-        if self._chat is not None and (piece := self._chat.read_piece(chunk)) is not None:  # nearly always
+        if self._likely is not None and (text := self._likely.read_one(chunk)) is not None:  # nearly always
             self._last_at = self._loop.time()
-            self._sink.feed(piece)
+            if self._take is None:
+                self._take, self._note = enter(self._sink, self._likely.sample, self._likely.pieces)
+            self._take(text)
             return
+        self._end_text()
         if self._refusal is not None:
             body = self._refusal[2]
             body += chunk[: REFUSAL_BYTES - len(body)]
@@ -137,8 +147,16 @@ class Turn:
             self._last_at = self._loop.time()
             self._beats = decoder.beats
         self._feed(events)
+        if self._chat is not None:
+            self._likely = self._chat.likely
         if decoder.is_complete:
             self._near_the_end()
+
+    def _end_text(self) -> None:
+        """Anything may come now, after text that came alone."""
+        if self._take is not None:
+            self._note()
+            self._take, self._note = None, _nothing
 
     def _near_the_end(self) -> None:
         """Nothing more is to come that matters but the event that ends the turn, or it has come."""
@@ -157,6 +175,7 @@ class Turn:
             status, headers, body = self._refusal
             raise_refusal(status, headers, bytes(body))
             raise UpstreamFailed("Coze answered with no stream.", code="upstream_protocol", logid=self._logid)
+        self._end_text()
         if not self.is_over:
             self._feed(self._decoder.finish())
         self.raise_failure()
@@ -168,12 +187,14 @@ class Turn:
 
     def complete(self) -> bool:
         """End the turn if Coze has said that it is complete, though the stream goes on."""
+        self._end_text()
         if not self.is_over and self._decoder.is_complete:
             self._feed(self._decoder.finish())
         return self.is_over
 
     def recover(self, chat: Chat, messages: Sequence[Message]) -> None:
         """End the turn with what its stream did not tell.  Raises what Coze says went wrong, and `Truncated`."""
+        self._end_text()
         self._feed(self._chat.recover(chat, messages) if self._chat is not None else [])
         self.raise_failure()
 

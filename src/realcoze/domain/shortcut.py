@@ -1,0 +1,65 @@
+"""A way past the events, for text that comes in many pieces.
+
+Nearly all events are one more piece of the same text, which each sink on the way hands to the next and notes for
+itself.  So a sink may say who takes such pieces at the end of the way, and who on it wants to know of them later,
+in one event: a token then needs half of the calls, and memory in one place (docs/decisions/0022).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, runtime_checkable
+
+from realcoze.domain.event import Piece
+from realcoze.domain.ports import Sink
+
+Note = Callable[[Piece], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Shortcut:
+    """`take` is given the text of each piece; `notes` are given all of it as one piece, before the next event."""
+
+    take: Callable[[str], None]
+    notes: tuple[Note, ...] = ()
+
+
+@runtime_checkable
+class HasShortcut(Protocol):
+    """A sink that may have one."""
+
+    def shortcut(self, like: Piece) -> Shortcut | None:
+        """For more of the text that `like` is of; None if that has to be fed.
+
+        It is left before another event is fed.  Where the turn breaks off, nothing is noted any more.
+        """
+
+
+def shortcut_of(sink: Sink, like: Piece) -> Shortcut | None:
+    """The shortcut of a sink that may have one."""
+    return sink.shortcut(like) if isinstance(sink, HasShortcut) else None
+
+
+def enter(sink: Sink, like: Piece, said: list[str]) -> tuple[Callable[[str], None], Callable[[], None]]:
+    """Who takes the pieces that come from now on, and what to do before another event is fed.
+
+    `said` has all texts of the message; each is added before it is taken, and the first one has been added.
+    """
+    shortcut = shortcut_of(sink, like)
+    if shortcut is None:
+        return partial(_feed, sink, like), _nothing
+    return shortcut.take, partial(_tell, shortcut.notes, like, said, len(said) - 1)
+
+
+def _feed(sink: Sink, like: Piece, text: str) -> None:
+    sink.feed(type(like)(message_id=like.message_id, text=text))
+
+
+def _tell(notes: tuple[Note, ...], like: Piece, said: list[str], start: int) -> None:
+    taken = type(like)(message_id=like.message_id, text="".join(said[start:]))
+    for note in notes:
+        note(taken)
+
+
+def _nothing() -> None:
+    """Pieces that were fed need no note."""
