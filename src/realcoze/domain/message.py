@@ -22,9 +22,18 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         return "".join(part.text for part in self.parts if isinstance(part, Text))
 
     @property
+    def words(self) -> str | None:
+        """Its text where there is nothing else, as in nearly all messages; None beside anything that is shown."""
+        if len(self.parts) == 1:
+            (part,) = self.parts
+            return part.text if isinstance(part, Text) else None
+        return self.text if all(isinstance(part, Text) for part in self.parts) else None
+
+    @property
     def is_blank(self) -> bool:
         """There is nothing in it but white space."""
-        return not self.text.strip() and all(isinstance(part, Text) for part in self.parts)
+        words = self.words
+        return words is not None and not words.strip()
 
 
 def say(role: Role, text: str) -> Message:

@@ -17,7 +17,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from realcoze.domain.content import Text
 from realcoze.domain.event import AnswerDone, Event, TextDelta, TurnDone, TurnStarted
 from realcoze.domain.ids import ChatId, ConversationId, MessageId
 from realcoze.domain.request import Json, Request
@@ -64,9 +63,9 @@ def task_of(request: Request) -> Task | None:
     if len(request.messages) != 1 or request.is_awaited:
         return None
     (message,) = request.messages
-    if message.role != "user" or not all(isinstance(part, Text) for part in message.parts):
+    if message.role != "user" or message.words is None:
         return None
-    text = message.text.strip()
+    text = message.words.strip()
     return _of_open_webui(text) or _of_librechat(text)
 
 

@@ -126,7 +126,7 @@ class Uploading:
 
 def _is_text(messages: Iterable[Message]) -> bool:
     """There are words in each, and nothing else."""
-    return all(message.parts and all(type(part) is Text for part in message.parts) for message in messages)
+    return all(message.parts and message.words is not None for message in messages)
 
 
 def takes_no_files() -> BadRequest:

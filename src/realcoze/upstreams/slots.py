@@ -20,20 +20,10 @@ class Slots:
 
     def place(self) -> "_Place":
         """A place for as long as a block lasts.  To enter it raises `Overloaded`."""
-        return _Place(self)
+        return _Place(self, self._limiter)
 
-    async def take(self, holder: object) -> None:
-        """Take a place for `holder`, or wait for one.  Raises `Overloaded`."""
-        try:
-            self._limiter.acquire_on_behalf_of_nowait(holder)
-        except anyio.WouldBlock:
-            await self._wait(holder)
-
-    def give_back(self, holder: object) -> None:
-        """Let the next one in."""
-        self._limiter.release_on_behalf_of(holder)
-
-    async def _wait(self, holder: object) -> None:
+    async def wait(self, holder: object) -> None:
+        """Take a place for `holder` when one becomes free.  Raises `Overloaded`."""
         if self._limiter.statistics().tasks_waiting >= self._queue:
             raise self._overloaded("and as many wait as may")
         with anyio.move_on_after(self._queue_s) as waiting:
@@ -52,13 +42,17 @@ class Slots:
 class _Place:
     """A class: an asynchronous generator would be made known to the loop, and to its collector, for each turn."""
 
-    __slots__ = ("_slots",)
+    __slots__ = ("_limiter", "_slots")
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: Slots, limiter: anyio.CapacityLimiter) -> None:
         self._slots = slots
+        self._limiter = limiter
 
     async def __aenter__(self) -> None:
-        await self._slots.take(self)
+        try:
+            self._limiter.acquire_on_behalf_of_nowait(self)
+        except anyio.WouldBlock:
+            await self._slots.wait(self)
 
     async def __aexit__(self, *_failure: object) -> None:
-        self._slots.give_back(self)
+        self._limiter.release_on_behalf_of(self)

@@ -31,6 +31,8 @@ class Standing:
 
     def check(self, now: float) -> None:
         """Raise the standing refusal, if there is one."""
+        if self._denial is None:
+            return
         denial = self._standing(now)
         if denial is not None:
             again = copy(denial)

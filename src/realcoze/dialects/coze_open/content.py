@@ -35,6 +35,8 @@ _ITEMS = msgspec.json.Decoder(list[Item])
 def encode_content(parts: Iterable[Part]) -> tuple[str, str]:
     """`content` and `content_type` of one message."""
     parts = written(parts)
+    if len(parts) == 1 and isinstance(parts[0], Text):
+        return parts[0].text, TEXT
     text = BETWEEN_TEXTS.join(part.text for part in parts if isinstance(part, Text))
     media = [part for part in parts if isinstance(part, MediaPart)]
     if not media:

@@ -232,9 +232,7 @@ class Turn:
                 self._error = event.error
                 self.is_over = True
                 return
-            if not self._has_event:
-                self._has_event = True
-                self._turn()
+            self._has_event = True
             if isinstance(event, TurnStarted):
                 self._on_started(event.conversation_id)
             self.is_over = isinstance(event, ENDS)
@@ -248,14 +246,17 @@ class Turn:
             self._look()
 
     def _look(self) -> None:
-        """Look again when it is due; if that is now, when what has arrived meanwhile was read."""
+        """Look again when it is due; if that is now, when what has arrived meanwhile was read.
+
+        Not later than one event is awaited after another: so the first one needs no other timer.
+        """
         due, now = self._due_at(), self._loop.time()
         if due <= now:
             self._looks_at = now + READ_S
             self._timer = self._loop.call_at(self._looks_at, self._decide)
         else:
-            self._looks_at = due
-            self._timer = self._loop.call_at(due, self._look)
+            self._looks_at = min(due, now + self._idle_s)
+            self._timer = self._loop.call_at(self._looks_at, self._look)
 
     def _decide(self) -> None:
         self._timer = None
