@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable
 
+from realcoze.dialects.deltas import WritesShortcut
 from realcoze.domain.event import Event, Piece
 from realcoze.domain.ids import MessageId
 from realcoze.domain.ports import Sink
-from realcoze.domain.shortcut import Shortcut, enter
-from realcoze.faces.streamed import Encoder, WritesShortcut
+from realcoze.domain.shortcut import HasShortcut, Shortcut, enter
+from realcoze.faces.streamed import Encoder
 from servers import Gathered
 
 
@@ -35,7 +36,7 @@ def _text_of(piece: Piece) -> tuple[type[Piece], MessageId]:
     return type(piece), piece.message_id
 
 
-class Noted(Gathered):
+class Noted(HasShortcut, Gathered):
     """A sink that keeps events, and apart from them what went the short way."""
 
     def __init__(self) -> None:
@@ -47,7 +48,7 @@ class Noted(Gathered):
         return Shortcut(self.said.append, (self.noted.append,))
 
 
-class Written:
+class Written(HasShortcut):
     """A sink with an encoder, and all bytes that it wrote."""
 
     def __init__(self, encoder: Encoder) -> None:

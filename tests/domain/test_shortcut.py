@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 from realcoze.domain.event import Event, Piece, ReasoningDelta, TextDelta
 from realcoze.domain.ids import MessageId
-from realcoze.domain.shortcut import Note, Shortcut, enter, shortcut_of
+from realcoze.domain.shortcut import HasShortcut, Note, Shortcut, enter, shortcut_of
 
 M = MessageId("m")
 
@@ -24,7 +24,7 @@ class Plain:
         self.events.append(event)
 
 
-class Short(Plain):
+class Short(HasShortcut, Plain):
     """One with a shortcut, if it has `notes`."""
 
     def __init__(self, *notes: Note) -> None:

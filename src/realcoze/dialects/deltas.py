@@ -5,12 +5,24 @@ from collections.abc import Callable
 import msgspec
 
 from realcoze.dialects.json_text import on_one_line
+from realcoze.domain.event import Piece
+from realcoze.domain.shortcut import Shortcut
 
 DELTA_CHARACTERS = 2_400
 """In one delta at most: a line stays below 16 KiB, which every client's reader takes, even if each character is
 an escape of six bytes, and each of a model's name."""
 
 _encode = msgspec.json.Encoder().encode
+
+
+class WritesShortcut:
+    """The base of encoders that may have a shortcut."""
+
+    __slots__ = ()
+
+    def shortcut(self, like: Piece, write: Callable[[bytes], None]) -> Shortcut | None:
+        """One that writes pieces as they come; see `HasShortcut`."""
+        raise NotImplementedError
 
 
 def write_deltas(write: Callable[[bytes], None], before: bytes, after: bytes, text: str) -> None:

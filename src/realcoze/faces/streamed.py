@@ -7,14 +7,15 @@ the end are written by callbacks to an outlet (outlet.py).
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Generic, Protocol, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from realcoze.dialects.deltas import WritesShortcut
 from realcoze.domain.event import Event, Piece, TurnFailed, TurnStarted, Unknown, Usage
 from realcoze.domain.ports import Flow, Sink
-from realcoze.domain.shortcut import Shortcut
+from realcoze.domain.shortcut import HasShortcut, Shortcut
 from realcoze.errors import RealcozeError
 from realcoze.faces.http import ADDED_HEADERS, while_connected
 from realcoze.faces.outlet import OUTLET, AsgiOutlet, Outlet
@@ -48,13 +49,6 @@ class Encoder(Protocol):
     def feed(self, event: Event) -> bytes: ...
 
 
-@runtime_checkable
-class WritesShortcut(Protocol):
-    """An encoder with a shortcut; see `HasShortcut`."""
-
-    def shortcut(self, like: Piece, write: Callable[[bytes], None]) -> Shortcut | None: ...
-
-
 class HoldingEncoder(Encoder, Protocol):
     """One that holds back what it is fed, and gives it piece by piece as time goes by."""
 
@@ -76,7 +70,7 @@ class StreamTimes:
     stall: float = 30.0
 
 
-class StreamedAnswer(Generic[E_co]):
+class StreamedAnswer(HasShortcut, Generic[E_co]):
     """One turn, streamed as the response to one request: an application of ASGI.
 
     Until the first content the status is not sent, so that an error before it still has its own

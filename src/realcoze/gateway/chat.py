@@ -19,7 +19,7 @@ from realcoze.domain.fold import Fold, Reply
 from realcoze.domain.ids import BotName, RequestId
 from realcoze.domain.ports import Chats, Fetches, Flow, Sink, Sound, Speaks, Speech, Transcribes, Uploads
 from realcoze.domain.request import Request
-from realcoze.domain.shortcut import Shortcut, shortcut_of
+from realcoze.domain.shortcut import HasShortcut, Shortcut, shortcut_of
 from realcoze.domain.turn import Phase, TurnLife
 from realcoze.errors import BadRequest, Internal, NotFound, RealcozeError
 from realcoze.gateway.background import LOCAL, PASS, Task, answer_to, task_of, turn_of
@@ -303,7 +303,7 @@ _PIECES = frozenset({TextDelta, ReasoningDelta})
 """Nearly all events."""
 
 
-class _Guard:
+class _Guard(HasShortcut):
     """Lets through what the table of a turn's life allows, and sees to it that the turn ends."""
 
     __slots__ = ("_is_open", "_is_under_way", "_life", "_sink", "outcome")

@@ -27,7 +27,7 @@ from realcoze.domain.fold import Words, question_of
 from realcoze.domain.ids import BotName, ChatId, ConversationId
 from realcoze.domain.ports import Chats, Flow, Sink, Store
 from realcoze.domain.request import Request
-from realcoze.domain.shortcut import Shortcut, shortcut_of
+from realcoze.domain.shortcut import HasShortcut, Shortcut, shortcut_of
 from realcoze.domain.tool import are_emulated
 from realcoze.errors import NotFound, RealcozeError, Truncated, UpstreamTimeout
 from realcoze.gateway.continuity import (
@@ -174,7 +174,7 @@ class Continuity:
             self._places.announce(key, place)
 
 
-class _Turn:
+class _Turn(HasShortcut):
     """A turn's sink on the way to the caller's, which is opened when there is something to feed.
 
     Until then the turn can be asked for anew without its caller knowing.

@@ -5,7 +5,7 @@ from realcoze.dialects.coze_open.objects import Chat, Message
 from realcoze.dialects.coze_open.stream import ChatStreamDecoder
 from realcoze.domain.event import Event, Piece, ReasoningDelta, TextDelta, TurnDone, TurnStarted
 from realcoze.domain.ids import MessageId
-from realcoze.domain.shortcut import Shortcut
+from realcoze.domain.shortcut import HasShortcut, Shortcut
 from realcoze.errors import Busy, NotFound, Truncated, UpstreamDenied, UpstreamFailed
 from realcoze.transports.pushed import Valve
 from realcoze.upstreams.coze_open.asking import Asking
@@ -55,7 +55,7 @@ async def test_a_stream_becomes_events_as_it_comes() -> None:
     assert sink.reply().text == "Hi"
 
 
-class Shortened(Gathered):
+class Shortened(HasShortcut, Gathered):
     """A sink that takes more of a text the short way."""
 
     def __init__(self) -> None:

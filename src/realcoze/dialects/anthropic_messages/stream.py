@@ -25,7 +25,7 @@ from realcoze.dialects.anthropic_messages.reply import (
     message_id_of,
     usage_body,
 )
-from realcoze.dialects.deltas import deltas_of, write_deltas
+from realcoze.dialects.deltas import WritesShortcut, deltas_of, write_deltas
 from realcoze.dialects.json_text import on_one_line
 from realcoze.domain import event as ev
 from realcoze.domain.event import Event, Piece, Usage
@@ -109,7 +109,7 @@ EVENTS = (_MessageStart, _BlockStart, _BlockDelta, _BlockStop, _MessageDelta, _M
 _AFTER = b"}}\n\n"
 
 
-class MessageEncoder:
+class MessageEncoder(WritesShortcut):
     """Events → the events of the message that answers `request`."""
 
     content_type = "text/event-stream; charset=utf-8"

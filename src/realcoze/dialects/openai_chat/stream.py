@@ -12,7 +12,7 @@ from functools import partial
 
 import msgspec
 
-from realcoze.dialects.deltas import DELTA_CHARACTERS, deltas_of, write_deltas
+from realcoze.dialects.deltas import DELTA_CHARACTERS, WritesShortcut, deltas_of, write_deltas
 from realcoze.dialects.json_text import on_one_line
 from realcoze.dialects.openai_chat.reply import CozeBody, FinishReason, step_body, tool_call_body
 from realcoze.dialects.openai_chat.request import Asked
@@ -84,7 +84,7 @@ CHUNK = _Chunk
 """What the data of a streamed event is, for who describes this API."""
 
 
-class ChunkEncoder:
+class ChunkEncoder(WritesShortcut):
     """Events → chunks.  `created` in seconds since 1970.
 
     A text delta is three pieces of bytes, of which the middle one alone is made for it.
