@@ -6,8 +6,8 @@ in one event: a token then needs half of the calls, and memory in one place (doc
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from realcoze.domain.event import Piece
 from realcoze.domain.ports import Sink
@@ -15,8 +15,7 @@ from realcoze.domain.ports import Sink
 Note = Callable[[Piece], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Shortcut:
+class Shortcut(NamedTuple):
     """`take` is given the text of each piece; `notes` are given all of it as one piece, before the next event."""
 
     take: Callable[[str], None]
