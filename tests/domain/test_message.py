@@ -57,3 +57,16 @@ def test_who_says_nothing_new_asks_nothing(messages: Any, nothing: Any) -> None:
 )
 def test_a_history_ends_where_the_bot_spoke_last(messages: Any, before: Any, new: Any) -> None:
     assert split_at_answer(messages) == (before, new)
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ((Text(text="Hi"),), "Hi"),
+        ((Text(text="Hi "), Text(text="there")), "Hi there"),
+        ((Image(key="k"),), None),
+        ((Text(text="Look"), Image(key="k")), None),
+    ],
+)
+def test_a_message_has_words_where_it_has_nothing_else(parts: Any, words: Any) -> None:
+    assert Message(role="user", parts=parts).words == words

@@ -2,7 +2,7 @@
 
 Nearly all events are one more piece of the same text, which each sink on the way hands to the next and notes for
 itself.  So a sink may say who takes such pieces at the end of the way, and who on it wants to know of them later,
-in one event: a token then needs half of the calls, and memory in one place (docs/decisions/0022).
+in one event: a token then needs fewer calls, and is noted once (docs/decisions/0024).
 """
 
 from collections.abc import Callable
