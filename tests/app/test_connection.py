@@ -517,3 +517,25 @@ async def test_who_answered_a_client_that_left_is_let_go() -> None:
             await has_left.wait()
         assert answering[0]() is None
         assert len(outlets) == 1
+
+
+async def test_an_outlet_knows_when_something_was_written_last() -> None:
+    times: list[bool] = []
+
+    async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
+        outlet: Outlet = scope["extensions"][OUTLET]
+        outlet.watch(lambda: None, lambda: None, lambda: None, stall_s=30)
+        times.append(outlet.written_at > 0)
+        outlet.begin([])
+        times.append(outlet.written_at > 0)
+        outlet.written_at = 0
+        outlet.write(b"Hi")
+        await anyio.lowlevel.checkpoint()
+        await soon(lambda: not outlet.unsent())
+        times.append(outlet.written_at > 0)
+        outlet.end(is_whole=True)
+
+    async with listening(app, host="127.0.0.1", port=0) as port, connected(port) as client:
+        await client.send(HEALTH)
+        await client.until(b"0\r\n\r\n")
+    assert times == [False, True, True]

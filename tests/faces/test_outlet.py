@@ -48,6 +48,8 @@ async def test_what_is_written_meanwhile_goes_together_and_only_what_is_whole_ha
     assert outlet.written_at == 0
     outlet.begin([(b"a", b"b")])
     outlet.write(b"Hel")
+    assert outlet.written_at > 0
+    outlet.written_at = 0
     outlet.write(b"lo")
     assert outlet.written_at > 0
     assert outlet.unsent() == 5

@@ -1,10 +1,15 @@
+import asyncio
+import gc
 import json
-from collections.abc import AsyncIterator
+import weakref
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
 import pytest
+from starlette.responses import Response
 
 from native_server import (
     MESSAGE,
@@ -26,10 +31,16 @@ from native_server import (
     serving,
     stream,
 )
-from realcoze.domain.event import Step, TextReplaced, Unknown, Usage
+from realcoze.dialects.deltas import WritesShortcut
+from realcoze.dialects.native.records import SseEncoder
+from realcoze.domain.event import Event, Piece, Step, TextDelta, TextReplaced, TurnFailed, Unknown, Usage
+from realcoze.domain.ids import RequestId
 from realcoze.domain.ports import Sink
 from realcoze.domain.request import Request
+from realcoze.domain.shortcut import Shortcut
 from realcoze.errors import Truncated, UpstreamFailed
+from realcoze.faces.outlet import OUTLET
+from realcoze.faces.streamed import HELD_BYTES_PER_S, HeldAnswer, StreamedAnswer, StreamTimes
 from servers import held, soon
 
 FRAMINGS = ["*/*", NDJSON, SSE]
@@ -208,6 +219,130 @@ async def test_the_signs_of_life_begin_with_the_headers(house: House) -> None:
         await client.until(b": keepalive\n\n", times=2)
         bot.turns[0].go.set()
         assert parsed(await client.rest()).has_last_chunk
+
+
+class Line:
+    """An outlet that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.written_at = 0.0
+        self.written: list[bytes] = []
+        self.waiting = 0
+
+    def watch(self, *_told: object, stall_s: float) -> None: ...
+    def begin(self, headers: object) -> None: ...
+    def end(self, *, is_whole: bool) -> None: ...
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def unsent(self) -> int:
+        return self.waiting
+
+
+@asynccontextmanager
+async def answering(encoder: Any, line: Line, kind: Any = StreamedAnswer) -> AsyncIterator[Any]:
+    """An answer that nobody ends, on a line of ours."""
+    times = StreamTimes(gate=3600, keepalive=60)
+
+    async def relay(sink: Sink) -> None:
+        await anyio.sleep_forever()
+
+    answer = kind(relay=relay, encoder=encoder, refuse=refuse_nobody, headers={}, times=times)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(answer, {"extensions": {OUTLET: line}}, None, None)
+        await soon(lambda: answer._outlet is line)
+        yield answer
+        tasks.cancel_scope.cancel()
+
+
+def refuse_nobody(error: Exception) -> Any:
+    raise AssertionError(error)
+
+
+async def test_a_sign_of_life_is_due_after_what_was_written_last() -> None:
+    line = Line()
+    encoder = SseEncoder(request_id=RequestId("req_1"), steps=frozenset())
+    async with answering(encoder, line) as answer:
+        answer.feed(TextDelta(message_id=MESSAGE, text="Hm"))
+        now = line.written_at = asyncio.get_running_loop().time()
+        assert now + 59 < answer._looks_at < now + 61
+        line.written_at = now - 20
+        answer._look()
+        assert (len(line.written), answer._looks_at) == (1, now + 40)
+        line.written_at, line.waiting = now - 60, 1
+        answer._look()
+        assert len(line.written) == 1, "who has not even taken the last piece is told nothing"
+        assert answer._looks_at >= now + 60
+        line.waiting = 0
+        answer._look()
+        assert line.written[1:] == [encoder.keepalive]
+        assert answer._looks_at >= now + 60
+
+
+async def test_what_was_held_back_rests_in_proportion_to_its_size() -> None:
+    class Holding:
+        content_type, keepalive, is_closed, has_failed = "text/plain", b"", False, False
+
+        def feed(self, event: Event) -> bytes:
+            return b"x"
+
+        def deadline(self) -> float:
+            return 0.0
+
+        def tick(self, now: float) -> bytes:
+            return b"y" * HELD_BYTES_PER_S
+
+    line = Line()
+    async with answering(Holding(), line, HeldAnswer) as answer:
+        answer.feed(TextDelta(message_id=MESSAGE, text="Hm"))
+        line.written_at = asyncio.get_running_loop().time() + 1000
+        answer._tick()
+        assert answer._timer.when() == pytest.approx(line.written_at + 1)
+        assert answer.shortcut(TextDelta(message_id=MESSAGE, text="Hm")) is None
+
+
+async def test_there_is_a_short_way_from_the_status_on() -> None:
+    class Short(WritesShortcut, SseEncoder):
+        def shortcut(self, like: Piece, write: Callable[[bytes], None]) -> Shortcut:
+            return Shortcut(lambda text: write(text.encode()))
+
+    line, delta = Line(), TextDelta(message_id=MESSAGE, text="Hm")
+    async with answering(Short(request_id=RequestId("req_1"), steps=frozenset()), line) as answer:
+        assert answer.shortcut(delta) is None
+        answer.feed(delta)
+        answer.shortcut(delta).take("!")
+    assert line.written[1:] == [b"!"]
+
+
+async def test_who_was_refused_does_not_wait_for_the_collector_of_cycles() -> None:
+    async def relay(sink: Sink) -> None:
+        try:
+            raise Truncated("Cut.")
+        except Truncated as error:
+            sink.feed(TurnFailed(error=error))
+
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        raise AssertionError("nothing more is to come")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    encoder = SseEncoder(request_id=RequestId("req_1"), steps=frozenset())
+    answer = StreamedAnswer(
+        relay=relay, encoder=encoder, refuse=lambda _: Response(status_code=502), headers={}, times=StreamTimes()
+    )
+    seen = weakref.ref(encoder)
+    gc.disable()
+    try:
+        await answer({"type": "http", "extensions": {OUTLET: Line()}}, receive, send)
+        del answer, encoder
+        await soon(lambda: seen() is None)
+    finally:
+        gc.enable()
+    assert sent[0]["status"] == 502
 
 
 # Clients that leave

@@ -9,8 +9,8 @@ from realcoze.domain.event import Piece
 from realcoze.domain.shortcut import Shortcut
 
 DELTA_CHARACTERS = 2_400
-"""In one delta at most: a line stays below 16 KiB, which every client's reader takes, even if each character is
-an escape of six bytes, and each of a model's name."""
+"""In one delta at most: a line stays below 16 KiB, which every client's reader takes, even if each character of it and
+of a model's name is an escape of six bytes.  `x_coze` alone is not split: who asks for it reads longer lines."""
 
 _encode = msgspec.json.Encoder().encode
 

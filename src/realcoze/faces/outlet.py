@@ -21,7 +21,7 @@ class Outlet(Protocol):
     """The connection that a streamed response goes out on."""
 
     written_at: float
-    """When something was written last, in the loop's seconds."""
+    """In the loop's seconds, from `begin` on: when that was, or when something written later went on its way."""
 
     def watch(
         self, pause: Callable[[], None], resume: Callable[[], None], leave: Callable[[], None], *, stall_s: float

@@ -128,8 +128,9 @@ class StreamedAnswer(HasShortcut, Generic[E_co]):
         finally:
             self._outlet = self._line = None  # they hold each other
             self._clear_timers()
-        if self._refusal is not None:
-            await self._refuse(self._refusal)(scope, receive, send)
+        refusal, self._refusal = self._refusal, None  # it was raised, and holds who fed it
+        if refusal is not None:
+            await self._refuse(refusal)(scope, receive, send)
 
     def open(self, flow: Flow) -> None:
         self._flow = flow
@@ -253,6 +254,10 @@ class HeldAnswer(StreamedAnswer[HoldingEncoder]):
         super().feed(event)
         self._settle()
 
+    def shortcut(self, like: Piece) -> Shortcut | None:  # noqa: ARG002 - of no text
+        """None: what is held back needs the events."""
+        return None
+
     def _settle(self) -> None:
         """After anything was fed or written: note the end, or set the timer for what is held back."""
         if self._timer is not None or self._line is None or self._is_over:
@@ -269,13 +274,14 @@ class HeldAnswer(StreamedAnswer[HoldingEncoder]):
             self._timer = None
 
     def _tick(self) -> None:
-        self._timer = None
-        if self._line is not None and self._line.unsent():
+        line, self._timer = self._line, None
+        if line is None:
+            return
+        if line.unsent():
             self._timer = self._loop.call_later(RETRY_UNSENT_S, self._tick)
             return
         piece = self._encoder.tick(self._loop.time())
-        written_at = self._line.written_at if self._line is not None else 0.0
-        self._timer = self._loop.call_at(written_at + len(piece) / HELD_BYTES_PER_S, self._write_held, piece)
+        self._timer = self._loop.call_at(line.written_at + len(piece) / HELD_BYTES_PER_S, self._write_held, piece)
 
     def _write_held(self, piece: bytes) -> None:
         self._timer = None

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -906,6 +907,16 @@ def test_the_text_of_a_complete_answer_is_what_its_pieces_made(stream: bytes) ->
 def test_a_stream_is_the_same_however_it_is_cut(stream: bytes, lost: int) -> None:
     """CLIENTS §4.2 rule 7.  CLIENTS §5 item 1."""
     assert_cut_anywhere(decoder, stream[: len(stream) - lost], parts=by_characters)
+
+
+@pytest.mark.parametrize(("more", "is_read"), [(10, True), (300, False)])
+def test_a_delta_that_comes_alone_is_bounded_like_any_other(more: int, *, is_read: bool) -> None:
+    """RELIABILITY U17."""
+    made = ChatStreamDecoder(max_event_bytes=len(message(DELTA, "Hi")) + 10)
+    made.feed(message(DELTA, "Hi"))
+    longer = message(DELTA, "Hi" + "!" * more)
+    with nullcontext() if is_read else pytest.raises(UpstreamFailed, match="larger than"):
+        assert [event.text for event in made.feed(longer) if isinstance(event, TextDelta)] == ["Hi" + "!" * more]
 
 
 @PROPERTIES

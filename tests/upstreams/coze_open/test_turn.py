@@ -126,6 +126,26 @@ async def test_a_sink_without_a_short_way_is_fed_each_piece() -> None:
     assert sink.events[1:] == [hi("Hi"), hi(" you"), hi("!")]
 
 
+async def test_after_the_first_event_the_next_ones_deadline_counts() -> None:
+    sink = Gathered()
+    one = turn(sink, first_event=600, idle=0.02)
+    one.head(200, SSE)
+    one.bytes(CREATED)
+    with anyio.fail_after(PATIENCE_S):
+        await given_up(one)
+    assert "nothing more for 0.02 s" in str(one.too_late())
+
+
+async def test_the_first_event_may_take_longer_than_the_ones_after_it() -> None:
+    one, late = turn(Gathered(), first_event=600, idle=0.001), anyio.Event()
+    one.head(200, SSE)
+    one.watch(late.set)
+    with anyio.move_on_after(0.05):
+        await late.wait()
+    one.unwatch()
+    assert not late.is_set()
+
+
 async def test_a_refusal_is_raised_with_the_name_of_the_call() -> None:
     one = turn(Gathered())
     one.head(200, JSON)

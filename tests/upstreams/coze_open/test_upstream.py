@@ -1,8 +1,11 @@
 import asyncio
+import gc
 import logging
 import os
 import random
 import time
+import weakref
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
 
@@ -49,6 +52,7 @@ from servers import (
     outcome,
     outcomes,
     reached_openly,
+    soon,
 )
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -68,6 +72,25 @@ async def leave_in_the_middle(upstream: CozeOpen, request: Request) -> None:
         tasks.start_soon(upstream.converse, request, sink)
         await sink.until(lambda: bool(sink.text))
         tasks.cancel_scope.cancel()
+
+
+async def test_a_turn_that_failed_does_not_wait_for_the_collector_of_cycles() -> None:
+    sinks: list[weakref.ref[Gathered]] = []
+
+    async def fail(upstream: CozeOpen) -> None:
+        sink = Gathered()
+        sinks.append(weakref.ref(sink))
+        with suppress(UpstreamFailed):
+            await upstream.converse(asking("one two [[fault failed]]"), sink)
+
+    async with emulated(as_("coze")) as coze, reached_openly(coze.base) as upstream:
+        gc.disable()
+        try:
+            await fail(upstream)
+            await soon(lambda: sinks[0]() is None)
+        finally:
+            gc.enable()
+        assert coze.open_api.seen.count(CHAT) == 1
 
 
 @PERSONALITIES

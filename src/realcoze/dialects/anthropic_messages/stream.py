@@ -43,6 +43,9 @@ _DELTAS = {
 }
 """The type of a block's deltas, and where their text stands."""
 
+_AFTER = b"}}\n\n"
+"""What stands behind it."""
+
 _json = msgspec.json.Encoder().encode
 
 
@@ -106,9 +109,6 @@ EVENTS = (_MessageStart, _BlockStart, _BlockDelta, _BlockStop, _MessageDelta, _M
 """What the data of a streamed event is, an error's apart, for who describes this API."""
 
 
-_AFTER = b"}}\n\n"
-
-
 class MessageEncoder(WritesShortcut):
     """Events → the events of the message that answers `request`."""
 
@@ -158,13 +158,13 @@ class MessageEncoder(WritesShortcut):
 
     def shortcut(self, like: Piece, write: Callable[[bytes], None]) -> Shortcut | None:
         """See `WritesShortcut`."""
-        take = partial(write_deltas, write, self._before_delta, _AFTER)
-        if self.is_closed:
+        is_thought = isinstance(like, ev.ReasoningDelta)
+        if self.is_closed or self._open is not (ThinkingBlock if is_thought else TextBlock):
             return None
-        if isinstance(like, ev.ReasoningDelta):
-            return Shortcut(take) if self._open is ThinkingBlock else None
-        is_going_on = self._open is TextBlock and self._text.has_level(like.message_id)
-        return Shortcut(take, (self._text.feed,)) if is_going_on else None
+        take = partial(write_deltas, write, self._before_delta, _AFTER)
+        if is_thought:
+            return Shortcut(take)
+        return Shortcut(take, (self._text.feed,)) if self._text.has_level(like.message_id) else None
 
     def _begin(self) -> bytes:
         """The start of the message, once."""

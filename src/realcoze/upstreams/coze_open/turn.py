@@ -147,6 +147,7 @@ class Turn:
             self._last_at = self._loop.time()
             self._beats = decoder.beats
         self._feed(events)
+        del events  # one may hold the failure that is raised below, and so this frame
         if self._chat is not None:
             self._likely = self._chat.likely
         if decoder.is_complete:
@@ -184,6 +185,10 @@ class Turn:
         """Raise what Coze said went wrong, if it did."""
         if self._error is not None:
             raise self._named(self._error)
+
+    def let_go(self) -> None:
+        """Hold the failure no longer: it was raised, and holds this."""
+        self._error = None
 
     def complete(self) -> bool:
         """End the turn if Coze has said that it is complete, though the stream goes on."""
@@ -248,7 +253,7 @@ class Turn:
     def _look(self) -> None:
         """Look again when it is due; if that is now, when what has arrived meanwhile was read.
 
-        Not later than one event is awaited after another: so the first one needs no other timer.
+        Not later than `idle_s` from now: the first event makes that the deadline, and need not set another timer.
         """
         due, now = self._due_at(), self._loop.time()
         if due <= now:

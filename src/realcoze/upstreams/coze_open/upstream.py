@@ -224,6 +224,7 @@ class CozeOpen:
                 log.info("%d events of a stream were out of place", turn.strays)
             if turn.debug_url:
                 log.info("a workflow's run can be looked at: %s", turn.debug_url)
+            turn.let_go()
 
     def _remember(self, turn: Turn) -> None:
         """Note what a chat has told that waits now; one that goes on is forgotten."""
