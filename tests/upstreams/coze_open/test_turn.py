@@ -128,11 +128,13 @@ async def test_a_sink_without_a_short_way_is_fed_each_piece() -> None:
 
 async def test_after_the_first_event_the_next_ones_deadline_counts() -> None:
     sink = Gathered()
-    one = turn(sink, first_event=600, idle=0.02)
+    one, late = turn(sink, first_event=600, idle=0.02), anyio.Event()
     one.head(200, SSE)
+    one.watch(late.set)
     one.bytes(CREATED)
     with anyio.fail_after(PATIENCE_S):
-        await given_up(one)
+        await late.wait()
+    one.unwatch()
     assert "nothing more for 0.02 s" in str(one.too_late())
 
 
@@ -207,6 +209,22 @@ async def test_a_turn_that_is_complete_is_not_lost_when_its_stream_goes_on() -> 
     with anyio.fail_after(PATIENCE_S):
         await given_up(one)
     assert one.complete()
+    assert sink.reply().text == "Hi"
+
+
+async def test_after_the_last_event_an_answer_that_does_not_end_is_not_waited_for() -> None:
+    sink = Gathered()
+    one = turn(sink, tail=600)
+    one.head(200, SSE)
+    one.bytes(CREATED + DELTA)
+    late = anyio.Event()
+    one.watch(late.set)
+    one.bytes(COMPLETED)
+    one.bytes(DONE)
+    with anyio.fail_after(PATIENCE_S):
+        await late.wait()
+    one.unwatch()
+    assert one.is_over
     assert sink.reply().text == "Hi"
 
 

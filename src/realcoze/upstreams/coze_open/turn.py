@@ -34,9 +34,10 @@ class Turn:
     """Takes an answer as it arrives and feeds the sink; a failure is never fed, but raised by `finish`."""
 
     __slots__ = (
-        "_beats", "_chat", "_deadlines", "_decoder", "_error", "_first_s", "_give_up", "_has_event",
-        "_idle_s", "_is_ending", "_last_at", "_likely", "_logid", "_looks_at", "_loop", "_note", "_on_started",
-        "_refusal", "_sink", "_take", "_timer", "_valve", "_waits", "asking", "has_ended_at_coze", "is_over",
+        "_beats", "_chat", "_deadlines", "_decoder", "_error", "_first_s", "_give_up", "_has_event", "_idle_s",
+        "_is_complete", "_is_draining", "_last_at", "_likely", "_logid", "_looks_at", "_loop", "_note",
+        "_on_started", "_refusal", "_sink", "_take", "_timer", "_valve", "_waits", "asking", "has_ended_at_coze",
+        "is_over",
     )  # fmt: skip
 
     def __init__(
@@ -70,7 +71,8 @@ class Turn:
         self._beats = 0
         self._has_event = False
         self._waits = False
-        self._is_ending = False
+        self._is_complete = False
+        self._is_draining = False
         self._timer: asyncio.Handle | None = None
         self._looks_at = 0.0
         self._give_up: Callable[[], None] = _nothing
@@ -161,8 +163,8 @@ class Turn:
 
     def _near_the_end(self) -> None:
         """Nothing more is to come that matters but the event that ends the turn, or it has come."""
-        if not self._is_ending:
-            self._is_ending = True
+        if not self._is_complete or (self.is_over and not self._is_draining):
+            self._is_complete, self._is_draining = True, self.is_over
             self._last_at = self._loop.time()
             self._turn()
         if self.is_over:
