@@ -113,16 +113,12 @@ class LimitedProtocol(HttpToolsProtocol):
         self._await(self._limits.header_s)
 
     def on_url(self, url: bytes) -> None:
-        self._unparsed_bytes = 0
-        self._head_bytes += len(url)
-        if self._head_bytes > self._limits.header_bytes:
-            self._refuse(414)
+        self._count(len(url), 414)
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._unparsed_bytes = 0
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > self._limits.header_bytes or len(self.headers) >= self._limits.header_count:
+        self._count(len(name) + len(value), 431)
+        if len(self.headers) >= self._limits.header_count:
             self._refuse(431)
         if self._is_in_head:  # else it is a trailer, which must not pass for a header (RFC 9110, 6.5.1)
             super().on_header(name, value)
@@ -210,6 +206,12 @@ class LimitedProtocol(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.data_received(b"\r\n".join([*head, b"", rest]))
+
+    def _count(self, size: int, status: int) -> None:
+        self._unparsed_bytes = 0
+        self._head_bytes += size
+        if self._head_bytes > self._limits.header_bytes:
+            self._refuse(status)
 
     def _refuse(self, status: int) -> None:
         """Ends the parser, which ends in `send_400_response`."""

@@ -71,6 +71,7 @@ def written(parts: Iterable[Part]) -> tuple[Written, ...]:
     Raises `TypeError` for a file or a call among them, which the gateway has let through: a defect.
     """
     parts = tuple(parts)
-    if not all(isinstance(part, Written) for part in parts):
+    found = tuple([part for part in parts if isinstance(part, Written)])
+    if len(found) != len(parts):
         raise TypeError("a message was to be written with a part that no protocol of Coze's has a place for")
-    return tuple(part for part in parts if isinstance(part, Written))
+    return found

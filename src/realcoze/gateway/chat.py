@@ -8,13 +8,13 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Collection, Mapping
 from contextlib import asynccontextmanager
-from typing import Self
+from typing import Self, get_args
 
 import anyio
 from msgspec.structs import replace
 
 from realcoze.domain.content import MediaPart
-from realcoze.domain.event import ENDS, Event, Piece, ReasoningDelta, TextDelta, TurnFailed
+from realcoze.domain.event import ENDS, Event, Piece, TurnFailed
 from realcoze.domain.fold import Fold, Reply
 from realcoze.domain.ids import BotName, RequestId
 from realcoze.domain.ports import Chats, Fetches, Flow, Sink, Sound, Speaks, Speech, Transcribes, Uploads
@@ -299,7 +299,7 @@ class _Gathering:
         self.fold.feed(event)
 
 
-_PIECES = frozenset({TextDelta, ReasoningDelta})
+_PIECES = frozenset(get_args(Piece))
 """Nearly all events."""
 
 

@@ -71,6 +71,14 @@ class Shortened(HasShortcut, Gathered):
         return Shortcut(self.said.append, (self.said.append,))
 
 
+def begun(sink: Gathered) -> Turn:
+    """A turn that has said "Hi"."""
+    one = turn(sink)
+    one.head(200, SSE)
+    one.bytes(CREATED + DELTA)
+    return one
+
+
 def more(text: str) -> bytes:
     return DELTA.replace(b"Hi", text.encode())
 
@@ -81,9 +89,7 @@ def hi(text: str) -> TextDelta:
 
 async def test_text_that_comes_alone_goes_the_short_way_until_something_else_comes() -> None:
     sink = Shortened()
-    one = turn(sink)
-    one.head(200, SSE)
-    one.bytes(CREATED + DELTA)
+    one = begun(sink)
     for text in (" you", "!"):
         one.bytes(more(text))
     assert sink.said[1:] == [hi("Hi"), " you", "!"]
@@ -100,9 +106,7 @@ async def test_text_that_comes_alone_goes_the_short_way_until_something_else_com
 @pytest.mark.parametrize("end", ["finish", "complete", "recover"])
 async def test_what_went_the_short_way_is_noted_however_the_turn_ends(end: str) -> None:
     sink = Shortened()
-    one = turn(sink)
-    one.head(200, SSE)
-    one.bytes(CREATED + DELTA)
+    one = begun(sink)
     one.bytes(more(" you"))
     match end:
         case "finish":
@@ -118,9 +122,7 @@ async def test_what_went_the_short_way_is_noted_however_the_turn_ends(end: str) 
 
 async def test_a_sink_without_a_short_way_is_fed_each_piece() -> None:
     sink = Gathered()
-    one = turn(sink)
-    one.head(200, SSE)
-    one.bytes(CREATED + DELTA)
+    one = begun(sink)
     for text in (" you", "!"):
         one.bytes(more(text))
     assert sink.events[1:] == [hi("Hi"), hi(" you"), hi("!")]

@@ -6,7 +6,7 @@ of them text, and pictures and files never without it.
 Source: docs/protocol/openapi-v3.md §5.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -32,10 +32,8 @@ _PARTS = {kind: part for part, kind in _KINDS.items()}
 _ITEMS = msgspec.json.Decoder(list[Item])
 
 
-def encode_content(parts: Sequence[Part]) -> tuple[str, str]:
+def encode_content(parts: Iterable[Part]) -> tuple[str, str]:
     """`content` and `content_type` of one message."""
-    if len(parts) == 1 and isinstance(parts[0], Text):
-        return parts[0].text, TEXT
     parts = written(parts)
     text = BETWEEN_TEXTS.join(part.text for part in parts if isinstance(part, Text))
     media = [part for part in parts if isinstance(part, MediaPart)]

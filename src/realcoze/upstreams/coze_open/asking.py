@@ -15,7 +15,6 @@ from realcoze.dialects.coze_open.chat import chat_target, encode_chat
 from realcoze.dialects.coze_open.ending import NEXT_MESSAGE, REPLY_MESSAGE
 from realcoze.dialects.coze_open.stream import NOTHING_TOLD, ChatStreamDecoder, Told
 from realcoze.dialects.coze_open.workflow_stream import WorkflowStreamDecoder
-from realcoze.domain.content import Text
 from realcoze.domain.event import Event
 from realcoze.domain.ids import ChatId, ConversationId
 from realcoze.domain.message import refuse_nothing, split_at_answer
@@ -102,9 +101,9 @@ def _answer_of(request: Request) -> str:
     if request.tool_results:
         raise BadRequest("A turn waits for results of tools or for an answer, and not for both.")
     last = request.messages[-1] if request.messages else None
-    if last is None or not last.text or any(not isinstance(part, Text) for part in last.parts):
+    if last is None or not last.words:
         raise BadRequest("The answer to a question is words, in the last message.")
-    return last.text
+    return last.words
 
 
 def _answering(request: Request, resume: Resume) -> Request:
