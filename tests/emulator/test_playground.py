@@ -311,6 +311,9 @@ async def test_a_call_that_cannot_be_answered_is_refused() -> None:
             assert answer["msg"]
         _, answer = await client.post("/api/draftbot/execute", {"bot_id": 5})
         assert answer["code"] == 4000
+        _, answer = await client.execute("hello [[fault cuts]]")
+        assert answer["code"] == 4000
+        assert "no fault 'cuts'" in answer["msg"]
 
 
 async def test_update_is_accepted() -> None:

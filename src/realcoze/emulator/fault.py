@@ -8,8 +8,10 @@ it means the same.
 """
 
 import re
-from collections.abc import Container
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from realcoze.errors import BadRequest
 
 CALL_FAULTS = {
     "region": "the call is refused: regional restrictions",
@@ -45,6 +47,9 @@ FAULTS = {**CALL_FAULTS, **PUSH_FAULTS}
 
 _MARK = re.compile(r"\[\[fault ([a-z]+)(?: after=(\d+))?(?: value=([^\s\]]+))?\]\]")
 
+_LIKE_A_MARK = re.compile(r"\[\[fault\b[^\]]*\]\]", re.IGNORECASE)
+"""What whoever wrote it takes for a mark."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -53,11 +58,21 @@ class Fault:
     value: str = ""
 
 
-def find_fault(text: str, names: Container[str] = FAULTS) -> Fault | None:
-    """The first mark in a message; a name that is not known is no mark."""
-    match = _MARK.search(text)
-    if match is None or match.group(1) not in names:
+def find_fault(text: str, names: Iterable[str] = FAULTS) -> Fault | None:
+    """The first mark in a message.
+
+    Raises `BadRequest` where it is none of `names`, or no mark: an answer without the fault would pass for one with it.
+    """
+    like = _LIKE_A_MARK.search(text)
+    if like is None:
         return None
+    match = _MARK.fullmatch(like.group())
+    if match is None:
+        raise BadRequest(
+            f"{like.group()[:80]} is no mark of the emulator's; it is written [[fault cut after=3 value=1]]."
+        )
+    if match.group(1) not in names:
+        raise BadRequest(f"The emulator has no fault {match.group(1)[:40]!r} here. It has: {', '.join(sorted(names))}.")
     return Fault(match.group(1), int(match.group(2) or 0), match.group(3) or "")
 
 

@@ -138,6 +138,7 @@ class PlaygroundServer:
         try:
             execution = execute_calls.decode_execute(sent)
             messages = execution.messages()
+            fault = find_fault(messages[-1].text) if messages else None
         except BadRequest as error:
             return _json(encode_refusal(4000, error.message))
         if execution.bot_id not in BOT_OF_ID:
@@ -145,7 +146,6 @@ class PlaygroundServer:
         if not messages:
             return _json(encode_refusal(4000, "message_info is empty"))
         self.seen.executions.append(execution)
-        fault = find_fault(messages[-1].text)
         detail = f"{BOT_OF_ID[execution.bot_id].name}, {len(messages)} messages"
         self._note(WireNote("execute", detail, len(sent), execution.push_uuid))
         return await self._answer_call(execution, fault)

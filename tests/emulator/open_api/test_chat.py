@@ -178,6 +178,7 @@ async def test_a_reader_who_leaves_is_seen_and_the_chat_goes_on() -> None:
         ({"additional_messages": []}, 4000),
         ({"additional_messages": [{"role": "user", "content": "[", "content_type": "object_string"}]}, 4000),
         ({"additional_messages": "no"}, 4000),
+        ({"additional_messages": [{"role": "user", "content": "[[fault cuts]]", "content_type": "text"}]}, 4000),
     ],
 )
 @pytest.mark.parametrize("stream", [True, False])

@@ -120,9 +120,10 @@ async def test_a_wrong_answer_is_refused_and_the_run_still_waits() -> None:
             {**right, "interrupt_type": 5},
             {**right, "workflow_id": "1"},
             {"event_id": 5},
+            answered("quiz", first, "[[fault drift]]"),
         ]
         codes = [(await coze.post(path, body)).json["code"] for body in wrong for path in (RESUME, WHOLE_RESUME)]
-        assert codes == [4000] * 8 + [4200] * 2 + [4000] * 2
+        assert codes == [4000] * 8 + [4200] * 2 + [4000] * 4
         asked(read(await coze.post(RESUME, right)))
         assert (await coze.post(RESUME, right)).json["code"] == 4000
 
