@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from native_server import Answer, connected, parsed
@@ -40,6 +40,9 @@ class Face:
     name: str
     path: str
     headers: Mapping[str, str]
+    asking: Callable[[str], Mapping[str, Any]]
+    """What asks one question, without a word on how it is to be answered."""
+
     text_of: Callable[[Any], str]
     code_of: Callable[[Mapping[str, Any]], str]
     read: Callable[[str], tuple[str, dict[str, Any]]]
@@ -47,11 +50,12 @@ class Face:
 
     status_of: Callable[[Row], int]
     type_of: Callable[[Row], str]
+    breaks_off: bool = True
+    """A stream that fails goes without its last chunk."""
 
     async def ask(self, stage: Stage, text: str, form: str) -> Outcome:
         """One question and how it ended."""
-        message = {"role": "user", "content": text}
-        body = {"model": "echo", "max_tokens": 100, "messages": [message], "stream": form == "streamed"}
+        body = {"model": "echo", "stream": form == "streamed", **self.asking(text)}
         async with connected(stage.port) as connection:
             await connection.send(http_request(json.dumps(body).encode(), path=self.path, **self.headers))
             return self._outcome(parsed(await connection.rest()), form)
@@ -74,8 +78,12 @@ class Face:
         if form == "whole":
             return Outcome("success", self.text_of(answer.json), "", {})
         text, error = self.read(answer.text)
-        assert answer.has_last_chunk == (not error), "only an answer that failed goes without its last chunk"
+        assert answer.has_last_chunk == (not (error and self.breaks_off))
         return Outcome(f"M {self.code_of(error)}" if error else "success", text, "", error)
+
+
+def _as_messages(text: str) -> dict[str, Any]:
+    return {"max_tokens": 100, "messages": [{"role": "user", "content": text}]}
 
 
 def _openai_status(row: Row) -> int:
@@ -114,12 +122,18 @@ def _read_chunks(text: str) -> tuple[str, dict[str, Any]]:
     return "".join(choice["delta"].get("content") or "" for choice in choices), error
 
 
-def _read_events(text: str) -> tuple[str, dict[str, Any]]:
-    """Events with their names; `message_stop` at the end, or `error` and nothing that ends a message."""
+def _named_events(text: str) -> list[dict[str, Any]]:
+    """Each says its name twice."""
     lines = [block.split("\n") for block in _blocks(text)]
-    events = [json.loads(data.removeprefix("data: ")) for _, data in lines]
+    events: list[dict[str, Any]] = [json.loads(data.removeprefix("data: ")) for _, data in lines]
+    assert [event["type"] for event in events] == [name.removeprefix("event: ") for name, _ in lines]
+    return events
+
+
+def _read_message(text: str) -> tuple[str, dict[str, Any]]:
+    """`message_stop` at the end, or `error` and nothing that ends a message."""
+    events = _named_events(text)
     names = [event["type"] for event in events]
-    assert names == [name.removeprefix("event: ") for name, _ in lines]
     error: dict[str, Any] = events[-1]["error"] if names[-1] == "error" else {}
     for name in ("message_delta", "message_stop"):
         assert names.count(name) == int(not error)
@@ -127,24 +141,56 @@ def _read_events(text: str) -> tuple[str, dict[str, Any]]:
     return "".join(delta.get("text", "") for delta in deltas), error
 
 
+def _read_response(text: str) -> tuple[str, dict[str, Any]]:
+    """Numbered; `response.completed` at the end, or `response.failed` and an `error` that says the same."""
+    events = _named_events(text)
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    names = [event["type"] for event in events]
+    error: dict[str, Any] = events[-1]["error"] if names[-1] == "error" else {}
+    assert names.count("response.completed") == int(not error)
+    assert names.count("response.failed") == names.count("error") == int(bool(error))
+    told = "".join(event["delta"] for event in events if event["type"] == "response.output_text.delta")
+    if error:
+        assert (names[-2], events[-2]["response"]["error"]["message"]) == ("response.failed", error["message"])
+    else:
+        assert (names[-1], _text_of_response(events[-1]["response"])) == ("response.completed", told)
+    return told, error
+
+
+def _text_of_response(told: Mapping[str, Any]) -> str:
+    messages = [item for item in told["output"] if item["type"] == "message"]
+    return "".join(part["text"] for message in messages for part in message["content"])
+
+
 OPENAI = Face(
     name="chat completions",
     path="/v1/chat/completions",
     headers={"authorization": f"Bearer {KEY}"},
+    asking=_as_messages,
     text_of=lambda told: str(told["choices"][0]["message"]["content"]),
     code_of=lambda error: str(error["code"]),
     read=_read_chunks,
     status_of=_openai_status,
     type_of=_openai_type,
 )
+RESPONSES = replace(
+    OPENAI,
+    name="responses",
+    path="/v1/responses",
+    asking=lambda text: {"input": text},
+    text_of=_text_of_response,
+    read=_read_response,
+    breaks_off=False,
+)
 ANTHROPIC = Face(
     name="messages",
     path="/v1/messages",
     headers={"x-api-key": KEY, "anthropic-version": "2023-06-01"},
+    asking=_as_messages,
     text_of=lambda told: "".join(block.get("text", "") for block in told["content"]),
     code_of=lambda error: str(error["details"]["error_code"]),
-    read=_read_events,
+    read=_read_message,
     status_of=_anthropic_status,
     type_of=_anthropic_type,
 )
-FACES = (OPENAI, ANTHROPIC)
+FACES = (OPENAI, RESPONSES, ANTHROPIC)
