@@ -16,7 +16,7 @@ from pictures import (
     webp_lossless,
     webp_lossy,
 )
-from realcoze.domain.media import Media, media_of, size_in_words
+from realcoze.domain.media import JPEG_SEGMENTS, Media, media_of, size_in_words
 
 EXIF = segment(0xE1, b"Exif\0\0" + b"\xff\xc0" * 20)
 """What a camera writes, with what looks like a frame inside."""
@@ -74,6 +74,8 @@ def test_a_picture_that_ends_before_its_size_is_none(kind: str) -> None:
         webp(b"VP8L", bytes(20)),
         webp(b"ANIM", bytes(20)),
         b"\xff\xd8\xff\xd9",
+        b"\xff\xd8" + b"\xff" * JPEG_SEGMENTS + jpeg(5, 6)[2:],
+        b"\xff\xd8" + b"\xff\x01" * JPEG_SEGMENTS + jpeg(5, 6)[2:],
         b"\xff\xd8\xff\xda\0\2 and no frame at all",
         b"GIF90a" + bytes(20),
     ],

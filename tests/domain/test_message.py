@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from realcoze.domain.content import File, Image, Text
-from realcoze.domain.message import Message, refuse_nothing, say, split_at_answer
+from realcoze.domain.message import MOST_PARTS, Message, refuse_flood, refuse_nothing, say, split_at_answer
 from realcoze.errors import BadRequest
 
 HELLO, HI, MORE = say("user", "Hello"), say("assistant", "Hi!"), say("user", "More")
@@ -22,6 +22,14 @@ def test_the_text_of_a_message_is_its_text_parts_in_order() -> None:
 
 def test_a_message_of_pictures_has_no_text() -> None:
     assert Message(role="user", parts=(Image(key="k"),)).text == ""
+
+
+@pytest.mark.parametrize("count", [MOST_PARTS, MOST_PARTS + 1])
+def test_more_than_anybody_says_is_refused(count: int) -> None:
+    many, long = (HELLO,) * count, (Message(role="user", parts=HELLO.parts * (count - 1)), MORE)
+    for messages in (many, long):
+        with pytest.raises(BadRequest, match="more than 20000") if count > MOST_PARTS else nullcontext():
+            refuse_flood(messages)
 
 
 @pytest.mark.parametrize(

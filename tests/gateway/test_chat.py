@@ -19,7 +19,7 @@ from realcoze.domain.event import (
     Unknown,
 )
 from realcoze.domain.ids import BotName, ChatId, ConversationId, MessageId, RequestId
-from realcoze.domain.message import Message, say
+from realcoze.domain.message import MOST_PARTS, Message, say
 from realcoze.domain.ports import Chats, Sink, Sound, Speech
 from realcoze.domain.request import Request, Thread
 from realcoze.domain.shortcut import Shortcut, shortcut_of
@@ -134,6 +134,16 @@ async def test_an_unknown_bot_is_a_failed_turn_and_no_upstream_is_asked() -> Non
     chats = Failing(*ANSWER)
     error = failure(await _relay(chats, asking("hello", "nobody")))
     assert isinstance(error, NotFound)
+    assert chats.requests == []
+
+
+async def test_a_flood_of_messages_is_refused_and_no_upstream_is_asked() -> None:
+    chats, flood = Failing(*ANSWER), Request(messages=(say("user", "x"),) * (MOST_PARTS + 1), bot=BotName("bot"))
+    error = failure(await _relay(chats, flood))
+    assert isinstance(error, BadRequest)
+    assert error.code == "too_many_messages"
+    with pytest.raises(BadRequest, match="more than"):
+        await _gateway(chats).check(flood)
     assert chats.requests == []
 
 

@@ -11,6 +11,7 @@ from realcoze.gateway.continuity import Key, Place
 from realcoze.gateway.places import Places
 from realcoze.stores.memory import MemoryStore
 from realcoze.stores.sqlite import open_sqlite
+from servers import PATIENCE_S
 
 KEY, THREAD = Key(digest="k", holds_one=False), Key(digest="t", holds_one=True)
 ONE, TWO = (Place(conversation_id=ConversationId(name)) for name in ("1", "2"))
@@ -32,6 +33,22 @@ class Broken(MemoryStore):
     def _fail(self) -> None:
         if self.is_broken:
             raise Internal("the disk is full", code="store_failed")
+
+
+class Stuck(MemoryStore):
+    """A store that says nothing until it is told to go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = anyio.Event()
+
+    async def put(self, shelf: str, key: str, value: bytes, *, keep_s: float) -> None:
+        await self.go.wait()
+        await super().put(shelf, key, value, keep_s=keep_s)
+
+    async def take(self, shelf: str, key: str) -> bytes | None:
+        await self.go.wait()
+        return await super().take(shelf, key)
 
 
 async def _put(places: Places, key: Key, place: Place) -> None:
@@ -145,3 +162,37 @@ async def test_a_store_that_fails_is_told_of_once_and_costs_no_turn(caplog: pyte
     store.is_broken = True
     assert await places.take(KEY) is None
     assert len(caplog.records) == 2
+
+
+async def test_turns_do_not_wait_for_one_another_where_the_store_is_stuck(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("realcoze.gateway.places.TAKE_S", 0.02)
+    places, got = Places(Stuck()), list[Place | None]()
+
+    async def take() -> None:
+        got.append(await places.take(KEY))
+
+    with anyio.fail_after(PATIENCE_S), caplog.at_level(logging.WARNING):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(500):
+                tasks.start_soon(take)
+    assert got == [None] * 500
+    assert [record.getMessage() for record in caplog.records] == [
+        "conversations are not gone on with, and everything is sent each time: the store has not answered in 0.02 s"
+    ]
+
+
+async def test_what_could_not_be_stored_in_time_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("realcoze.gateway.places.PUT_S", 0.02)
+    store = Stuck()
+    places = Places(store)
+    with anyio.fail_after(PATIENCE_S), caplog.at_level(logging.WARNING):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(5):
+                tasks.start_soon(_put, places, KEY, ONE)
+    assert len(caplog.records) == 5
+    store.go.set()
+    assert await places.take(KEY) is None

@@ -17,7 +17,7 @@ from realcoze.domain.ports import Fetched, Sink
 from realcoze.domain.request import Request, Resume
 from realcoze.domain.tool import ToolResult
 from realcoze.errors import BadRequest, TooLarge, UpstreamFailed
-from realcoze.gateway.uploads import AT_ONCE, URLS, Uploading
+from realcoze.gateway.uploads import AT_ONCE, FILES, URLS, Uploading
 from servers import PATIENCE_S, Gathered, NoFlow, soon
 
 BOT = BotName("bot")
@@ -347,6 +347,15 @@ async def test_a_request_with_very_many_urls_is_refused() -> None:
     with pytest.raises(BadRequest, match=f"More than {URLS} URLs"):
         await _ask_blind(album, web, _shown(*pictures))
     assert (len(web.asked), len(album.requests)) == (URLS, 1)
+
+
+async def test_a_request_with_very_many_files_is_refused_before_the_first_upload() -> None:
+    album, files = _open_album(), [_inline(str(number)) for number in range(FILES + 1)]
+    await _ask(album, _shown(*files[1:], files[1]))
+    assert (len(album.begun), len(album.requests)) == (FILES, 1)
+    with pytest.raises(BadRequest, match=f"More than {FILES} files"):
+        await _ask(album, _shown(*files))
+    assert (len(album.begun), len(album.requests)) == (FILES, 1)
 
 
 async def test_a_few_are_fetched_at_once_and_held_until_they_are_uploaded() -> None:

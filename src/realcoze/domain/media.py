@@ -13,6 +13,8 @@ JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 JPEG_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers that stand without a length."""
 
+JPEG_SEGMENTS = 1000
+"""Looked through for the one that holds the size; a file may be nothing but markers."""
 
 BMP_CORE = 12
 """Length of the oldest header of a BMP, whose numbers are shorter."""
@@ -85,7 +87,9 @@ def _bmp(data: bytes) -> tuple[int, int] | None:
 
 def _jpeg(data: bytes) -> tuple[int, int] | None:
     at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
+    for _ in range(JPEG_SEGMENTS):
+        if at + 4 > len(data) or data[at] != 0xFF:
+            break
         marker = data[at + 1]
         if marker == 0xFF:
             at += 1

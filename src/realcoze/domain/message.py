@@ -9,6 +9,9 @@ from realcoze.errors import BadRequest
 
 Role = Literal["user", "assistant"]
 
+MOST_PARTS = 20_000
+"""Of all messages of one request together."""
+
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """What one side said; `parts` keep their order and there is at least one."""
@@ -47,6 +50,12 @@ def split_at_answer(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...],
         if messages[count - 1].role == "assistant":
             return messages[:count], messages[count:]
     return (), messages
+
+
+def refuse_flood(messages: tuple[Message, ...]) -> None:
+    """Raises `BadRequest` for more than anybody says: whoever looks through them holds up all others meanwhile."""
+    if len(messages) > MOST_PARTS or sum([len(message.parts) for message in messages]) > MOST_PARTS:
+        raise BadRequest(f"The history has more than {MOST_PARTS} messages and parts.", code="too_many_messages")
 
 
 def refuse_nothing(messages: tuple[Message, ...]) -> None:

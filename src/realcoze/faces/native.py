@@ -39,6 +39,7 @@ from realcoze.faces.room import Room
 from realcoze.faces.streamed import HeldAnswer, StreamedAnswer, StreamTimes
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
+from realcoze.tasks import aside
 
 JSON = "application/json; charset=utf-8"
 
@@ -84,7 +85,7 @@ class NativeFace:
             fields = fields_of(request.scope)
             caller, thread = self._access.authenticate(presented_keys(fields)), thread_of(fields)
             subscribe = request.query_params.get("subscribe", "")
-            question = decode_request(await read_body(request), subscribe=subscribe)
+            question = await aside(partial(decode_request, subscribe=subscribe), await read_body(request))
             question = replace(question, request=replace(question.request, caller=caller, thread=thread))
             if not (question.is_streamed or _is_streamed(request)):
                 return await self._whole(request, question, request_id)

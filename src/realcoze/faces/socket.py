@@ -37,6 +37,7 @@ from realcoze.faces.fields import fields_of, presented_keys, thread_of
 from realcoze.faces.http import new_request_id
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
+from realcoze.tasks import aside
 
 TURNS = 128
 """Turns at once on one socket."""
@@ -98,7 +99,7 @@ class _Conversations:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._send, tasks.cancel_scope)
             while (data := await self._next()) is not None:
-                self._take(data, tasks)
+                await self._take(data, tasks)
                 await self._outbox.room()
             tasks.cancel_scope.cancel()
 
@@ -109,9 +110,9 @@ class _Conversations:
             return None
         return message.get("bytes") or (message.get("text") or "").encode()
 
-    def _take(self, data: bytes, tasks: anyio.abc.TaskGroup) -> None:
+    async def _take(self, data: bytes, tasks: anyio.abc.TaskGroup) -> None:
         try:
-            message = decode_message(data)
+            message = await aside(decode_message, data)
         except BadMessage as bad:
             self._outbox.put_failure(bad.uuid, bad.error, new_request_id())
             return

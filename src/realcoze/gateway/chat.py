@@ -17,6 +17,7 @@ from realcoze.domain.content import MediaPart
 from realcoze.domain.event import ENDS, Event, Piece, TurnFailed
 from realcoze.domain.fold import Fold, Reply
 from realcoze.domain.ids import BotName, RequestId
+from realcoze.domain.message import refuse_flood
 from realcoze.domain.ports import Chats, Fetches, Flow, Sink, Sound, Speaks, Speech, Transcribes, Uploads
 from realcoze.domain.request import Request
 from realcoze.domain.shortcut import HasShortcut, Shortcut, shortcut_of
@@ -129,6 +130,7 @@ class Gateway:
         guard = _Guard(sink)
         bot = request.bot
         try:
+            refuse_flood(request.messages)
             bot, chats = await self._route(request.bot)
             if bot != request.bot:
                 request = replace(request, bot=bot)
@@ -189,6 +191,7 @@ class Gateway:
         """
         if self._backgrounds is not None and task_of(request) is not None:
             return
+        refuse_flood(request.messages)
         bot, _ = await self._route(request.bot)
         self._offered(replace(request, bot=bot))
         if bot in self._emulating:

@@ -22,6 +22,9 @@ KEEP_S = 30 * 24 * 3600.0
 PUT_S = 10.0
 """How long a turn that has ended waits for its place to be kept."""
 
+TAKE_S = 3.0
+"""How long a turn waits to be told where its conversation stands."""
+
 SHELF = "places"
 
 _PLACE = msgspec.json.Decoder(Place)
@@ -52,23 +55,28 @@ class Places:
                 if self._withdraw(key, place):
                     await self._put(key, place)
         if waiting.cancelled_caught:
+            self._withdraw(key, place)
             log.warning("where a conversation stands could not be stored in %g s, and is forgotten", PUT_S)
 
     async def take(self, key: Key) -> Place | None:
         """The newest place under a key, which nobody else gets from now on.
 
-        Finishes though its caller is cancelled, who then knows what to put back.
+        Finishes though its caller is cancelled, who then knows what to put back; None where it takes too long.
         """
         if key in self._arriving:
             place = self._arriving[key][-1]
             self._withdraw(key, place)
             return place
+        data = None
         try:
-            with finishing():
+            with finishing(TAKE_S) as waiting:
                 async with self._one:
                     data = await self._store.take(SHELF, key.digest)
         except RealcozeError as error:
-            self._note(error)
+            self._note(str(error))
+            return None
+        if waiting.cancelled_caught:
+            self._note(f"the store has not answered in {TAKE_S:g} s")
             return None
         self._is_failing = False
         return _decode(data) if data is not None else None
@@ -79,7 +87,7 @@ class Places:
             await write(SHELF, key.digest, msgspec.json.encode(place), keep_s=self._keep_s)
             self._is_failing = False
         except RealcozeError as error:
-            self._note(error)
+            self._note(str(error))
 
     def _withdraw(self, key: Key, place: Place) -> bool:
         here = self._arriving.get(key, [])
@@ -90,10 +98,10 @@ class Places:
             del self._arriving[key]
         return True
 
-    def _note(self, error: RealcozeError) -> None:
+    def _note(self, why: str) -> None:
         """A store that has failed fails for every turn; one line says so."""
         if not self._is_failing:
-            log.warning("conversations are not gone on with, and everything is sent each time: %s", error)
+            log.warning("conversations are not gone on with, and everything is sent each time: %s", why)
         self._is_failing = True
 
 

@@ -23,9 +23,11 @@ from realcoze.tasks import aside
 AT_ONCE = 4
 """Uploads of one request; Coze allows ten a second."""
 
-
 URLS = 32
 """What one request may have fetched; each is a call to somebody else."""
+
+FILES = 100
+"""What one request may have uploaded; each is a call to Coze."""
 
 Source = Inline | Image | File
 """What is to be uploaded; the latter two have a URL."""
@@ -59,6 +61,8 @@ class Uploading:
             # The same file in two messages is one upload.
             files = {keys[id(source)]: source for source in sources}
             missing = {key: source for key, source in files.items() if key not in self._uploaded}
+            if len(missing) > FILES:
+                raise BadRequest(f"More than {FILES} files are to be uploaded.", hint="Send fewer with one question.")
             if sum(not isinstance(source, Inline) for source in missing.values()) > URLS:
                 raise BadRequest(f"More than {URLS} URLs are to be fetched.", hint="Upload some of the files.")
             await self._upload(self._chats, missing, request)

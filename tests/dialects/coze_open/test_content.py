@@ -102,6 +102,13 @@ def test_pictures_that_come_as_a_message_of_their_own_join_a_neighbour_of_their_
     ]
 
 
+def test_very_many_pictures_join_while_the_others_hardly_wait() -> None:
+    """One at a time it would take minutes."""
+    history = [pictured("user", PICTURE)] * 100_000
+    (joined,) = beside_their_text(history)
+    assert joined.parts == (PICTURE,) * 100_000
+
+
 def test_messages_of_text_and_messages_of_the_other_side_stay_as_they_are() -> None:
     history = [say("user", "Hi"), say("user", "there"), say("assistant", "Hello"), pictured("user", PICTURE)]
     assert beside_their_text(history) == history

@@ -120,6 +120,12 @@ def test_what_a_bot_said_and_called_in_one_turn_is_one_message() -> None:
     assert decoded([HELLO, *calls, HELLO]).request.messages[1].parts == parts[1:]
 
 
+def test_very_many_calls_are_one_message_while_the_others_hardly_wait() -> None:
+    """One at a time it would take minutes."""
+    call = {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"}
+    assert len(decoded([HELLO, *[call] * 100_000, HELLO]).request.messages[1].parts) == 100_000
+
+
 def test_tools_and_a_form_are_what_a_bot_may_be_told_of() -> None:
     schema = {"type": "json_schema", "name": "n", "schema": {"type": "object"}}
     tools = [{"type": "function", "name": "f", "parameters": {}}, {"type": "web_search"}]

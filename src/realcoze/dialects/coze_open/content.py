@@ -67,13 +67,20 @@ def beside_their_text(messages: Iterable[Message]) -> list[Message]:
 
     Coze refuses pictures without a text beside them, and clients send them as messages of their own.
     """
-    joined: list[Message] = []
+    runs: list[list[Message]] = []
+    has_text = False
     for message in messages:
-        if joined and joined[-1].role == message.role and (not joined[-1].text or not message.text):
-            joined[-1] = Message(role=message.role, parts=(*joined[-1].parts, *message.parts))
+        if runs and runs[-1][0].role == message.role and not (has_text and message.text):
+            runs[-1].append(message)
+            has_text = has_text or bool(message.text)
         else:
-            joined.append(message)
-    return joined
+            runs.append([message])
+            has_text = bool(message.text)
+    return [_joined(run) if len(run) > 1 else run[0] for run in runs]
+
+
+def _joined(run: list[Message]) -> Message:
+    return Message(role=run[0].role, parts=tuple(part for message in run for part in message.parts))
 
 
 def _item(part: MediaPart) -> Item:

@@ -229,7 +229,7 @@ def _results(messages: list[_Message]) -> tuple[ToolResult, ...]:
         if message.role != "tool" or not message.tool_call_id:
             raise BadRequest(f"Message {place} is a result that does not say of which call.", hint=_RESULT_HINT)
         output = decode_text(message.content, place)
-        results.insert(0, ToolResult(call_id=message.tool_call_id, output=output))
+        results.append(ToolResult(call_id=message.tool_call_id, output=output))
     if not results and (not spoken or spoken[-1][1].role != "user"):
         raise BadRequest("The last message must be the user's, or a tool's with its tool_call_id.", hint=_HINT)
-    return tuple(results)
+    return tuple(reversed(results))

@@ -238,18 +238,20 @@ def _said(items: list[_Item]) -> Iterator[Message]:
 
 def _in_one(messages: Iterable[Message]) -> Iterator[Message]:
     """The same, with the calls of a bot in one message with what it said before them, as it made them in one turn."""
-    waiting: Message | None = None
+    waiting: list[Part] = []
     for message in messages:
-        if waiting is not None and all(isinstance(part, ToolCall) for part in message.parts):
-            waiting = Message(role="assistant", parts=(*waiting.parts, *message.parts))
+        if waiting and all(isinstance(part, ToolCall) for part in message.parts):
+            waiting += message.parts
             continue
-        if waiting is not None:
-            yield waiting
-        waiting = message if message.role == "assistant" else None
-        if waiting is None:
+        if waiting:
+            yield Message(role="assistant", parts=tuple(waiting))
+            waiting = []
+        if message.role == "assistant":
+            waiting += message.parts
+        else:
             yield message
-    if waiting is not None:
-        yield waiting
+    if waiting:
+        yield Message(role="assistant", parts=tuple(waiting))
 
 
 def _results(items: list[_Item]) -> tuple[ToolResult, ...]:
@@ -261,7 +263,7 @@ def _results(items: list[_Item]) -> tuple[ToolResult, ...]:
                 raise BadRequest(f"Item {place} is a result that does not say of which call.")
             is_emulated = are_emulated([item.call_id])
             output = _texts_of_result(item.output) if is_emulated else _text(item.output, place)
-            results.insert(0, ToolResult(call_id=item.call_id, output=output))
+            results.append(ToolResult(call_id=item.call_id, output=output))
         elif results and item.speaker not in _INSTRUCTING:
             break
         elif item.speaker == "user":
@@ -270,7 +272,7 @@ def _results(items: list[_Item]) -> tuple[ToolResult, ...]:
             raise BadRequest("The last message is the bot's own.", hint="End with one of the user's.")
     if not results:
         raise BadRequest("The last item must be a message of the user's, or a tool's result.", hint=_HINT)
-    return tuple(results)
+    return tuple(reversed(results))
 
 
 def _read_item(item: msgspec.Raw, place: int) -> _Item:

@@ -31,6 +31,7 @@ from realcoze.faces.openai.refusal import JSON, refuse_error
 from realcoze.faces.room import Room
 from realcoze.gateway.access import Access
 from realcoze.gateway.chat import Gateway
+from realcoze.tasks import aside
 
 PATH = "/v1/images/generations"
 
@@ -65,7 +66,7 @@ class ImagesFace:
         request_id = new_request_id()
         try:
             caller = self._access.authenticate(presented_keys(fields_of(request.scope)))
-            asked = decode_request(await read_body(request), caller=caller)
+            asked = await aside(partial(decode_request, caller=caller), await read_body(request))
             if asked.wants_bytes:
                 return self._with_pictures(asked, request_id)
             reply = await unless_left(request.receive, self._gateway.ask(asked.request, request_id=request_id))
