@@ -8,7 +8,7 @@ from realcoze.app.config import load_settings
 from realcoze.emulator.account import API_TOKEN, BOTS
 from realcoze.emulator.open_api.settings import OpenSettings
 from realcoze.errors import Misconfigured
-from servers import Coze, emulated
+from servers import Coze, emulated, raw_server
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -40,3 +40,18 @@ async def test_a_server_that_has_no_such_list_says_so(tmp_path: Path) -> None:
 async def test_without_a_token_it_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="no account of the open API"):
         await list_bots(load_settings(folder=tmp_path, environment={}), workspace_id="")
+
+
+async def test_a_name_of_cozes_is_no_setting_and_no_command_to_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is printed is meant to be put into realcoze.toml."""
+    names = b'[{"id":"1","name":"mine\\n[server]\\nhost = \\"0.0.0.0\\"\\u001b[2J"}]'
+    body = b'{"code":0,"data":{"total_count":1,"workspaces":%b}}' % names
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b"
+    async with raw_server(answer % (len(body), body)) as server:
+        base = f"http://127.0.0.1:{server.port}"
+        settings = load_settings(folder=tmp_path, environment={"COZE_API_TOKEN": API_TOKEN, "COZE_API_BASE": base})
+        assert await list_bots(settings, workspace_id="") == 0
+    told = capsys.readouterr().out
+    assert told == f'# mine [server] host = "0.0.0.0"[2J: 0 published bot(s) on {base}\n'

@@ -8,7 +8,7 @@ import pytest
 
 from realcoze.app.config import Settings, load_settings
 from realcoze.app.doctor import answers, examine
-from realcoze.emulator.account import API_TOKEN, BOTS, SESSION_ID
+from realcoze.emulator.account import API_TOKEN, BOTS, CHATFLOW, SESSION_ID, WORKFLOWS
 from realcoze.emulator.open_api.settings import OpenSettings
 from servers import Coze, emulated, raw_server
 
@@ -180,3 +180,33 @@ async def test_an_account_whose_bots_are_looked_up_is_checked_without_any(
     told = capsys.readouterr().out
     assert told.startswith("ok    settings: 0 bot(s)\n")
     assert "the token is Emulated's" in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "which"), [("workflow", WORKFLOWS[0].workflow_id), ("chatflow", CHATFLOW.workflow_id)]
+)
+async def test_a_workflow_is_not_looked_for_among_the_bots(
+    coze: Coze, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, which: str
+) -> None:
+    asked: list[str] = []
+
+    def agree(question: str) -> bool:
+        asked.append(question)
+        return True
+
+    bot = f'[bots.it]\nupstream = "coze"\nbot_id = "{BOTS[0].bot_id}"\n{kind}_id = "{which}"\n'
+    (tmp_path / "realcoze.toml").write_text(bot)
+    assert await examine(settings(tmp_path, coze.base, COZE_BOT_ID=""), agree) == 0
+    assert f"the {kind} 'it' ({which}): not checked" in capsys.readouterr().out
+    assert "0 bot(s) makes up to 4 calls" in asked[0]
+    assert len(coze.open_api.seen.calls) == 4
+
+
+@pytest.mark.parametrize("date", ["Mon, 01 Jan 2024 00:00:00 +99999999999999", "soon", ""])
+async def test_a_date_that_is_none_says_nothing_of_the_clock(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], date: str
+) -> None:
+    answer = f"HTTP/1.1 404 Not Found\r\nDate: {date}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    async with raw_server(answer.encode()) as server:
+        assert await examine(settings(tmp_path, f"http://127.0.0.1:{server.port}"), lambda _: False) == 0
+    assert "clock" not in capsys.readouterr().out

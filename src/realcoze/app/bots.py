@@ -7,6 +7,7 @@ from realcoze.app.config import Settings
 from realcoze.app.wiring import open_settings
 from realcoze.dialects.coze_open.catalog import ListedBot, Workspace
 from realcoze.errors import Misconfigured, RealcozeError
+from realcoze.faces.terminal.printable import one_line
 from realcoze.upstreams.coze_open.upstream import open_coze
 
 
@@ -23,7 +24,7 @@ async def list_bots(settings: Settings, *, workspace_id: str) -> int:
             await _show(name, upstream, workspace_id)
         except RealcozeError as error:
             if failure is not None:
-                click.echo(f"realcoze: {failure.message}", err=True)
+                click.echo(f"realcoze: {one_line(failure.message)}", err=True)
             failure = error
     if failure is not None:
         raise failure
@@ -35,9 +36,11 @@ async def _show(name: str, upstream: OpenUpstream, workspace_id: str) -> None:
         workspaces = [Workspace(id=workspace_id)] if workspace_id else await coze.lists.workspaces()
         for workspace in workspaces:
             bots = await coze.lists.bots(str(workspace.id))
-            click.echo(f"# {workspace.name or workspace.id}: {len(bots)} published bot(s) on {upstream.base}")
+            click.echo(
+                f"# {one_line(str(workspace.name or workspace.id))}: {len(bots)} published bot(s) on {upstream.base}"
+            )
             for bot in bots:
-                click.echo(f'\n[bots.{_key(bot)}]\nupstream = {_quoted(name)}\nbot_id = "{bot.known_as}"')
+                click.echo(f"\n[bots.{_key(bot)}]\nupstream = {_quoted(name)}\nbot_id = {_quoted(bot.known_as)}")
 
 
 def _key(bot: ListedBot) -> str:

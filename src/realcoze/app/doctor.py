@@ -16,6 +16,7 @@ from realcoze.app.config import Bot, Settings, require_bots
 from realcoze.app.wiring import open_settings
 from realcoze.domain.ids import BotName
 from realcoze.errors import BadRequest, Misconfigured, NotFound, RealcozeError
+from realcoze.faces.terminal.printable import one_line
 from realcoze.transports.http import open_http
 from realcoze.upstreams.coze_open.calls import Calls, Scope
 from realcoze.upstreams.coze_open.upstream import open_coze
@@ -56,9 +57,9 @@ async def examine(settings: Callable[[], Settings], ask: Ask) -> int:
     """Show every finding as it comes; the exit code is 1 when something is wrong."""
     wrong = 0
     async for finding in _findings(settings, ask):
-        click.echo(f"{'ok  ' if finding.is_well else 'FAIL'}  {finding.what}")
+        click.echo(f"{'ok  ' if finding.is_well else 'FAIL'}  {one_line(finding.what)}")
         if finding.advice:
-            click.echo(f"      {finding.advice}")
+            click.echo(f"      {one_line(finding.advice)}")
         wrong += not finding.is_well
     if wrong:
         click.echo(f"{wrong} of these {'wants' if wrong == 1 else 'want'} mending.")
@@ -104,9 +105,10 @@ async def _reach(upstream: Upstream) -> AsyncIterator[Finding]:
 
 
 async def _account(upstream: OpenUpstream, bots: dict[BotName, Bot], ask: Ask) -> AsyncIterator[Finding]:
-    count = 1 + len(SCOPES) + len(bots)
+    looked_at = sum(bot.kind == "bot" for bot in bots.values())
+    count = 1 + len(SCOPES) + looked_at
     if not ask(
-        f"Checking the token, its permissions and {len(bots)} bot(s) makes up to {count} calls to Coze; "
+        f"Checking the token, its permissions and {looked_at} bot(s) makes up to {count} calls to Coze; "
         "a free account has 500 in all."
     ):
         yield Finding(what="token and bots: not checked", is_well=True, advice="`realcoze doctor --yes` checks them.")
@@ -138,7 +140,13 @@ async def _checks(calls: Calls, bots: dict[BotName, Bot]) -> AsyncIterator[Findi
     for scope, use in scopes.items():
         yield await _scope(calls.probe(scope), scope, use)
     for name, bot in bots.items():
-        yield await _bot(calls.bot(bot.bot_id), name, bot)
+        if bot.kind == "bot":
+            yield await _bot(calls.bot(bot.bot_id), name, bot)
+        else:
+            which = bot.workflow_id or bot.chatflow_id
+            yield Finding(
+                what=f"the {bot.kind} {name!r} ({which}): not checked, only to run it would tell", is_well=True
+            )
 
 
 async def _scope(asked: Awaitable[None], scope: Scope, use: str) -> Finding:
@@ -176,7 +184,7 @@ def _skew_s(date: str) -> float | None:
     """How far our clock is ahead of an HTTP date, in seconds; None where there is none."""
     try:
         return time.time() - parsedate_to_datetime(date).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -18,6 +18,7 @@ from realcoze.app.accounts import OpenUpstream
 from realcoze.app.config import OPEN_UPSTREAM, Settings
 from realcoze.dialects.coze_open.oauth import Grant, authorize_target, challenge_of
 from realcoze.errors import Misconfigured, UpstreamDenied, UpstreamFailed, UpstreamTimeout
+from realcoze.faces.terminal.printable import one_line
 from realcoze.transports.http import open_http
 from realcoze.upstreams.coze_open.login import FILE_NAME, LoginFile
 from realcoze.upstreams.coze_open.oauth import TokenOffice
@@ -61,7 +62,7 @@ async def log_in_by_device(wish: Wish, *, wait: Callable[[float], Awaitable[Any]
     """Show an address and a code, and ask until the person has decided; `wait` takes seconds."""
     async with _office(wish) as office:
         code = await office.device(wish.client_id)
-        click.echo(f"Open {code.address} and allow it; the code is {code.user_code}.")
+        click.echo(one_line(f"Open {code.address} and allow it; the code is {code.user_code}."))
         interval_s = float(code.interval)
         with anyio.move_on_after(code.expires_in):
             while True:

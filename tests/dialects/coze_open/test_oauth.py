@@ -106,6 +106,7 @@ def test_how_far_cozes_clock_is_ahead() -> None:
     assert ahead_s(DATE, THEN - 600) == 600
     assert ahead_s(DATE, THEN + 600) == -600
     assert ahead_s({}, THEN) == 0
+    assert ahead_s({"date": "Mon, 01 Jan 2024 00:00:00 +99999999999999"}, THEN) == 0
 
 
 @pytest.mark.parametrize(

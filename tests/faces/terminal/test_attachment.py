@@ -5,7 +5,7 @@ import pytest
 
 from pictures import PDF, jpeg, png
 from realcoze.errors import BadRequest, CallerFault, NotFound, TooLarge
-from realcoze.faces.terminal.attachment import one_line, read_file, read_picture
+from realcoze.faces.terminal.attachment import read_file, read_picture
 
 PICTURE = png(3, 2)
 
@@ -93,7 +93,3 @@ def test_a_file_of_somebody_else(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(NotFound, match=r"my cat\.png cannot be read: Permission denied\."):
         read_file(f"{folder}/my cat.png", 1000)
-
-
-def test_a_name_cannot_disturb_the_terminal() -> None:
-    assert one_line("a\nb\x1b]0;c\x07") == "a b]0;c"

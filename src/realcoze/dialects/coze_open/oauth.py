@@ -209,7 +209,7 @@ def ahead_s(headers: Mapping[str, str], now: float) -> float:
     """How far Coze's clock is ahead of ours, by the `Date` of its answer; 0 where it says nothing."""
     try:
         return parsedate_to_datetime(headers.get("date", "")).timestamp() - now
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
 
 

@@ -11,7 +11,7 @@ from rich.filesize import decimal
 from realcoze.domain.media import Media, media_of
 from realcoze.errors import BadRequest, NotFound, TooLarge
 from realcoze.faces.terminal.command import spellings
-from realcoze.faces.terminal.printable import printable
+from realcoze.faces.terminal.printable import one_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +64,6 @@ def read_picture(typed: str, max_bytes: int) -> Attachment:
             hint="/file takes any file.",
         )
     return attachment
-
-
-def one_line(name: str) -> str:
-    """A name that cannot disturb the terminal."""
-    return printable(name).replace("\n", " ")
 
 
 def _found(typed: str) -> tuple[Path, os.stat_result]:

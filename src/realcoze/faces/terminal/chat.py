@@ -19,12 +19,12 @@ from realcoze.domain.message import Message, say
 from realcoze.domain.request import Request, Wants
 from realcoze.domain.resumption import with_answer, with_results
 from realcoze.errors import RealcozeError
-from realcoze.faces.terminal.attachment import Attachment, one_line, read_file, read_picture
+from realcoze.faces.terminal.attachment import Attachment, read_file, read_picture
 from realcoze.faces.terminal.command import HELP, Command, parse
 from realcoze.faces.terminal.exits import OK, explain
 from realcoze.faces.terminal.greeting import talking_to
 from realcoze.faces.terminal.keys import prompt_session, result_prompt, unechoed, unless_interrupted
-from realcoze.faces.terminal.printable import printable
+from realcoze.faces.terminal.printable import one_line, printable
 from realcoze.faces.terminal.recording import Recording
 from realcoze.faces.terminal.results import ask_again, ask_results
 from realcoze.faces.terminal.screen import AnswerScreen

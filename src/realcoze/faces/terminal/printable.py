@@ -6,3 +6,8 @@ _CONTROL = dict.fromkeys(code for code in (*range(32), *range(127, 160)) if chr(
 def printable(text: str) -> str:
     """The text without control characters other than line feed and tab."""
     return text.translate(_CONTROL)
+
+
+def one_line(text: str) -> str:
+    """The same for what is to stay within a line, such as a name."""
+    return printable(text).replace("\n", " ")

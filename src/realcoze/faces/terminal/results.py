@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from realcoze.domain.tool import ToolCall, ToolResult
-from realcoze.faces.terminal.attachment import one_line
+from realcoze.faces.terminal.printable import one_line
 
 DONE = "done"
 """What an empty line stands for."""
