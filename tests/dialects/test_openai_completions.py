@@ -11,6 +11,7 @@ from realcoze.domain.event import (
     ReasoningDelta,
     TextDelta,
     TextReplaced,
+    ToolCallsRequested,
     TurnDone,
     TurnFailed,
     TurnStarted,
@@ -20,6 +21,7 @@ from realcoze.domain.fold import Reply
 from realcoze.domain.ids import CallerId, ChatId, ConversationId, MessageId, RequestId
 from realcoze.domain.message import say
 from realcoze.domain.request import Wants
+from realcoze.domain.tool import ToolCall
 from realcoze.errors import BadRequest, ContentRefused, RealcozeError, Truncated
 from realcoze.framing.sse import SseDecoder
 
@@ -92,6 +94,16 @@ def test_a_streamed_answer() -> None:
     assert (usage["choices"], usage["usage"]["total_tokens"], done) == ([], 3, "[DONE]")
     assert (encoder.is_closed, encoder.has_failed, encoder.feed(delta("x"))) == (True, False, b"")
     assert all("usage" not in chunk for chunk in encoded(events)[0][:-1])
+
+
+def test_a_bot_that_waits_for_a_tool_has_not_answered() -> None:
+    call = ToolCall(call_id="c", name="f", arguments="{}")
+    with pytest.raises(BadRequest, match="waits for a tool"):
+        encode_reply(decoded(), Reply(text="", tool_calls=(call,)), RequestId("req_1"), created=7)
+    chunks, encoder = encoded([STARTED, delta("Wait."), ToolCallsRequested(calls=(call,)), TurnDone()])
+    assert chunks[-1]["error"]["code"] == "tool_wanted"
+    assert all(chunk["choices"][0]["finish_reason"] is None for chunk in chunks[:-1])
+    assert encoder.has_failed
 
 
 @pytest.mark.parametrize("last", [TurnFailed(error=Truncated("Off.")), TextReplaced(message_id=M, text="No")])

@@ -158,9 +158,13 @@ def test_results_that_a_turn_waits_for_come_alone() -> None:
     both = Message(role="user", parts=(*results, Text(text="And Rome?")))
     with pytest.raises(BadRequest, match="something beside them"):
         without_tools(Request(messages=(CALLED, both), tool_results=results))
+    with pytest.raises(BadRequest, match="something beside them"):
+        without_tools(Request(messages=(*PLAIN.messages, CALLED, RESULT, say("user", "And Rome?"))))
     assert without_tools(Request(messages=(CALLED, RESULT), tool_results=results)).messages == (
         say("assistant", "Wait."),
     )
+    asked_before = (say("user", "3?"), RESULT)
+    assert without_tools(Request(messages=asked_before, tool_results=results)).messages == asked_before[:1]
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,9 @@ def _prompt(prompt: str | list[Any]) -> str:
 
 
 def encode_reply(asked: Asked, reply: Reply, request_id: RequestId, *, created: int) -> bytes:
-    """The body of an answer; `created` in seconds since 1970."""
+    """The body of an answer; `created` in seconds since 1970.  Raises `BadRequest` for what is none yet."""
+    if reply.tool_calls:
+        raise _wants_tools()
     usage = usage_body(reply.usage) if reply.usage else None
     head = _head(asked, request_id, created)
     return msgspec.json.encode(_Completion(*head, [_Choice(reply.text, "stop")], usage))
@@ -142,6 +144,14 @@ def encode_reply(asked: Asked, reply: Reply, request_id: RequestId, *, created: 
 
 def _head(asked: Asked, request_id: RequestId, created: int) -> tuple[str, str, int, str]:
     return f"cmpl-{request_id.removeprefix('req_')}", "text_completion", created, asked.model
+
+
+def _wants_tools() -> BadRequest:
+    return BadRequest(
+        "The bot waits for a tool that its caller runs, and completions have no place for that.",
+        code="tool_wanted",
+        hint="Ask it through /v1/chat/completions.",
+    )
 
 
 class CompletionEncoder:
@@ -173,8 +183,10 @@ class CompletionEncoder:
         match event:
             case ev.Usage():
                 self._usage = usage_body(event)
-            case ev.TurnDone() | ev.InputRequested() | ev.ToolCallsRequested():
+            case ev.TurnDone() | ev.InputRequested():
                 return said + self._end("stop")
+            case ev.ToolCallsRequested():
+                return said + self._fail(_wants_tools())
             case ev.TurnFailed():
                 was_cut = isinstance(event.error, ContentRefused) and self._text.has_begun
                 return self._end("content_filter") if was_cut else self._fail(event.error)

@@ -15,7 +15,7 @@ Above: `emulating.py`, which runs a turn.  `call_reader.py` finds the calls in a
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import dropwhile, groupby
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from realcoze.domain.content import Part, Text
 from realcoze.domain.ids import ConversationId
-from realcoze.domain.message import Message, say
+from realcoze.domain.message import Message, say, split_at_answer
 from realcoze.domain.request import Request
 from realcoze.domain.tool import Form, Offer, Tool, ToolCall, ToolResult, are_emulated
 from realcoze.errors import BadRequest, UpstreamFailed
@@ -111,10 +111,10 @@ def without_tools(request: Request) -> Request:
         raise BadRequest("A tool of the request is demanded, and this bot has its own alone.", hint=HINT)
     if not any(map(_has_rounds, request.messages)):
         return replace(request, offer=None) if request.offer is not None else request
-    if request.tool_results and not all(isinstance(part, ToolResult) for part in request.messages[-1].parts):
+    if _has_more_than_results(split_at_answer(request.messages)[1]):
         raise BadRequest(
-            "The last message has results of tools and something beside them, which Coze has no place for.",
-            hint="Say the rest after the answer.",
+            "There are results of tools and something beside them, which Coze has no place for.",
+            hint="Hand in the results alone, and say the rest after the answer.",
         )
     return replace(request, messages=tuple(_spoken(request.messages)), offer=None)
 
@@ -195,6 +195,12 @@ def given_up(unfit: Unfit) -> UpstreamFailed:
 
 def _has_rounds(message: Message) -> bool:
     return any(isinstance(part, ToolCall | ToolResult) for part in message.parts)
+
+
+def _has_more_than_results(new: Iterable[Message]) -> bool:
+    """There are results of tools among these, and something else with or after them."""
+    parts = [part for message in dropwhile(lambda each: not _has_rounds(each), new) for part in message.parts]
+    return not all(isinstance(part, ToolResult) for part in parts)
 
 
 def _spoken(messages: Iterable[Message]) -> Iterator[Message]:

@@ -99,7 +99,7 @@ def test_the_result_of_a_tool_is_text_however_it_is_written() -> None:
     )
     assert decode_results(found) == (
         ToolResult(call_id="c1", output="warm"),
-        ToolResult(call_id="c2", output="one\ntwo"),
+        ToolResult(call_id="c2", output="Error: one\ntwo"),
         ToolResult(call_id="c3", output=""),
     )
     assert [part.output for part in found.parts if isinstance(part, ToolResult)] == ["warm", "Error: one\ntwo", ""]

@@ -131,9 +131,8 @@ def decode_results(content: Content) -> tuple[ToolResult, ...]:
     """What the tools gave that a message hands in.  Raises `BadRequest` for what is no text, and is to go to Coze."""
     read = {at: _read(at, block, _RESULT) for at, block in content.results.items()}
     return tuple(
-        ToolResult(
-            call_id=result.tool_use_id,
-            output=_told(result) if are_emulated([result.tool_use_id]) else decode_text(at, result.content or ""),
+        _as_result(
+            result, _told(result) if are_emulated([result.tool_use_id]) else decode_text(at, result.content or "")
         )
         for at, result in read.items()
     )
@@ -165,13 +164,17 @@ def _result(at: str, block: msgspec.Raw) -> tuple[Part, ...]:
     result = read_if_json(bytes(block), _RESULT)
     if result is None:
         return ()
-    output = _told(result)
-    told = ToolResult(call_id=result.tool_use_id, output=f"Error: {output}" if result.is_error else output)
+    told = _as_result(result, _told(result))
     if isinstance(result.content, str) or not are_emulated([result.tool_use_id]):
         return (told,)
     kinds = ((f"{at}.content.{place}", each) for place, each in enumerate(result.content or ()))
     tagged = ((where, _read(where, each, _TAG).type, each) for where, each in kinds)
     return (told, *(_shown(where, kind, each) for where, kind, each in tagged if kind in _SHOWN))
+
+
+def _as_result(result: _ResultBlock, output: str) -> ToolResult:
+    """A tool that failed has no other place to say so."""
+    return ToolResult(call_id=result.tool_use_id, output=f"Error: {output}" if result.is_error else output)
 
 
 def _told(result: _ResultBlock) -> str:
