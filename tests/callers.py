@@ -11,7 +11,7 @@ import pytest
 from native_server import Answer, exchange, parsed, request
 from reliability.faces import ANTHROPIC, OPENAI, Face
 
-BOTH_FACES = pytest.mark.parametrize("face", (OPENAI, ANTHROPIC), ids=lambda face: face.name.replace(" ", "-"))
+BOTH_FACES = pytest.mark.parametrize("face", [OPENAI, ANTHROPIC], ids=lambda face: face.name.replace(" ", "-"))
 SIGNS_OF_LIFE = {OPENAI.name: b": keepalive\n\n", ANTHROPIC.name: b'event: ping\ndata: {"type":"ping"}\n\n'}
 LINE_BYTES = 16 << 10
 """Every reader of a stream takes a line of so many (CLIENTS §4.2)."""
