@@ -361,6 +361,49 @@ async def test_a_caller_who_leaves_while_a_turn_is_given_up_finds_its_conversati
     assert [request.conversation_id for request in told.requests] == [None, "c1"]
 
 
+@pytest.mark.parametrize("is_left", [True, False])
+async def test_who_asks_while_the_turn_before_is_being_stopped_goes_on_with_its_conversation(
+    is_left: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """Of a turn that runs on, nobody knows when it will have ended."""
+    waits, may_end = anyio.Event(), anyio.Event()
+
+    class Stopped(Told):
+        async def converse(self, request: Request, sink: Sink) -> None:
+            self.requests.append(request)
+            sink.open(NoFlow())
+            if len(self.requests) > 1:
+                sink.feed(_started(request.conversation_id or "c2"))
+                sink.feed(TurnDone())
+                return
+            sink.feed(_started())
+            waits.set()
+            try:
+                await may_end.wait()
+            finally:
+                with finishing():  # it is stopped at Coze
+                    await may_end.wait()
+
+    told, leaving = Stopped([]), Leaving()
+    gateway = Gateway(Routes({BOT: told}), continuity=Continuity(MemoryStore(), {BOT: "continue"}))
+    asked = Request(messages=(MORE,), bot=BOT, thread=SENDS_NEW)
+
+    async def ask() -> None:
+        with leaving:
+            await gateway.relay(asked, Gathered())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        await waits.wait()
+        if is_left:
+            leaving.leave()
+        await anyio.lowlevel.checkpoint()
+        tasks.start_soon(gateway.relay, asked, Gathered())
+        await anyio.wait_all_tasks_blocked()
+        may_end.set()
+    assert [request.conversation_id for request in told.requests] == [None, "c1" if is_left else None]
+
+
 @pytest.mark.parametrize("history", ["replay", "continue"])
 @pytest.mark.parametrize("said", ["Which city?", ""])
 async def test_a_question_is_answered_by_the_next_turn_of_a_plain_client(history: History, said: str) -> None:

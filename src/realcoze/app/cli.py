@@ -382,14 +382,13 @@ def _alone(error: BaseException) -> BaseException:
 
 def _exit_code(error: BaseException) -> int:
     """Say what happened, where there is something to say.  Raises what is a defect of ours."""
-    from realcoze.faces.terminal import exits
-    from realcoze.faces.terminal.printable import one_line
+    from realcoze.faces.terminal import exits, printable
 
     match error:
         case RealcozeError():
-            click.echo(f"realcoze: {one_line(error.message)}", err=True)
+            click.echo(f"realcoze: {printable.one_line(error.message)}", err=True)
             if error.hint:
-                click.echo(f"  {one_line(error.hint)}", err=True)
+                click.echo(f"  {printable.one_line(error.hint)}", err=True)
             return exits.exit_code(error)
         case KeyboardInterrupt():
             return exits.STOPPED

@@ -46,6 +46,7 @@ from realcoze.gateway.continuity import (
     place_of_calls,
     places_after,
 )
+from realcoze.gateway.holds import Holds
 from realcoze.gateway.places import KEEP_S, Places
 from realcoze.leaving import finishing
 
@@ -70,6 +71,7 @@ class Continuity:
     def __init__(self, store: Store, histories: Mapping[BotName, History], *, keep_s: float = KEEP_S) -> None:
         self._places = Places(store, keep_s=keep_s)
         self._histories = histories
+        self._holds = Holds()
 
     def goes_on(self, bot: BotName) -> bool:
         """Its conversations at Coze are gone on with."""
@@ -78,23 +80,26 @@ class Continuity:
     async def converse(self, request: Request, chats: Chats, sink: Sink) -> None:
         """See `Chats`: the same turn, with as much of the history as is needed."""
         history = self._histories.get(request.bot, "replay")
-        request, taken, place = await self._find(request)
+        key = None if request.is_awaited else key_before(request)
+        if key is not None:
+            await self._holds.free(key)
+        request, taken, place = await self._find(request, key)
         turn = _Turn(request, history, sink, self._end, taken=taken)
-        sent = continued(request, place, history) if place is not None else None
-        if sent is not None and place is not None:
-            if await self._went_on(sent, turn, chats, place):
-                return
-            turn = _Turn(request, history, sink, self._end)
-        await self._run(begun(request, history), turn, chats)
+        with self._holds.hold(key):
+            sent = continued(request, place, history) if place is not None else None
+            if sent is not None and place is not None:
+                if await self._went_on(sent, turn, chats, place):
+                    return
+                turn = _Turn(request, history, sink, self._end)
+            await self._run(begun(request, history), turn, chats)
 
-    async def _find(self, request: Request) -> tuple[Request, Kept, Place | None]:
-        """The request, what is taken for it, and the place that it may go on at.
+    async def _find(self, request: Request, key: Key | None) -> tuple[Request, Kept, Place | None]:
+        """The request, what is taken for it, and the place that it may go on at, by the key of its history.
 
         Who says itself which turn it goes on with takes that turn's places from everybody else.
         """
         if request.is_awaited:
             return (*await self._find_waiting(request), None)
-        key = key_before(request)
         place = await self._places.take(key) if key is not None else None
         if key is None or place is None:
             return request, (), None
