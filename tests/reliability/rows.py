@@ -179,6 +179,7 @@ REFUSED_ROWS = (
         mark="code value=4102",
         ends=_r(503, "upstream_blocked"),
         next_ends=_r(503, "upstream_blocked"),
+        retry_after=60,
     ),
     Row(
         id="U7",
@@ -186,6 +187,7 @@ REFUSED_ROWS = (
         mark="region",
         ends=_r(503, "upstream_blocked"),
         next_ends=_r(503, "upstream_blocked"),
+        retry_after=60,
     ),
     Row(id="U7", what="a code that nobody knows", mark="code value=987654", ends=_r(502, "coze_987654")),
     Row(

@@ -31,7 +31,7 @@ def test_what_was_not_executed_may_be_asked_again_after_its_wait(error: Realcoze
     assert soonest is not None
     assert latest is not None
     assert soonest == max(SHORTEST_S, error.retry_after_s or 0)
-    assert latest == soonest + LONGEST_S - SHORTEST_S
+    assert latest == LONGEST_S
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_what_was_not_executed_may_be_asked_again_after_its_wait(error: Realcoze
         UpstreamDenied("token"),
         QuotaExhausted("nothing left"),
         BadRequest("no"),
-        RateLimited("429", retry_after_s=30),
+        RateLimited("429", retry_after_s=2.1),
     ],
     ids=str,
 )

@@ -1,3 +1,5 @@
+from copy import copy
+
 import pytest
 
 from realcoze.errors import QuotaExhausted, RateLimited, UpstreamDenied, UpstreamFailed, UpstreamTimeout
@@ -45,6 +47,14 @@ def test_a_block_lasts_a_minute_and_says_how_long_is_left() -> None:
     assert standing.reason(159.9) == "unusual traffic"
     standing.check(160)
     assert standing.reason(160) is None
+
+
+def test_a_refusal_says_at_once_how_long_it_stands() -> None:
+    standing, first, second, ended = Standing(), copy(BLOCKED), copy(BLOCKED), copy(ENDED)
+    standing.note(first, 100)
+    standing.note(second, 115)
+    standing.note(ended, 120)
+    assert (first.retry_after_s, second.retry_after_s, ended.retry_after_s) == (60, 45, None)
 
 
 def test_a_second_block_while_one_stands_does_not_prolong_it() -> None:

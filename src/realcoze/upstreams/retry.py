@@ -12,6 +12,11 @@ ATTEMPTS = 2
 CAPACITY = 20.0
 DEPOSIT = 0.1
 SHORTEST_S, LONGEST_S = 0.25, 4.0
+"""Of a wait.  A stream's status waits 5 s for the first content: a refusal after the second attempt is still one."""
+
+MOST_ASKED_S = 2.0
+"""The longest Retry-After that is waited for here; whoever was told of it all at once is told apart by chance."""
+
 UNREACHABLE = "upstream_unreachable"
 """The call never left."""
 
@@ -42,6 +47,7 @@ def wait_before_retry(error: RealcozeError, chance: float) -> float | None:
     if error.code != UNREACHABLE and not isinstance(error, RateLimited | Overloaded | Busy):
         return None
     wait_s = error.retry_after_s or 0.0
-    if wait_s > LONGEST_S:
+    if wait_s > MOST_ASKED_S:
         return None
-    return max(wait_s, SHORTEST_S) + chance * (LONGEST_S - SHORTEST_S)
+    soonest_s = max(wait_s, SHORTEST_S)
+    return soonest_s + chance * (LONGEST_S - soonest_s)

@@ -40,7 +40,7 @@ class Standing:
             raise again
 
     def note(self, error: RealcozeError, now: float) -> None:
-        """Remember a refusal; other errors say nothing about the account.
+        """Remember a refusal, which then says how long it stands; other errors say nothing about the account.
 
         While one stands, another does not prolong it, and only an ended session takes its place.
         """
@@ -50,6 +50,7 @@ class Standing:
         if self._standing(now) is None or is_final:
             self._denial = copy(error)
             self._until = None if is_final else now + BLOCK_S
+        error.retry_after_s = None if self._until is None else self._until - now
 
     def _standing(self, now: float) -> UpstreamDenied | None:
         return self._denial if self._until is None or now < self._until else None
