@@ -27,6 +27,7 @@ from realcoze.errors import BadRequest
 CALLER = CallerId("caller")
 A, B = "https://p9.byteimg.com/tos-cn/a.png", "https://s.coze.cn/t/b-c_1/"
 SIGNED = "https://p9.byteimg.com/tos-cn/a.jpeg~tplv-x:720.image?rk3s=1&x-expires=2&x-signature=a%2Bb%3D"
+PAIR = "https://example.com/cat(1).png"
 
 
 def read(**members: Any) -> bytes:
@@ -100,6 +101,9 @@ def test_what_cannot_be_is_refused(wrong: dict[str, Any], said: str) -> None:
         (f"看：{A}，还有 {SIGNED}。", [A, SIGNED]),
         (f"**{A}** and [this one]({SIGNED})", [A, SIGNED]),
         (f'<img src="{A}" width=3>', [A]),
+        (f'![a cat]({PAIR}) ![]({PAIR}?sig=a(b)c&x=1 "title")', [PAIR, f"{PAIR}?sig=a(b)c&x=1"]),
+        (f"[cat]({PAIR}), or ({PAIR}), or {PAIR}", [PAIR]),
+        ("![a](<https://example.com/a b.png>)", ["https://example.com/a%20b.png"]),
         (f"{A}\n{A}\n{SIGNED}", [A, SIGNED]),
         (B, [B]),
         (f"  {B}\n", [B]),
@@ -132,8 +136,10 @@ def test_the_pictures_of_an_answer_stand_in_it(text: str, pictures: list[str]) -
         "{" * 100_000,
         "[" * 100_000,
         "![" * 100_000,
+        "![](https://a(" * 10_000,
+        "At https://" + "(a" * 100_000,
     ],
-    ids=range(10),
+    ids=range(12),
 )
 def test_an_answer_without_one_is_an_error_that_tells_what_was_said(text: str) -> None:
     with pytest.raises(BadRequest, match="The bot drew no picture") as refusal:

@@ -42,10 +42,14 @@ _HINT = 'Send {"model": "NAME", "prompt": "A cat at the sea"}.'
 
 _ADDRESS = re.compile(r"https?://[^\s<>\"]+")
 _SHOWN = re.compile(
-    r"!\[[^\[\]\n]{0,500}\]\(\s{0,9}<?(?P<image>https?://[^\s<>]{1,4000}?)>?(?:\s{1,9}\"[^\"\n]{0,500}\")?\s{0,9}\)"
-    r"|(?P<bare>https?://[\w\-.~:/?#@!$&*+,;=%]+)",
+    r"!\[[^\[\]\n]{0,500}\]\(\s{0,9}"
+    r"(?:<(?P<quoted>https?://[^<>\n]{1,4000})>|(?P<image>https?://(?:[^\s<>()]|\([^\s<>()]{0,500}\)){1,4000}))"
+    r"(?:\s{1,9}\"[^\"\n]{0,500}\")?\s{0,9}\)"
+    r"|(?P<bare>https?://(?:[\w\-.~:/?#@!$&*+,;=%]|\([\w\-.~:/?#@!$&*+,;=%]{0,500}\))+)",
     re.ASCII,
 )
+"""A pair of parentheses is a part of an address, as in Markdown (CommonMark 0.31, 6.3); half of one is around it."""
+
 _PICTURE = re.compile(r"[^?#]*\.(?:png|jpe?g|gif|webp|bmp|avif|svg)(?:[~!@?#].*)?", re.IGNORECASE)
 """The services that scale pictures write how behind the name, after a `~`, `!` or `@`."""
 
@@ -210,7 +214,9 @@ def _pictures(text: str, depth: int) -> Iterator[str]:
             yield from _pictures(block, depth - 1)
         return
     for found in _SHOWN.finditer(text):
-        if found["image"]:
+        if found["quoted"]:
+            yield found["quoted"].strip().replace(" ", "%20")
+        elif found["image"]:
             yield found["image"]
         elif _PICTURE.fullmatch(bare := found["bare"].rstrip(".,;:!?*_")):
             yield bare
