@@ -55,6 +55,8 @@ def test_the_two_apis_are_told_apart_by_a_header() -> None:
         ("/v1/embeddings", "Coze has no embeddings"),
         ("/v1/fine_tuning/jobs/1/events", "Coze has no fine-tuning"),
         ("/v1/messages/batches", "Coze has no batches"),
+        ("/v1/responses/compact", "Coze has no compaction of responses"),
+        ("/v1/responses/resp_1", None),
         ("/v1/embeddingsx", None),
         ("/embeddings", None),
         ("/v1/nothing", None),

@@ -228,6 +228,15 @@ async def test_what_coze_has_not_is_called_by_its_name(coze: Coze, tmp_path: Pat
             }
 
 
+async def test_what_coze_has_not_is_not_taken_for_an_id(coze: Coze, tmp_path: Path) -> None:
+    async with served(coze, tmp_path) as url:
+        for path in ("/v1/responses/compact", "/responses/input_tokens"):
+            status, refusal, headers = await get(url, path, "POST")
+            assert (status, refusal["error"]["code"]) == (404, "no_such_path")
+            assert "Coze has no co" in refusal["error"]["message"]
+            assert "allow" not in headers
+
+
 async def test_a_websocket_on_no_such_path_is_refused_in_the_same_shape(coze: Coze, tmp_path: Path) -> None:
     async with served(coze, tmp_path) as url:
         for path in ("/nowhere", "/health", "/ws/"):

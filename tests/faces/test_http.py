@@ -2,6 +2,7 @@ import asyncio
 import tempfile
 import tracemalloc
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from typing import Any
 
 import anyio
@@ -12,7 +13,7 @@ from starlette.types import Message
 
 from native_server import HELLO, Bot, Relay, Served, Turn, connected, exchange, parsed, post, request, saying, serving
 from realcoze.app.v1 import refuse_at_door
-from realcoze.errors import TooLarge
+from realcoze.errors import BadRequest, TooLarge
 from realcoze.faces.fields import THREAD_HEADERS
 from realcoze.faces.http import (
     CHAT_BODY_BYTES,
@@ -455,6 +456,24 @@ async def test_a_body_in_many_pieces_takes_no_more_room_than_its_bytes() -> None
         tracemalloc.stop()
     assert body == b"x" * size
     assert most < 4 * size
+
+
+@pytest.mark.parametrize(
+    ("field", "is_read"),
+    [
+        ((b"content-encoding", b"gzip"), False),
+        ((b"content-encoding", b"br, gzip"), False),
+        ((b"transfer-encoding", b"gzip, chunked"), False),
+        ((b"transfer-encoding", b"Chunked"), True),
+        ((b"content-encoding", b"identity"), True),
+    ],
+)
+async def test_a_body_that_is_compressed_is_refused_in_words(field: tuple[bytes, bytes], is_read: bool) -> None:  # noqa: FBT001 - a parameter
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"[]"}
+
+    with nullcontext() if is_read else pytest.raises(BadRequest, match=field[1].decode()):
+        assert await read_body(Request({"type": "http", "headers": [field]}, receive)) == b"[]"
 
 
 def test_what_is_passed_over_is_named_once() -> None:

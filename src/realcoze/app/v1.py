@@ -39,6 +39,8 @@ ABSENT: Mapping[str, str] = {
     "/v1/organization": "administration",
     "/v1/organizations": "administration",
     "/v1/realtime": "speech in real time",
+    "/v1/responses/compact": "compaction of responses",
+    "/v1/responses/input_tokens": "counting of tokens beforehand",
     "/v1/skills": "skills",
     "/v1/threads": "threads of that kind",
     "/v1/uploads": "uploads in parts",

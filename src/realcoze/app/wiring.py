@@ -237,6 +237,8 @@ async def _no_upgrade(_request: HttpRequest) -> Response:
 def _http_refusal(request: HttpRequest, error: Exception) -> Response:
     """No such path or method, or no upgrade, in the shape of all other errors."""
     status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == 405 and v1.absent(request.scope["path"]):
+        status = 404  # the last word of the path passes for somebody's id
     code = {404: "no_such_path", 405: "method_not_allowed", 426: "upgrade_required"}.get(status, "bad_http")
     response = v1.refuse_at_door(request.scope, Refused(status, code, _no_such(request, status)))
     if status == 426:

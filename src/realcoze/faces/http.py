@@ -37,6 +37,8 @@ CallersWork = Callable[[HttpRequest, CallerId], Awaitable[Response]]
 CHAT_BODY_BYTES = 20 << 20
 """The largest body of a request for an answer."""
 
+CODED_HINT = "Send it without compression, and without content-encoding."
+
 FORM_BYTES = 64 << 10
 """What a form may hold beside its file."""
 
@@ -131,9 +133,14 @@ def declared_bytes(request: HttpRequest, *, most: int) -> int:
 async def read_body(request: HttpRequest, *, max_bytes: int = CHAT_BODY_BYTES) -> bytes:
     """The whole body; refused as it comes, not after it was buffered.
 
-    Raises `TooLarge`, and `ClientDisconnect` when the client leaves before its end.
+    Raises `TooLarge`, `BadRequest` for one that is compressed, and `ClientDisconnect` when the client leaves before
+    its end.
     """
-    for declared in fields_of(request.scope).all(b"content-length"):
+    fields = fields_of(request.scope)
+    for coded in (fields.first(b"content-encoding"), fields.first(b"transfer-encoding")):
+        if coded and coded.lower() not in ("identity", "chunked"):
+            raise BadRequest(f"The body is said to be coded ({coded[:40]}), and is read as it is.", hint=CODED_HINT)
+    for declared in fields.all(b"content-length"):
         if not declared.isdecimal() or len(declared) > LENGTH_DIGITS or int(declared) > max_bytes:
             raise _body_too_large(max_bytes)
     message = await _next_of_body(request)
