@@ -97,3 +97,19 @@ def test_a_result_is_a_text_under_a_text(results: Any) -> None:
 def test_an_option_that_nobody_knows_is_a_defect_of_the_program() -> None:
     with pytest.raises(TypeError, match="'colour' is no option"):
         request_of("Hi", colour="red")
+
+
+def test_halves_of_characters_are_replaced_in_what_is_said_and_refused_in_names() -> None:
+    """An emoji that was cut, or the name of a file that is no UTF-8."""
+    assert request_of("a\ud83d b\ud83d\ude00").messages == (say("user", "a\ufffd b\U0001f600"),)
+    assert request_of("", tool_results={"c": "\udcff"}).tool_results == (ToolResult(call_id="c", output="\ufffd"),)
+    wrong: list[dict[str, Any]] = [
+        {"conversation_id": "\ud800"},
+        {"user_id": "a\udfff"},
+        {"custom_variables": {"a": "\ud800"}},
+        {"meta_data": {"\ud800": "a"}},
+        {"parameters": {"a": [{"\ud800": 1}]}},
+    ]
+    for options in wrong:
+        with pytest.raises(BadRequest, match=r"half a character|JSON can say"):
+            request_of("Hi", **options)

@@ -91,9 +91,18 @@ def request_of(
 def _said(question: Question) -> tuple[Message, ...]:
     """The question as a message; none where it is empty."""
     items = [question] if isinstance(question, str | Shown) else question
-    parts = tuple(Text(text=item) if isinstance(item, str) else item for item in items)
+    parts = tuple(Text(text=_whole(item)) if isinstance(item, str) else item for item in items)
     is_empty = all(part == Text(text="") for part in parts)
     return () if is_empty else (Message(role="user", parts=parts),)
+
+
+def _whole(text: str) -> str:
+    """The same without halves of characters, which no upstream could be sent; two that belong together are one."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _is_whole(text: str) -> bool:
+    return _whole(text) == text
 
 
 def _check_waiting(resume: Reply | Interrupt | None, chat_id: str, tool_results: Mapping[str, str] | None) -> None:
@@ -122,7 +131,7 @@ def _resume(waiting: Reply | Interrupt | None) -> Resume | None:
 def _results(outputs: Mapping[str, str]) -> tuple[ToolResult, ...]:
     if not isinstance(outputs, Mapping) or not all(isinstance(each, str) for pair in outputs.items() for each in pair):
         raise BadRequest("tool_results is a dict, of each call's `call_id` to its output, both text.")
-    return tuple(ToolResult(call_id=call_id, output=output) for call_id, output in outputs.items())
+    return tuple(ToolResult(call_id=_whole(call_id), output=_whole(output)) for call_id, output in outputs.items())
 
 
 def _check_options(names: Mapping[str, object], more: Mapping[str, object]) -> None:
@@ -135,6 +144,8 @@ def _check_options(names: Mapping[str, object], more: Mapping[str, object]) -> N
     for name, value in names.items():
         if not isinstance(value, str):
             raise BadRequest(f"{name} is {type(value).__name__}; it must be text.")
+        if not _is_whole(value):
+            raise BadRequest(f"{name} holds half a character.")
     for name, value in more.items():
         if not isinstance(value, Mapping):
             raise BadRequest(f"{name} is {type(value).__name__}; it must be a dict.")
@@ -143,13 +154,15 @@ def _check_options(names: Mapping[str, object], more: Mapping[str, object]) -> N
                 raise BadRequest(f"{name} has a key that is {type(key).__name__}; it must be text.")
             if name in _TEXTS and not isinstance(item, str):
                 raise BadRequest(f"{name}[{key[:80]!r}] is {type(item).__name__}; it must be text.")
-            if not _is_json(item):
+            if not (_is_whole(key) and _is_json(item)):
                 raise BadRequest(f"{name}[{key[:80]!r}] is not what JSON can say.")
 
 
 def _is_json(value: object) -> bool:
     if isinstance(value, Mapping):
-        return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
+        return all(isinstance(key, str) and _is_whole(key) and _is_json(item) for key, item in value.items())
     if isinstance(value, list | tuple):
         return all(map(_is_json, value))
-    return value is None or isinstance(value, bool | int | float | str)
+    if isinstance(value, str):
+        return _is_whole(value)
+    return value is None or isinstance(value, bool | int | float)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import socket
 import weakref
 from pathlib import Path
 from random import Random
@@ -17,7 +18,7 @@ from certificates import self_signed, trusting
 from realcoze.errors import RealcozeError, Truncated, UpstreamFailed, UpstreamTimeout
 from realcoze.transports.http import open_http
 from realcoze.transports.pushed import HEADER_COUNT, PushedConnection, Valve, address_of, encode_request
-from servers import raw_server, soon, web_server
+from servers import PATIENCE_S, raw_server, soon, web_server
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 ONE = CHUNKED + b"3\r\none\r\n"
@@ -260,6 +261,14 @@ async def test_a_head_is_bounded(head: bytes, end: bytes) -> None:
 async def test_silence_before_the_answer_counts() -> None:
     with pytest.raises(UpstreamTimeout):
         await hear(b"", stays=True, idle_s=0.05)
+
+
+async def test_who_takes_nothing_of_a_long_question_is_silent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url, heard = f"http://127.0.0.1:{deaf.getsockname()[1]}/", Heard()
+        async with open_http(connect_s=2, tls_s=2) as http:
+            with anyio.fail_after(PATIENCE_S), pytest.raises(UpstreamTimeout):
+                await http.stream("POST", url, body=bytes(32 << 20), idle_s=0.05, valve=heard.valve, **into(heard))
 
 
 async def test_silence_while_the_valve_is_closed_does_not() -> None:

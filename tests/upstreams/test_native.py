@@ -25,8 +25,9 @@ from realcoze.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
+from realcoze.upstreams.coze_open.settings import Deadlines
 from realcoze.upstreams.credentials import Secret
-from realcoze.upstreams.native import NativeUpstream, open_native
+from realcoze.upstreams.native import IDLE_S, NativeUpstream, open_native
 from servers import PATIENCE_S, Gathered, RawServer, ask, asking, raw_server, web_server
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -200,6 +201,10 @@ async def test_leaving_closes_the_connection() -> None:
             await sink.until(lambda: bool(sink.text))
             tasks.cancel_scope.cancel()
         await server.until(lambda: server.gone == 1)
+
+
+async def test_a_server_may_be_silent_for_longer_than_a_workflow() -> None:
+    assert Deadlines().workflow_idle < IDLE_S
 
 
 @pytest.mark.parametrize(

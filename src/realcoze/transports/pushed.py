@@ -62,7 +62,8 @@ class PushedConnection(asyncio.Protocol):
         "_before", "_ends_with_connection", "_fields", "_has_head", "_head_bytes", "_headers", "_host", "_idle_s",
         "_is_between_chunks", "_is_head_told", "_is_head_too_large", "_is_held", "_is_kept", "_is_whole", "_last_at",
         "_lent", "_loop", "_no_answer", "_on_bytes", "_on_head", "_open_chunks", "_parser", "_pieces", "_status",
-        "_timer", "_transport", "_unread_bytes", "_valve", "ended", "on_body", "on_chunk_complete", "on_chunk_header",
+        "_timer", "_transport", "_unread_bytes", "_unsent_bytes", "_valve", "ended", "on_body", "on_chunk_complete",
+        "on_chunk_header",
     )  # fmt: skip
 
     def __init__(self, transport: asyncio.Transport, before: ResponseHandler) -> None:
@@ -139,6 +140,7 @@ class PushedConnection(asyncio.Protocol):
         valve.control(self)
         self._transport.write(request)
         if idle_s is not None:
+            self._unsent_bytes = self._transport.get_write_buffer_size()
             self._timer = self._loop.call_later(idle_s, self._look)
         return self.ended
 
@@ -154,6 +156,8 @@ class PushedConnection(asyncio.Protocol):
         if lent is not None and has_ended and self._is_kept:
             lent.release()
         elif lent is not None:
+            if self._transport.get_write_buffer_size():
+                self._transport.abort()  # to close it would wait for who takes nothing
             lent.close()
 
     def _let_go(self) -> None:
@@ -287,11 +291,13 @@ class PushedConnection(asyncio.Protocol):
         return error
 
     def _look(self) -> None:
-        """End what has paused for too long; while we ourselves hold it up, it has not."""
+        """End what has paused for too long; while we ourselves hold it up, or it takes what we send, it has not."""
         now = self._loop.time()
-        idle_s = self._idle_s or 0.0
-        is_ours = self._is_held or self._transport.get_write_buffer_size()
-        due = (now if is_ours else self._last_at) + idle_s
+        unsent_bytes = self._transport.get_write_buffer_size()
+        if self._is_held or unsent_bytes != self._unsent_bytes:
+            self._unsent_bytes = unsent_bytes
+            self._last_at = now
+        due = self._last_at + (self._idle_s or 0.0)
         if due <= now:
             self._end(TimeoutError())
         else:

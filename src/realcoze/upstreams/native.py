@@ -26,6 +26,9 @@ from realcoze.upstreams.credentials import Secret
 ERROR_BYTES = 64 << 10
 """How much of a refusal is read."""
 
+IDLE_S = 660.0
+"""How long a server may be silent: longer than it waits itself for what is silent longest, the nodes of a workflow."""
+
 SOUND_BYTES = 64 << 20
 """More than what can be spoken at once."""
 
@@ -87,7 +90,7 @@ class NativeUpstream:
         """The answer to a file.  Raises what the server refused it with."""
         answer = await self._http.call(
             "POST",
-            f"{self._url}/{path}?{urlencode({'name': name, 'bot': bot})}",
+            f"{self._url}/{path}?{urlencode({'name': name, 'bot': bot}, errors='replace')}",
             headers={**self._headers(), "Content-Type": "application/octet-stream"},
             body=data,
             reply_s=self._idle_s,
@@ -109,7 +112,7 @@ class NativeUpstream:
 
 @asynccontextmanager
 async def open_native(
-    url: str, *, key: Secret, connect_s: float = 5.0, idle_s: float = 300.0
+    url: str, *, key: Secret, connect_s: float = 5.0, idle_s: float = IDLE_S
 ) -> AsyncIterator[NativeUpstream]:
     """The server at `url` for as long as the block lasts; nothing is sent before the first turn.
 

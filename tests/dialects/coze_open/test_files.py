@@ -29,6 +29,7 @@ def test_an_upload_is_a_form_with_one_part_that_is_named_file() -> None:
         ('a"; name="other', "a_; name=_other"),
         ("a\r\nX-Evil: 1", "a__X-Evil: 1"),
         ("a\\b\x7f\0", "a_b__"),
+        ("\udcff.txt", "?.txt"),
     ],
 )
 def test_a_name_cannot_break_out_of_its_line(name: str, sent: str) -> None:

@@ -52,6 +52,7 @@ async def test_the_same_bytes_are_sent_once() -> None:
                 tasks.start_soon(upstream.upload, png(4, 4), "b.png", BOT)
         assert coze.open_api.seen.count(UPLOAD) == 2
         assert await upstream.upload(png(2, 2), "another name.png", BOT) != first
+        assert await upstream.upload(png(2, 2), "no utf-8 \udcff.png", BOT)
 
 
 async def test_only_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:

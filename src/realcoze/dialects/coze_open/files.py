@@ -38,7 +38,11 @@ def encode_upload(data: bytes, name: str, content_type: str, *, boundary: str) -
         f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{safe}"\r\n'
         f"Content-Type: {content_type}\r\n\r\n"
     )
-    return f"multipart/form-data; boundary={boundary}", b"%b%b\r\n--%b--\r\n" % (head.encode(), data, boundary.encode())
+    return f"multipart/form-data; boundary={boundary}", b"%b%b\r\n--%b--\r\n" % (
+        head.encode(errors="replace"),
+        data,
+        boundary.encode(),
+    )
 
 
 def decode_uploaded(status: int, headers: Mapping[str, str], body: bytes) -> str:

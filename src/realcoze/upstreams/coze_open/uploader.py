@@ -65,4 +65,4 @@ class Uploader:
 
 def _digest(data: bytes, name: str) -> bytes:
     """A bot sees a file's name too, so that it is a part of what is the same."""
-    return sha256(name.encode() + b"\0" + data).digest()
+    return sha256(name.encode(errors="replace") + b"\0" + data).digest()
