@@ -26,12 +26,21 @@ from realcoze.domain.event import (
     TurnStarted,
     Unknown,
 )
-from realcoze.domain.ids import BotName, CallerId, ChatId, ConversationId, MessageId
+from realcoze.domain.ids import BotName, CallerId, ChatId, ConversationId, MessageId, UserId
 from realcoze.domain.message import Message, say
 from realcoze.domain.ports import Sink, Store
 from realcoze.domain.request import Request, Resume, Thread
 from realcoze.domain.tool import Offer, Tool, ToolCall, ToolResult
-from realcoze.errors import Internal, NotFound, RateLimited, RealcozeError, Truncated, UpstreamFailed, UpstreamTimeout
+from realcoze.errors import (
+    Busy,
+    Internal,
+    NotFound,
+    RateLimited,
+    RealcozeError,
+    Truncated,
+    UpstreamFailed,
+    UpstreamTimeout,
+)
 from realcoze.gateway.chat import Gateway
 from realcoze.gateway.continued import Continuity
 from realcoze.gateway.continuity import History
@@ -39,6 +48,7 @@ from realcoze.gateway.route import Routes
 from realcoze.leaving import Leaving, finishing
 from realcoze.stores.memory import MemoryStore
 from realcoze.stores.sqlite import open_sqlite
+from realcoze.turnstile import WAITING
 from servers import Gathered, NoFlow, failure
 
 BOT = BotName("bot")
@@ -362,10 +372,10 @@ async def test_a_caller_who_leaves_while_a_turn_is_given_up_finds_its_conversati
 
 
 @pytest.mark.parametrize("is_left", [True, False])
-async def test_who_asks_while_the_turn_before_is_being_stopped_goes_on_with_its_conversation(
+async def test_a_thread_has_one_turn_at_a_time_and_keeps_its_conversation(
     is_left: bool,  # noqa: FBT001 - a parameter
 ) -> None:
-    """Of a turn that runs on, nobody knows when it will have ended."""
+    """Whether the first one ends, or is left and being stopped."""
     waits, may_end = anyio.Event(), anyio.Event()
 
     class Stopped(Told):
@@ -383,6 +393,7 @@ async def test_who_asks_while_the_turn_before_is_being_stopped_goes_on_with_its_
             finally:
                 with finishing():  # it is stopped at Coze
                     await may_end.wait()
+            sink.feed(TurnDone())
 
     told, leaving = Stopped([]), Leaving()
     gateway = Gateway(Routes({BOT: told}), continuity=Continuity(MemoryStore(), {BOT: "continue"}))
@@ -398,10 +409,16 @@ async def test_who_asks_while_the_turn_before_is_being_stopped_goes_on_with_its_
         if is_left:
             leaving.leave()
         await anyio.lowlevel.checkpoint()
-        tasks.start_soon(gateway.relay, asked, Gathered())
+        for _ in range(WAITING):
+            tasks.start_soon(gateway.relay, asked, Gathered())
         await anyio.wait_all_tasks_blocked()
+        one_more, stranger = Gathered(), Gathered()
+        await gateway.relay(asked, one_more)
+        assert isinstance(failure(one_more.events), Busy)
+        await gateway.relay(replace(asked, user_id=UserId("another")), stranger)
+        assert len(told.requests) == 2
         may_end.set()
-    assert [request.conversation_id for request in told.requests] == [None, "c1" if is_left else None]
+    assert [request.conversation_id for request in told.requests] == [None, None, *["c1"] * WAITING]
 
 
 @pytest.mark.parametrize("history", ["replay", "continue"])

@@ -6,7 +6,7 @@ tools find the turn that waits for them.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import anyio
 
@@ -45,15 +45,19 @@ from realcoze.gateway.continuity import (
     place_after_failure,
     place_of_calls,
     places_after,
+    thread_key,
 )
-from realcoze.gateway.holds import Holds
 from realcoze.gateway.places import KEEP_S, Places
 from realcoze.leaving import finishing
+from realcoze.turnstile import Turnstile
 
 log = logging.getLogger(__name__)
 
 Halt = TurnDone | InputRequested | ToolCallsRequested
 """The ends after which there is somewhere to go on."""
+
+QUEUE_S = 30.0
+"""How long a turn of a thread waits for the one before it."""
 
 Kept = tuple[tuple[Key, Place], ...]
 """Places with the keys that they lie under."""
@@ -71,35 +75,45 @@ class Continuity:
     def __init__(self, store: Store, histories: Mapping[BotName, History], *, keep_s: float = KEEP_S) -> None:
         self._places = Places(store, keep_s=keep_s)
         self._histories = histories
-        self._holds = Holds()
+        self._turnstile = Turnstile(QUEUE_S)
 
     def goes_on(self, bot: BotName) -> bool:
         """Its conversations at Coze are gone on with."""
         return self._histories.get(bot, "replay") == "continue"
 
-    async def converse(self, request: Request, chats: Chats, sink: Sink) -> None:
-        """See `Chats`: the same turn, with as much of the history as is needed."""
-        history = self._histories.get(request.bot, "replay")
-        key = None if request.is_awaited else key_before(request)
-        if key is not None:
-            await self._holds.free(key)
-        request, taken, place = await self._find(request, key)
-        turn = _Turn(request, history, sink, self._end, taken=taken)
-        with self._holds.hold(key):
-            sent = continued(request, place, history) if place is not None else None
-            if sent is not None and place is not None:
-                if await self._went_on(sent, turn, chats, place):
-                    return
-                turn = _Turn(request, history, sink, self._end)
-            await self._run(begun(request, history), turn, chats)
+    def converse(self, request: Request, chats: Chats, sink: Sink) -> Awaitable[None]:
+        """See `Chats`: the same turn, with as much of the history as is needed.
 
-    async def _find(self, request: Request, key: Key | None) -> tuple[Request, Kept, Place | None]:
-        """The request, what is taken for it, and the place that it may go on at, by the key of its history.
+        A thread has one turn at a time: a second one would find no place, and its own would take the name for good.
+        """
+        history = self._histories.get(request.bot, "replay")
+        thread = thread_key(request) if history == "continue" and not request.conversation_id else None
+        if thread is None or request.is_awaited:
+            return self._converse(request, history, chats, sink)
+        return self._in_line(thread, request, chats, sink)
+
+    async def _in_line(self, thread: Key, request: Request, chats: Chats, sink: Sink) -> None:
+        async with self._turnstile.turn(thread.digest):
+            await self._converse(request, "continue", chats, sink)
+
+    async def _converse(self, request: Request, history: History, chats: Chats, sink: Sink) -> None:
+        request, taken, place = await self._find(request)
+        turn = _Turn(request, history, sink, self._end, taken=taken)
+        sent = continued(request, place, history) if place is not None else None
+        if sent is not None and place is not None:
+            if await self._went_on(sent, turn, chats, place):
+                return
+            turn = _Turn(request, history, sink, self._end)
+        await self._run(begun(request, history), turn, chats)
+
+    async def _find(self, request: Request) -> tuple[Request, Kept, Place | None]:
+        """The request, what is taken for it, and the place that it may go on at.
 
         Who says itself which turn it goes on with takes that turn's places from everybody else.
         """
         if request.is_awaited:
             return (*await self._find_waiting(request), None)
+        key = key_before(request)
         place = await self._places.take(key) if key is not None else None
         if key is None or place is None:
             return request, (), None

@@ -75,7 +75,7 @@ def key_after(request: Request, shown: str, calls: tuple[ToolCall, ...] = ()) ->
 
     What went on with a turn that waited was named by that turn's ids, and is found as others are.
     """
-    if (named := _thread(request) if request.is_awaited else _named(request)) is not None:
+    if (named := thread_key(request) if request.is_awaited else _named(request)) is not None:
         return named
     if not (request.messages and (shown or calls)):
         return None
@@ -91,7 +91,7 @@ def keys_answered(request: Request) -> tuple[Key, ...]:
     """Where the question may lie that a request answers explicitly; nobody else is to answer it."""
     before, _ = split_at_answer(request.messages)
     said = Key(digest=fingerprint(request, before), holds_one=False) if before else None
-    return tuple(key for key in (_conversation(request), _thread(request), said) if key is not None)
+    return tuple(key for key in (_conversation(request), thread_key(request), said) if key is not None)
 
 
 def keys_of_calls(request: Request, call_ids: Iterable[str]) -> tuple[Key, ...]:
@@ -177,7 +177,7 @@ def place_after_failure(request: Request, conversation_id: ConversationId, histo
     Coze may have kept the question without an answer, or half of one, so a client that has the history
     sends it again.  One that does not would have nothing left: it goes on.
     """
-    has_nothing = _thread(request) is not None and not split_at_answer(request.messages)[0]
+    has_nothing = thread_key(request) is not None and not split_at_answer(request.messages)[0]
     if history != "continue" or not has_nothing or request.conversation_id or not conversation_id:
         return None
     return Place(conversation_id=conversation_id)
@@ -197,14 +197,14 @@ def fingerprint(request: Request, messages: Iterable[Message]) -> str:
 
 def _named(request: Request) -> Key | None:
     """The key of a conversation that has a name, Coze's or the caller's own."""
-    return _conversation(request) or _thread(request)
+    return _conversation(request) or thread_key(request)
 
 
 def _conversation(request: Request) -> Key | None:
     return key_of(request, request.conversation_id) if request.conversation_id else None
 
 
-def _thread(request: Request) -> Key | None:
+def thread_key(request: Request) -> Key | None:
     """The key of a thread whose client may send what is new only."""
     if request.thread is None or request.thread.is_whole:
         return None
@@ -214,7 +214,7 @@ def _thread(request: Request) -> Key | None:
 def _stands_at(place: Place, request: Request, before: tuple[Message, ...]) -> bool:
     """The place is where this history ends; a client that sends no history does not say."""
     if not before:
-        return _thread(request) is not None
+        return thread_key(request) is not None
     return place.after == fingerprint(request, before)
 
 

@@ -28,6 +28,7 @@ from realcoze.leaving import finishing
 from realcoze.transports.http import open_http
 from realcoze.transports.proxy import check_proxy
 from realcoze.transports.pushed import Valve
+from realcoze.turnstile import Turnstile
 from realcoze.upstreams.coze_open.asking import Asking, asking_for
 from realcoze.upstreams.coze_open.authentication import open_tokens
 from realcoze.upstreams.coze_open.calls import Calls, is_about_token
@@ -41,7 +42,6 @@ from realcoze.upstreams.credentials import Secret
 from realcoze.upstreams.retry import ATTEMPTS, SHORTEST_S, RetryBudget, wait_before_retry
 from realcoze.upstreams.slots import Slots
 from realcoze.upstreams.standing import Standing
-from realcoze.upstreams.turnstile import Turnstile
 
 log = logging.getLogger(__name__)
 

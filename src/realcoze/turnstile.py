@@ -1,4 +1,4 @@
-"""One turn at a time on each conversation; the next ones wait, a few of them, for a while."""
+"""One turn at a time on each conversation, by Coze's name or its client's; a few others wait, for a while."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -6,7 +6,6 @@ from functools import partial
 
 import anyio
 
-from realcoze.domain.ids import ConversationId
 from realcoze.errors import Busy
 
 WAITING = 4
@@ -17,29 +16,29 @@ class Turnstile:
 
     def __init__(self, wait_s: float) -> None:
         self._wait_s = wait_s
-        self._lines: dict[ConversationId, list[anyio.Event]] = {}
+        self._lines: dict[str, list[anyio.Event]] = {}
         """Who waits, for each conversation that has a turn now."""
 
     @asynccontextmanager
-    async def turn(self, conversation_id: ConversationId) -> AsyncIterator[None]:
+    async def turn(self, conversation: str) -> AsyncIterator[None]:
         """Alone on the conversation for as long as the block lasts.  Raises `Busy`."""
-        await self._pass(conversation_id)
+        await self._pass(conversation)
         try:
             yield
         finally:
-            self._leave(conversation_id)
+            self._leave(conversation)
 
-    def take(self, conversation_id: ConversationId) -> Callable[[], None]:
+    def take(self, conversation: str) -> Callable[[], None]:
         """Be the turn of a conversation that Coze has just begun; call the result when it has ended."""
-        if conversation_id in self._lines:
+        if conversation in self._lines:
             return _nothing
-        self._lines[conversation_id] = []
-        return partial(self._leave, conversation_id)
+        self._lines[conversation] = []
+        return partial(self._leave, conversation)
 
-    async def _pass(self, conversation_id: ConversationId) -> None:
-        line = self._lines.get(conversation_id)
+    async def _pass(self, conversation: str) -> None:
+        line = self._lines.get(conversation)
         if line is None:
-            self._lines[conversation_id] = []
+            self._lines[conversation] = []
             return
         if len(line) >= WAITING:
             raise Busy(f"{WAITING} turns wait for this conversation already.", retry_after_s=1)
@@ -50,7 +49,7 @@ class Turnstile:
                 await called.wait()
         except BaseException:
             if called.is_set():
-                self._leave(conversation_id)
+                self._leave(conversation)
             else:
                 line.remove(called)
             raise
@@ -58,13 +57,13 @@ class Turnstile:
             line.remove(called)
             raise Busy(f"The turn before on this conversation runs for {self._wait_s:g} s already.", retry_after_s=1)
 
-    def _leave(self, conversation_id: ConversationId) -> None:
+    def _leave(self, conversation: str) -> None:
         """Call the next one in; who is called has the turn from then on."""
-        line = self._lines[conversation_id]
+        line = self._lines[conversation]
         if line:
             line.pop(0).set()
         else:
-            del self._lines[conversation_id]
+            del self._lines[conversation]
 
 
 def _nothing() -> None:

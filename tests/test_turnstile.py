@@ -1,12 +1,11 @@
 import anyio
 import pytest
 
-from realcoze.domain.ids import ConversationId
 from realcoze.errors import Busy
-from realcoze.upstreams.turnstile import WAITING, Turnstile
+from realcoze.turnstile import WAITING, Turnstile
 from servers import soon
 
-ONE, OTHER = ConversationId("1"), ConversationId("2")
+ONE, OTHER = "1", "2"
 
 
 async def test_the_second_turn_of_a_conversation_waits_for_the_first() -> None:
