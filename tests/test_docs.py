@@ -173,6 +173,7 @@ def test_every_exit_code_is_described() -> None:
         exits.OK,
         exits.BROKE_OFF,
         exits.WAITING,
+        exits.UNWRITABLE,
         exits.STOPPED,
         exits.READER_LEFT,
         exits.TERMINATED,

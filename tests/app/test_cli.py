@@ -5,8 +5,7 @@ import pytest
 
 from commands import run, shell
 from realcoze import __version__
-from realcoze.app.cli import Commands, _alone, _exit_code
-from realcoze.errors import Misconfigured, RateLimited
+from realcoze.app.cli import Commands
 
 SUBCOMMANDS = {
     "chat": ("--config", "--bot", "--url", "--key", "REALCOZE_KEY", "--demo", "--steps", "--verbose"),
@@ -82,25 +81,6 @@ async def test_a_wrong_command_line_has_a_code_of_its_own(
     assert said in ended.err
 
 
-def test_an_error_is_taken_out_of_its_groups() -> None:
-    error = RateLimited("Too fast.")
-    assert _alone(error) is error
-    assert _alone(ExceptionGroup("", [ExceptionGroup("", [error])])) is error
-    both = ExceptionGroup("", [error, error])
-    assert _alone(both) is both
-
-
-def test_an_error_of_ours_is_a_sentence_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _exit_code(Misconfigured("It is missing.", hint="Write it.")) == 78
-    assert _exit_code(RateLimited("Too fast.")) == 75
-    assert capsys.readouterr().err == "realcoze: It is missing.\n  Write it.\nrealcoze: Too fast.\n"
-
-
-def test_ctrl_c_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _exit_code(KeyboardInterrupt()) == 130
-    assert capsys.readouterr() == ("", "")
-
-
 @pytest.mark.parametrize("ended_by", [KeyboardInterrupt, click.Abort])
 def test_ctrl_c_has_its_code_before_the_work_has_begun(
     capsys: pytest.CaptureFixture[str], ended_by: type[BaseException]
@@ -118,6 +98,24 @@ def test_ctrl_c_has_its_code_before_the_work_has_begun(
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_defect_is_not_hidden() -> None:
-    with pytest.raises(ZeroDivisionError):
-        _exit_code(ZeroDivisionError())
+async def test_a_terminal_that_is_not_utf_8_gets_a_mark_for_what_it_cannot_show(tmp_path: Path) -> None:
+    ended = await run("chat", "--demo", "--bot", "echo", cwd=tmp_path, stdin="hi 😀".encode(), PYTHONIOENCODING="ascii")
+    assert (ended.code, ended.out) == (0, "hi ?\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+@pytest.mark.parametrize("arguments", [("chat", "--demo"), ("demo", "--once", "--port", "0"), ("snippets", "curl")])
+async def test_a_full_disk_is_a_sentence_and_a_code(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    full = ("sh", "-c", 'exec "$@" >/dev/full', "sh")
+    ended = await run(*arguments, cwd=tmp_path, stdin=b"hi", through=full)
+    assert (ended.code, ended.err) == (74, "realcoze: The output cannot be written: No space left on device.\n")
+
+
+async def test_a_folder_that_is_gone_is_a_sentence_and_a_code(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    gone = ("sh", "-c", 'cd gone && rmdir ../gone && exec "$@"', "sh")
+    ended = await run("serve", cwd=tmp_path, through=gone)
+    assert (ended.code, ended.err.splitlines()[0]) == (
+        78,
+        "realcoze: The folder that this runs in is not there any more.",
+    )

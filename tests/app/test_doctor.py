@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
+from pty_terminal import in_terminal
 from realcoze.app.config import Settings, load_settings
 from realcoze.app.doctor import answers, examine
 from realcoze.emulator.account import API_TOKEN, BOTS, CHATFLOW, SESSION_ID, WORKFLOWS
@@ -210,3 +211,12 @@ async def test_a_date_that_is_none_says_nothing_of_the_clock(
     async with raw_server(answer.encode()) as server:
         assert await examine(settings(tmp_path, f"http://127.0.0.1:{server.port}"), lambda _: False) == 0
     assert "clock" not in capsys.readouterr().out
+
+
+async def test_ctrl_c_at_its_question_ends_it(coze: Coze, tmp_path: Path) -> None:
+    names = {"COZE_API_TOKEN": API_TOKEN, "COZE_API_BASE": coze.base, "COZE_BOT_ID": BOTS[0].bot_id}
+    async with in_terminal("doctor", cwd=tmp_path, **names) as session:
+        await session.terminal.until_shows("Go on? [y/N]")
+        session.terminal.type("\x03")
+        assert await session.ended() == 130
+    assert coze.open_api.seen.calls == []

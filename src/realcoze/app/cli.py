@@ -1,6 +1,7 @@
 """The command `realcoze`.  What a subcommand needs is imported when it runs: `--help` stays quick."""
 
 import gc
+import io
 import os
 import sys
 from collections.abc import Callable, Coroutine, Iterable
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from realcoze import __version__
-from realcoze.errors import RealcozeError
+from realcoze.errors import Misconfigured, RealcozeError
 
 if TYPE_CHECKING:
     from realcoze.app.config import Settings
@@ -33,7 +34,9 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):
-            ctx.exit(_exit_code(KeyboardInterrupt()))
+            from realcoze.faces.terminal.exits import STOPPED
+
+            ctx.exit(STOPPED)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -314,6 +317,7 @@ def main() -> None:
     """Run the command; the exit code tells failures apart (docs/command.md)."""
     gc.disable()  # what is imported stays; to look through it for rubbish takes a fifth of the start
     _fill_closed_streams()
+    _let_streams_write_anything()
     cli(prog_name="realcoze")
 
 
@@ -328,6 +332,13 @@ def _fill_closed_streams() -> None:
     sys.stdin = sys.stdin or os.fdopen(0)
     sys.stdout = sys.stdout or os.fdopen(1, "w")
     sys.stderr = sys.stderr or os.fdopen(STANDARD_ERROR, "w")
+
+
+def _let_streams_write_anything() -> None:
+    """Show a mark for what a terminal that is not UTF-8 (GBK, Latin-1) has no character for, rather than end there."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 def _key_note(folder: Path) -> str:
@@ -349,7 +360,11 @@ def _key_note(folder: Path) -> str:
 def _settings(toml: Path | None, **overrides: object) -> "Settings":
     from realcoze.app.config import load_settings
 
-    return load_settings(folder=Path.cwd(), environment=os.environ, toml=toml, overrides=overrides)
+    try:
+        folder = Path.cwd()
+    except FileNotFoundError:
+        raise Misconfigured("The folder that this runs in is not there any more.", hint="Go to another one.") from None
+    return load_settings(folder=folder, environment=os.environ, toml=toml, overrides=overrides)
 
 
 def _account(toml: Path | None, base: str | None) -> "Settings":
@@ -368,33 +383,9 @@ def _run(work: Callable[[], Coroutine[Any, Any, int]], verbose: int, *, quiet: I
     gc.enable()
     try:
         code = anyio.run(work, backend_options={"use_uvloop": True})
-    except (RealcozeError, BrokenPipeError, KeyboardInterrupt, BaseExceptionGroup) as error:
-        code = _exit_code(_alone(error))
+        sys.stdout.flush()
+    except (RealcozeError, OSError, KeyboardInterrupt, BaseExceptionGroup) as error:
+        from realcoze.app.ending import exit_code_of
+
+        code = exit_code_of(error)
     sys.exit(code)
-
-
-def _alone(error: BaseException) -> BaseException:
-    """What was raised, out of the groups that task groups have put around it."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
-
-
-def _exit_code(error: BaseException) -> int:
-    """Say what happened, where there is something to say.  Raises what is a defect of ours."""
-    from realcoze.faces.terminal import exits, printable
-
-    match error:
-        case RealcozeError():
-            click.echo(f"realcoze: {printable.one_line(error.message)}", err=True)
-            if error.hint:
-                click.echo(f"  {printable.one_line(error.hint)}", err=True)
-            return exits.exit_code(error)
-        case KeyboardInterrupt():
-            return exits.STOPPED
-        case BrokenPipeError():
-            # Python writes what is left in its buffers when it ends, and would complain.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return exits.READER_LEFT
-        case _:
-            raise error

@@ -3,9 +3,10 @@
 What costs calls at Coze is named beforehand and asked for; the rest costs nothing.
 """
 
+import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
@@ -194,6 +195,17 @@ def answers(*, yes: bool, terminal: bool) -> Ask:
     def ask(question: str) -> bool:
         if yes or not terminal:
             return yes
-        return click.confirm(f"{question} Go on?", default=False)
+        with _interruptible():
+            return click.confirm(f"{question} Go on?", default=False)
 
     return ask
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Have Ctrl-C end what waits in the block; asyncio's handler only notes it for the loop, which waits, too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -13,6 +13,8 @@ BROKE_OFF = 3
 """Text was printed, and it is not the whole answer."""
 WAITING = 4
 """The bot waits for something that was not given."""
+UNWRITABLE = 74
+"""The output cannot be written: the disk is full."""
 STOPPED = 130
 """Ctrl-C."""
 READER_LEFT = 141
