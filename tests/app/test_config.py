@@ -180,6 +180,8 @@ def test_several_bots_on_several_accounts(tmp_path: Path) -> None:
         ("[server]\nport = 65536", "`$.server.port`: Expected `int` <= 65535"),
         ("[server]\nport = -1", "`$.server.port`: Expected `int` >= 0"),
         ("[server]\nport = '8080'", "`$.server.port`: Expected `int`, got `str`"),
+        ("[server]\nkeepalive_s = 0", "`$.server.keepalive_s`: Expected `float` > 0.0"),
+        ("[upstreams.second]\nidle_s = 0", "`$.upstreams.second.idle_s`: Expected `float` > 0.0"),
         ("[server]\nfetch_urls = 1", "`$.server.fetch_urls`: Expected `bool`, got `int`"),
         ("[server]\ngate_s = -1", "`$.server.gate_s`: Expected `float` >= 0.0"),
         ("[upstreams.x]\nmax_turns = 0", "`$.upstreams.x.max_turns`: Expected `int` >= 1"),
@@ -365,3 +367,31 @@ def test_nothing_is_looked_up_unless_told_and_only_of_the_chosen_account(tmp_pat
     (tmp_path / "realcoze.toml").chmod(0o600)
     settings = load_settings(folder=tmp_path, environment={}, overrides={"realcoze_upstream": "two"})
     assert (list(settings.bots), dict(settings.discovering)) == (["a"], {})
+
+
+def test_hosts_and_origins_as_requests_have_them_are_taken(tmp_path: Path) -> None:
+    hosts, origins = ["*", "x.example", "10.0.0.5", "[::1]", "::1"], ["https://x.example", "chrome-extension://abc"]
+    server = load(tmp_path, toml=f"[server]\nallowed_hosts = {hosts}\nallowed_origins = {origins}").server
+    assert (server.allowed_hosts, server.allowed_origins) == (hosts, origins)
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ("[server]\nallowed_origins = ['x.example']", "'x.example' among `allowed_origins` is none"),
+        ("[server]\nallowed_origins = ['*']", "write it like https://x.example"),
+        ("[server]\nallowed_hosts = ['http://x.example']", "'http://x.example' among `allowed_hosts` is no host name"),
+        ("[server]\nallowed_hosts = ['x.example:80']", "write it like x.example"),
+        ("[server]\nallowed_hosts = ['*.example']", "is no host name"),
+        ("[bots.'']\nbot_id = '1'", "'' is no name of a bot"),
+        ('[bots."a\\nb"]\nbot_id = "1"', "is no name of a bot"),
+        ("[upstreams.second]\nbase = 'https://'", "The address of the account 'second' (base) cannot be called"),
+        ("[upstreams.second]\nbase = 'http://x:99999'", "(base) cannot be called"),
+        ("[upstreams.second]\nbase = 'http://exa mple.com'", "(base) cannot be called"),
+        ("[upstreams.second]\nbase = 'https://u:pw@x.example'", "(base) cannot be called"),
+    ],
+)
+def test_what_would_never_work_is_refused_at_once(tmp_path: Path, toml: str, said: str) -> None:
+    told = refused(tmp_path, toml=toml)
+    assert said in told
+    assert "pw" not in told

@@ -214,8 +214,9 @@ async def test_a_date_that_is_none_says_nothing_of_the_clock(
 
 
 async def test_ctrl_c_at_its_question_ends_it(coze: Coze, tmp_path: Path) -> None:
-    names = {"COZE_API_TOKEN": API_TOKEN, "COZE_API_BASE": coze.base, "COZE_BOT_ID": BOTS[0].bot_id}
-    async with in_terminal("doctor", cwd=tmp_path, **names) as session:
+    names = f"COZE_API_TOKEN={API_TOKEN}\nCOZE_API_BASE={coze.base}\nCOZE_BOT_ID={BOTS[0].bot_id}\n"
+    (tmp_path / ".env").write_text(names)
+    async with in_terminal("doctor", cwd=tmp_path) as session:
         await session.terminal.until_shows("Go on? [y/N]")
         session.terminal.type("\x03")
         assert await session.ended() == 130

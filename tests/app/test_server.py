@@ -49,9 +49,11 @@ async def test_port_0_takes_a_free_one_and_a_taken_one_is_said_to_be(nothing_lef
 async def test_an_address_that_cannot_be_listened_on_is_a_wrong_setting(
     host: str, port: int, nothing_left: None
 ) -> None:
-    with pytest.raises(Misconfigured, match="Cannot listen on"):
+    with pytest.raises(Misconfigured, match="Cannot listen on") as refused:
         async with listening(application(saying("Hi")), host=host, port=port, grace_s=1):
             raise AssertionError
+    assert refused.value.hint is not None
+    assert ("Look at the host" in refused.value.hint) is (host in ("a" * 300, "no host"))
 
 
 async def test_it_listens_on_ipv6_too(nothing_left: None) -> None:

@@ -282,6 +282,14 @@ async def test_a_short_key_is_refused(coze: Coze, tmp_path: Path) -> None:
             build_app(house, settings)
 
 
+@pytest.mark.parametrize("key", ["schlüssel-mit-umlauten", "sixteen characters and blanks", "sixteen-characters\n"])
+async def test_a_key_that_no_client_could_send_is_refused(coze: Coze, tmp_path: Path, key: str) -> None:
+    settings = settings_for(coze, tmp_path, key=key)
+    async with open_house(settings) as house:
+        with pytest.raises(Misconfigured, match="a character that no header has"):
+            build_app(house, settings)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

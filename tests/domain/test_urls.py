@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec_properties import PROPERTIES
-from realcoze.domain.urls import NAME_CHARACTERS, URL_CHARACTERS, Url, is_public, read_url
+from realcoze.domain.urls import NAME_CHARACTERS, URL_CHARACTERS, Url, is_public, is_server, read_url
 from realcoze.errors import BadRequest
 
 TAKEN = {
@@ -272,3 +272,24 @@ def test_addresses_of_the_public_internet(address: str) -> None:
 )
 def test_addresses_that_not_everybody_can_reach_or_that_hide_one(address: str) -> None:
     assert not is_public(address)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_one"),
+    [
+        ("http://127.0.0.1:8888", True),
+        ("https://api.coze.com/base", True),
+        ("http://[::1]:80", True),
+        ("https://", False),
+        ("api.coze.com", False),
+        ("ftp://x.example", False),
+        ("http://x.example:0", False),
+        ("http://x.example:99999", False),
+        ("http://[::1", False),
+        ("http://exa mple.com", False),
+        ("https://ada@x.example", False),
+        ("https://ada:pw@x.example", False),
+    ],
+)
+def test_a_server_stands_where_it_can_be_called(url: str, is_one: bool) -> None:  # noqa: FBT001 - a parameter
+    assert is_server(url) is is_one

@@ -12,12 +12,16 @@ import msgspec
 from msgspec import Meta
 
 from realcoze.app.sources import read_secret, shortened
+from realcoze.domain.urls import is_server
 from realcoze.errors import Misconfigured
 from realcoze.upstreams.coze_open.login import FILE_NAME, LoginFile
 from realcoze.upstreams.coze_open.settings import Credentials, JwtCredentials, LoginCredentials
 from realcoze.upstreams.credentials import Secret, can_be_cookie, can_be_token
 
 Seconds = Annotated[float, Meta(ge=0)]
+Patience = Annotated[float, Meta(gt=0)]
+"""Seconds after which something is given up, or done again."""
+
 Count = Annotated[int, Meta(ge=0)]
 
 MOST_UPLOAD = 512 << 20
@@ -44,8 +48,8 @@ class PlaygroundUpstream(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tru
     max_turns: Annotated[int, Meta(ge=1)] = 100
     max_queue: Count = 100
     cache_launch_s: Seconds = 24 * 3600.0
-    first_event_s: Seconds = 60.0
-    idle_s: Seconds = 90.0
+    first_event_s: Patience = 60.0
+    idle_s: Patience = 90.0
     queue_s: Seconds = 30.0
 
     def __repr__(self) -> str:
@@ -81,8 +85,8 @@ class OpenUpstream(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, tag
     upload_bytes: Bytes = 20 << 20
     max_turns: Annotated[int, Meta(ge=1)] = 4000
     max_queue: Count = 100
-    first_event_s: Seconds = 60.0
-    idle_s: Seconds = 90.0
+    first_event_s: Patience = 60.0
+    idle_s: Patience = 90.0
     queue_s: Seconds = 30.0
 
     def __repr__(self) -> str:
@@ -131,6 +135,15 @@ def require_id(bot_id: str, *, bot: str) -> None:
         raise Misconfigured(
             f"The bot {bot!r} has no id: COZE_BOT_ID, or bot_id of its table, is {shortened(bot_id)}.",
             hint=f"It is the number behind /bot/ in the address of the bot's page{_number_in(bot_id)}.",
+        )
+
+
+def check_base(name: str, base: str) -> None:
+    """Raise `Misconfigured` for what is no address of a server, without a word of it, as it may tell a secret."""
+    if not is_server(base):
+        raise Misconfigured(
+            f"The address of the account {name!r} (base) cannot be called.",
+            hint="Write it like https://api.coze.com: no user name, no blank.",
         )
 
 

@@ -20,16 +20,19 @@ from realcoze.app.accounts import (
     DEFAULT_KIND,
     Bytes,
     OpenUpstream,
+    Patience,
     PlaygroundUpstream,
     Seconds,
     Upstream,
+    check_base,
     find_logins,
     read_tokens,
     require_id,
     require_session,
     require_token,
 )
-from realcoze.app.sources import check_mode, converted, read_names, read_toml, shortened
+from realcoze.app.address import check_names, port_of
+from realcoze.app.sources import check_mode, converted, read_names, read_toml
 from realcoze.app.store import Store, history_of, no_conversations
 from realcoze.app.treatment import Tools, tools_of
 from realcoze.domain.ids import BotName
@@ -80,11 +83,14 @@ class Server(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     allowed_hosts: list[str] = []
     allowed_origins: list[str] = []
     gate_s: Seconds = 5.0
-    keepalive_s: Seconds = 10.0
-    stall_s: Seconds = 30.0
+    keepalive_s: Patience = 10.0
+    stall_s: Patience = 30.0
     grace_s: Seconds = 30.0
     upload_bytes: Bytes = 20 << 20
     fetch_urls: bool = False
+
+    def __post_init__(self) -> None:
+        check_names(self.allowed_hosts, self.allowed_origins)
 
     def __repr__(self) -> str:
         return f"Server(host={self.host!r}, port={self.port})"
@@ -186,6 +192,11 @@ def load_settings(
         for bot in file.bots.values():
             bot.history = history_of(names.get("realcoze_history") or "replay")
             bot.tools = tools_of(names.get("realcoze_tools") or "own")
+    for name, account in file.upstreams.items():
+        check_base(name, account.base)
+    for named in file.bots:
+        if not (named.strip() and named.isprintable()):
+            raise Misconfigured(f"{named[:40]!r} is no name of a bot.", hint="Callers write it as the model.")
     base = path.parent if path else folder
     bots = {
         BotName(name): _resolved(name, bot, file, folder if catches_all else base) for name, bot in file.bots.items()
@@ -291,7 +302,7 @@ def _apply(file: _File, names: Mapping[str, str], folder: Path) -> None:
     if "realcoze_key" in names and not server.key:
         raise Misconfigured("REALCOZE_KEY is empty.", hint="Give it 16 characters at least, or leave it out.")
     if "server_port" in names:
-        server.port = _port(names["server_port"])
+        server.port = port_of(names["server_port"])
     file.temp_path = names.get("temp_path", file.temp_path)
     if "session_id" in names or "coze_playground_base" in names or SEED_UPSTREAM in file.upstreams:
         seed = file.upstreams.setdefault(SEED_UPSTREAM, PlaygroundUpstream())
@@ -379,12 +390,6 @@ def _unknown_upstream(what: str, name: str, file: _File) -> Misconfigured:
         f"{what} names {name!r}, and the upstreams are: {known}.",
         hint=f"Add a table [upstreams.{name}], or name one that there is.",
     )
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 1 << 16):
-        raise Misconfigured(f"server_port is {shortened(text)}; it must be a number from 0 to 65535.")
-    return int(text)
 
 
 def _state_dir(temp_path: str, folder: Path, environment: Mapping[str, str]) -> Path:

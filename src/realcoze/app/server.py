@@ -123,6 +123,9 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+PORT_HINT = "Choose another with --port (0 takes a free one), or end the program that has it."
+
+
 def _bind(host: str, port: int) -> list[socket.socket]:
     listener: socket.socket | None = None
     try:
@@ -141,8 +144,9 @@ def _bind(host: str, port: int) -> list[socket.socket]:
         if listener is not None:
             listener.close()
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        is_host = isinstance(error, socket.gaierror | UnicodeError)
         raise Misconfigured(
             f"Cannot listen on {host}, port {port}: {reason}.",
-            hint="Choose another with --port (0 takes a free one), or end the program that has it.",
+            hint="Look at the host: it is a name or an address of this machine." if is_host else PORT_HINT,
         ) from error
     return [listener]

@@ -58,7 +58,7 @@ from realcoze.upstreams.coze_open.settings import OpenSettings, Target
 from realcoze.upstreams.coze_open.upstream import CozeOpen, open_coze
 from realcoze.upstreams.coze_playground.settings import Deadlines, PlaygroundSettings
 from realcoze.upstreams.coze_playground.upstream import Playground, open_playground
-from realcoze.upstreams.credentials import Secret
+from realcoze.upstreams.credentials import Secret, can_be_token
 
 THERE_IS = (
     "GET /, POST /, POST /upload, POST /speech, POST /transcription, GET /health, GET /openapi.json, GET /docs and the "
@@ -188,6 +188,8 @@ def build_app(house: House, settings: Settings) -> ASGIApp:
             f"{server.host} can be reached by others, and no key is set.",
             hint="Set REALCOZE_KEY to 16 characters at least, or listen on 127.0.0.1.",
         )
+    if server.key and not can_be_token(server.key):
+        raise Misconfigured("The key has a character that no header has.", hint="Take letters, digits and -_.~ alone.")
     times = StreamTimes(gate=server.gate_s, keepalive=server.keepalive_s, stall=server.stall_s)
     room, upload_bytes = Room(UPLOADING_BYTES), server.upload_bytes
     pictures = Room(PICTURES_BYTES, what="pictures")

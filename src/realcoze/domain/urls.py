@@ -2,7 +2,8 @@
 
 Who names a URL could name what only this machine can reach.  So a URL is read once, by the narrow rule below, and
 what was read is handed on in parts: nothing reads it a second time, perhaps otherwise.  What the rule does not
-know is refused; no form of a numeric address is a name.
+know is refused; no form of a numeric address is a name.  (Where a server stands is said by the settings, and may be
+anywhere: `is_server`.)
 
 Sources: RFC 3986; the registries of special-purpose addresses of IANA (RFC 6890) and of names (RFC 6761).
 """
@@ -10,7 +11,7 @@ Sources: RFC 3986; the registries of special-purpose addresses of IANA (RFC 6890
 import re
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from realcoze.errors import BadRequest
 
@@ -149,3 +150,13 @@ def _is_public_ipv6(address: str) -> bool:
     if ipv6.scope_id is not None or ipv6 not in _IPV6_GLOBAL:
         return False
     return not any(ipv6 in network for network in _IPV6_SPECIAL)
+
+
+def is_server(url: str) -> bool:
+    """A server can be called there: http or https, a host, a port that can be, and nobody's name or password."""
+    try:
+        parts = urlsplit(url)
+        is_reachable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return is_reachable and "@" not in parts.netloc and not any(each.isspace() for each in url)

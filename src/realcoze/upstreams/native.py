@@ -5,7 +5,7 @@ What the terminal uses with `--url`, and the demo to talk to itself over real HT
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from realcoze.dialects.native.failure import decode_error
 from realcoze.dialects.native.records import NdjsonEncoder, RecordDecoder
@@ -17,6 +17,7 @@ from realcoze.domain.event import ENDS
 from realcoze.domain.ids import BotName
 from realcoze.domain.ports import Sink, Sound, Speech
 from realcoze.domain.request import Request
+from realcoze.domain.urls import is_server
 from realcoze.errors import Misconfigured, RealcozeError, Unauthorized, UpstreamFault
 from realcoze.framing.json_stream import JsonStreamDecoder
 from realcoze.transports.http import Answer, HttpClient, open_http
@@ -124,12 +125,7 @@ async def open_native(
 
 
 def _check(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_address = False
-    if not is_address:
+    if not is_server(url):
         raise Misconfigured("The address of the server cannot be read.", hint="Write it like http://127.0.0.1:8080")
 
 
