@@ -18,6 +18,7 @@ from realcoze.emulator.delivery import (
     FrameForm,
     Garble,
     Pace,
+    Rejoin,
     Send,
     Step,
     Wrapper,
@@ -168,6 +169,12 @@ def test_some_faults_are_the_connections(name: str, step: Step) -> None:
     steps = _steps(name)
     assert steps[2] == step
     assert len(_messages(steps)) == 5
+
+
+def test_what_follows_a_cut_waits_for_who_was_cut_off() -> None:
+    """But not behind the last push, which falls into the gap."""
+    assert [type(step) for step in _steps("cut")] == [Send, Send, Cut, Send, Rejoin, Send, Send]
+    assert Rejoin() not in _steps("cut", 99)
 
 
 @pytest.mark.parametrize("name", ["truncated", "badlength", "badtype"])

@@ -49,7 +49,12 @@ class Garble:
     """Put bytes on the connection that are no websocket."""
 
 
-Step = Send | Cut | Deafen | Garble
+@dataclass(frozen=True, slots=True)
+class Rejoin:
+    """Wait until the other side is there again; Coze would not, and a short answer would end in the gap."""
+
+
+Step = Send | Cut | Deafen | Garble | Rejoin
 _BEFORE: dict[str, Step] = {"cut": Cut(), "deaf": Deafen(), "garbage": Garble()}
 """What happens to the connection before the push of some faults goes out."""
 
@@ -111,6 +116,8 @@ def deliver(pushes: Iterable[Push], fault: Fault | None, wrapper: Wrapper, *, lo
         message = wrapper.wrap(push, log_id_ms=log_id_ms)
         if place == at:
             yield from _at_fault(fault.name, push, message)
+            if fault.name == "cut" and place + 1 < len(all_pushes):
+                yield Rejoin()
         elif fault.name == "reorder" and place == at + 1:
             yield Send(message)
             yield Send(wrapper.wrap(all_pushes[at], log_id_ms=log_id_ms), is_token=False)

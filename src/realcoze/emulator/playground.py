@@ -22,7 +22,7 @@ from realcoze.dialects.coze_playground.envelope import SESSION_EXPIRED, encode_r
 from realcoze.dialects.coze_playground.execute import Execution
 from realcoze.dialects.coze_playground.launch import Launch
 from realcoze.emulator.account import APP_ID, APP_KEY, BOT_OF_ID, PRODUCT_ID, SERVICE_ID
-from realcoze.emulator.delivery import GARBAGE, Cut, Deafen, FrameForm, Garble, Pace, Send, Wrapper, deliver
+from realcoze.emulator.delivery import GARBAGE, Cut, Deafen, FrameForm, Garble, Pace, Rejoin, Send, Wrapper, deliver
 from realcoze.emulator.fault import Fault, find_fault
 from realcoze.emulator.script import FindFile, no_files, script
 from realcoze.emulator.wire import Listener, WireNote, ignore
@@ -31,6 +31,9 @@ from realcoze.framing.frontier import HEARTBEAT
 
 BODY_BYTES = 32 << 20
 SEEN = 10_000
+REJOIN_S = 5.0
+"""How long an answer waits for who was cut off, and what it says then is lost."""
+
 SUBPROTOCOL = "pbbp2"
 _REFUSALS = {
     "region": (1, "Coze is unavailable due to regional restrictions"),
@@ -93,6 +96,8 @@ class PlaygroundServer:
         self._note = listener
         self._wrapper = Wrapper(settings.frame_form)
         self._sockets: dict[str, list[_Socket]] = {}
+        self._joins = asyncio.Event()
+        """Set, and another one, when a socket joins."""
         self._playing: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
 
@@ -193,8 +198,16 @@ class PlaygroundServer:
                 case Garble():
                     for socket in self._sockets.get(execution.device_id, []):
                         socket.transport.write(GARBAGE)
+                case Rejoin():
+                    await self._rejoined(execution.device_id)
                 case _:
                     assert_never(step)
+
+    async def _rejoined(self, device_id: str) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REJOIN_S):
+                while device_id not in self._sockets:
+                    await self._joins.wait()
 
     async def _push(self, execution: Execution, step: Send) -> None:
         """Send one message to the sockets of its device; without one it is lost, as at Coze."""
@@ -234,6 +247,8 @@ class PlaygroundServer:
         await ws.prepare(request)
         socket = _Socket(ws, cast("asyncio.Transport", request.transport))
         self._sockets.setdefault(device_id, []).append(socket)
+        self._joins.set()
+        self._joins = asyncio.Event()
         self.seen.sockets += 1
         self._note(WireNote("socket", f"device {device_id}"))
         try:
