@@ -96,6 +96,11 @@ def test_a_streamed_answer() -> None:
     assert all("usage" not in chunk for chunk in encoded(events)[0][:-1])
 
 
+def test_a_name_that_would_fill_each_line_is_refused() -> None:
+    with pytest.raises(BadRequest, match="`model`"):
+        decoded(model="x" * 201)
+
+
 def test_a_bot_that_waits_for_a_tool_has_not_answered() -> None:
     call = ToolCall(call_id="c", name="f", arguments="{}")
     with pytest.raises(BadRequest, match="waits for a tool"):

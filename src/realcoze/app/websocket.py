@@ -2,8 +2,8 @@
 
 uvicorn (0.54) gathers any number of fragments, however small; answers pings of a client that reads
 nothing; breaks on bad text with a close after it; and waits for ever for a client that takes nothing
-of what was written before the end.  The handshake is HTTP and has its limits in server.py; what a
-message means is the face's business.
+of what was written before the end.  The handshake is HTTP and has its limits in connection.py; what
+a message means is the face's business.
 """
 
 import asyncio

@@ -65,7 +65,7 @@ def null() -> msgspec.Raw:
 
 
 def on_one_line(data: bytes) -> bytes:
-    """The same JSON for clients that break lines wherever Unicode does (RELIABILITY U15)."""
+    """The same JSON for clients that break lines wherever Unicode does (docs/reliability.md, U15)."""
     if not data.isascii() and _MAY_BREAK(data):
         for raw, escaped in _LINE_BREAKS:
             data = data.replace(raw, escaped)

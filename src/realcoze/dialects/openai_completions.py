@@ -17,6 +17,7 @@ from realcoze.dialects.openai_wire import (
     CozeMember,
     StreamOptions,
     UsageBody,
+    check_model,
     data_line,
     encode_error,
     usage_body,
@@ -109,6 +110,7 @@ def decode_request(body: bytes, *, caller: CallerId, thread: Thread | None) -> A
 
 
 def _request(body: _Body, wants: Wants, *, caller: CallerId, thread: Thread | None) -> Request:
+    check_model(body.model)
     coze = body.coze or CozeMember()
     return Request(
         messages=(say("user", _prompt(body.prompt)),),

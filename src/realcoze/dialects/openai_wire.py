@@ -1,6 +1,6 @@
 """What the dialects of OpenAI's API share: parts of a message, usage, errors, a data line, ids.
 
-Source: peers-openai §4 and OpenAI's published API; a data URL is RFC 2397.
+Source: OpenAI's published API; a data URL is RFC 2397.
 """
 
 import binascii
@@ -25,6 +25,7 @@ _SPACE = str.maketrans("", "", " \t\r\n")
 _TEXTS = frozenset({"text", "input_text", "output_text"})
 _BREAK = re.compile(r"\s")
 
+MODEL_CHARACTERS = 200
 LINE_CHARACTERS = 128
 """Base64 that is written in lines has one within so many (RFC 2045 has 76); to look through all of it takes long."""
 
@@ -82,6 +83,12 @@ class CozeMember(msgspec.Struct):
 
 class StreamOptions(msgspec.Struct):
     include_usage: bool | None = None
+
+
+def check_model(model: str | None) -> None:
+    """Raises `BadRequest` for a name that is longer than any: it stands in each chunk of an answer."""
+    if len(model or "") > MODEL_CHARACTERS:
+        raise BadRequest(f"`model` has more than {MODEL_CHARACTERS} characters.")
 
 
 def wants_usage(options: StreamOptions | None, *, is_streamed: bool) -> bool:

@@ -1,1 +1,1 @@
-"""What a conversation is: values, events and ports.  Standard library only, no clock, no socket."""
+"""What a conversation is: values, events and ports.  Of packages msgspec's structs alone; no clock, no socket."""

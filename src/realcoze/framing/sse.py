@@ -16,7 +16,6 @@ KEEPALIVE = b": keepalive\n\n"
 """A comment: says that the connection lives and means nothing else."""
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
-_BREAKS = re.compile(r"\r\n|\r|\n")
 _PLAIN = re.compile(rb"event: ?(.*)\ndata: ?(.*)\n\n")
 """An event as nearly all are written; to look for it takes half of the time that lines take."""
 _LF, _CR = b"\n\r"
@@ -39,13 +38,6 @@ class ServerSentEvent(NamedTuple):
     def text(self) -> str:
         """The data as text."""
         return self.data.decode(errors="replace")
-
-
-def encode_event(data: str, *, event: str = "") -> bytes:
-    """The bytes of one event; each line of `data` gets a line of its own."""
-    name = f"event: {event}\n" if event else ""
-    lines = "".join(f"data: {line}\n" for line in _BREAKS.split(data))
-    return f"{name}{lines}\n".encode()
 
 
 class SseDecoder:

@@ -195,7 +195,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        # Each call has its turn (`_one`), so that several threads never meet.
+        # Each call has its turn (`_one`), and a thread that goes on alone the lock (`_in_use`).
         connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
         raise _unusable(path, f"cannot be opened: {error}") from error

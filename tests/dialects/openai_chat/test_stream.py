@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 import shortcuts
 from codec_properties import PROPERTIES, texts
 from realcoze.dialects.deltas import DELTA_CHARACTERS
-from realcoze.dialects.openai_chat.request import MODEL_CHARACTERS, Asked
+from realcoze.dialects.openai_chat.request import Asked
 from realcoze.dialects.openai_chat.stream import ChunkEncoder
+from realcoze.dialects.openai_wire import MODEL_CHARACTERS
 from realcoze.domain.event import (
     AnswerDone,
     AudioDelta,

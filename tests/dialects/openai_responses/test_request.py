@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 
 from codec_properties import PROPERTIES, bytes_near
-from realcoze.dialects.openai_responses.request import MODEL_CHARACTERS, Asked, decode_request
+from realcoze.dialects.openai_responses.request import Asked, decode_request
+from realcoze.dialects.openai_wire import MODEL_CHARACTERS
 from realcoze.domain.content import File, Image, Inline, Text
 from realcoze.domain.ids import CallerId
 from realcoze.domain.message import Message, say

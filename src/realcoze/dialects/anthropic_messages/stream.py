@@ -5,7 +5,7 @@
 `ping` may stand anywhere, and `error` ends a stream that is not whole: without `message_stop`, and
 without the stop of a block that was cut, since some clients take a block that stopped for a whole one.
 
-Source: the streams that anthropic 2.12.0 reads (`_streaming.py`, `lib/streaming`); CLIENTS §4.3.
+Source: the streams that anthropic 2.12.0 reads (`_streaming.py`, `lib/streaming`); docs/anthropic-api.md.
 """
 
 from collections.abc import Callable

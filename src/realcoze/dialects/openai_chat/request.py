@@ -29,6 +29,7 @@ from realcoze.dialects.openai_wire import (
     Content,
     CozeMember,
     StreamOptions,
+    check_model,
     decode_parts,
     decode_said,
     decode_text,
@@ -40,8 +41,6 @@ from realcoze.domain.message import Message
 from realcoze.domain.request import Request, Thread, Wants
 from realcoze.domain.tool import ToolResult
 from realcoze.errors import BadRequest
-
-MODEL_CHARACTERS = 200
 
 IGNORED = ("tools", "tool_choice", "functions", "function_call", "stop", "logprobs", "seed")
 """What changes an answer and is ignored here: the header `x-realcoze-ignored` names what a request has of it."""
@@ -160,8 +159,7 @@ def _refuse_demands(body: _Body) -> None:
     """What cannot be passed over: an answer without it would not be what was asked for."""
     if (body.n or 1) > 1:
         raise BadRequest("`n` is more than 1, and each answer would be a call of its own.", hint="Ask several times.")
-    if len(body.model or "") > MODEL_CHARACTERS:
-        raise BadRequest(f"`model` has more than {MODEL_CHARACTERS} characters.")
+    check_model(body.model)
     if body.function_call not in ("auto", "none", None):
         raise BadRequest("`function_call` demands a function, and is not heeded.", hint=_FUNCTIONS_HINT)
 

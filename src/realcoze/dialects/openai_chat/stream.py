@@ -4,7 +4,7 @@ One id, created and model; the role in the first delta alone; exactly one finish
 without choices, where it was asked for; `[DONE]`.  A turn that fails ends with an error instead of all
 these: the stream must not look complete.
 
-Source: peers-openai §4; docs/openai-api.md.
+Source: OpenAI's published API; docs/openai-api.md.
 """
 
 from collections.abc import Callable, Iterator

@@ -17,15 +17,13 @@ import msgspec
 from realcoze.dialects.json_text import NotJson, null, read_json, read_request
 from realcoze.dialects.openai_responses.namespaces import namespaces_of, one_name, without_namespaces
 from realcoze.dialects.openai_tools import Choice, Format, ToolBody, decode_form, decode_offer, others_among
-from realcoze.dialects.openai_wire import CozeMember, ImageUrl, decode_data, decode_image
+from realcoze.dialects.openai_wire import CozeMember, ImageUrl, check_model, decode_data, decode_image
 from realcoze.domain.content import File, Image, Inline, Part, Text
 from realcoze.domain.ids import BotName, CallerId, ConversationId, UserId
 from realcoze.domain.message import Message
 from realcoze.domain.request import Request, Thread, Wants
 from realcoze.domain.tool import ToolCall, ToolResult, are_emulated
 from realcoze.errors import BadRequest
-
-MODEL_CHARACTERS = 200
 
 IGNORED = ("tools", "prompt", "max_tool_calls", "top_logprobs", "context_management")
 """What changes an answer and is ignored here: the header `x-realcoze-ignored` names what a request has of it."""
@@ -172,8 +170,7 @@ def decode_request(
 
 def _refuse_demands(body: _Body) -> None:
     """What cannot be passed over: an answer without it would not be what was asked for."""
-    if len(body.model or "") > MODEL_CHARACTERS:
-        raise BadRequest(f"`model` has more than {MODEL_CHARACTERS} characters.")
+    check_model(body.model)
     if body.previous_response_id and body.conversation:
         raise BadRequest("`previous_response_id` and `conversation` exclude each other.", hint="Leave one of them out.")
     if body.background and body.store is False:

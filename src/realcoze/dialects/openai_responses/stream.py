@@ -15,7 +15,7 @@ packages raise, and the stream ends well: of one that breaks off Codex (0.169.0)
 that alone, and not what went wrong.  Lines are as long as a response is, as OpenAI's own are: what is done is told
 whole.
 
-Source: openai 3, types/responses/*_event.py; CLIENTS §4.4.
+Source: openai 3, types/responses/*_event.py; docs/openai-api.md.
 """
 
 from collections.abc import Callable, Iterator

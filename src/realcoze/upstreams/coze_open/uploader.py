@@ -19,8 +19,8 @@ from realcoze.upstreams.coze_open.calls import Calls
 KNOWN = 1024
 """Contents whose ids are remembered."""
 
-SPOKEN = frozenset({"audio/wav", "audio/mpeg", "audio/ogg"})
-"""What a bot can be asked with (openapi-v3 §5)."""
+SPOKEN = ("audio/wav", "audio/mpeg", "audio/ogg")
+"""What a bot can be asked with (docs/protocol/openapi-v3.md §5), and what is written down (§11)."""
 
 
 class Uploader:

@@ -11,9 +11,7 @@ from realcoze.domain.media import media_of
 from realcoze.domain.ports import Sound, Speech
 from realcoze.errors import BadRequest
 from realcoze.upstreams.coze_open.calls import Calls
-
-SPOKEN = ("audio/wav", "audio/mpeg", "audio/ogg")
-"""What Coze writes down."""
+from realcoze.upstreams.coze_open.uploader import SPOKEN
 
 VOICE_HINT = (
     "Name a voice, or set voice_id of the account in realcoze.toml. The ids of all voices come from "
