@@ -52,7 +52,7 @@ CALLS = (
         method="POST",
         path="/v1/responses",
         summary="An answer as a response, whole or streamed",
-        about='With `"stream": true` it comes as it is written; one that fails ends with `response.failed` and `error`.',
+        about='With `"stream": true` it comes as it is written; one that fails ends with `response.failed`, `error`.',
         apis=(OPENAI,),
         parameters=THREAD,
         body=(whole_and_streamed(responses_request.BODY, input="Hello"),),
