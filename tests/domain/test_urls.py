@@ -288,7 +288,7 @@ def test_addresses_that_not_everybody_can_reach_or_that_hide_one(address: str) -
         ("http://[::1", False),
         ("http://exa mple.com", False),
         ("https://ada@x.example", False),
-        ("https://ada:pw@x.example", False),
+        ("https://ada:pw@x.example", False),  # pragma: allowlist secret
     ],
 )
 def test_a_server_stands_where_it_can_be_called(url: str, is_one: bool) -> None:  # noqa: FBT001 - a parameter
