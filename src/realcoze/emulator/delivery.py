@@ -51,7 +51,10 @@ class Garble:
 
 @dataclass(frozen=True, slots=True)
 class Rejoin:
-    """Wait until the other side is there again; Coze would not, and a short answer would end in the gap."""
+    """Wait until the other side is there again, where there is a pace.
+
+    Coze would not wait, and a short answer would end in the gap; as one without a pace does.
+    """
 
 
 Step = Send | Cut | Deafen | Garble | Rejoin

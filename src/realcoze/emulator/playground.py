@@ -199,7 +199,8 @@ class PlaygroundServer:
                     for socket in self._sockets.get(execution.device_id, []):
                         socket.transport.write(GARBAGE)
                 case Rejoin():
-                    await self._rejoined(execution.device_id)
+                    if pace is not None:
+                        await self._rejoined(execution.device_id)
                 case _:
                     assert_never(step)
 

@@ -50,6 +50,13 @@ async def test_w1_a_socket_that_is_closed_comes_back_and_its_turns_go_on(tmp_pat
     assert _broken(results) == []
 
 
+async def test_w1_a_short_answer_goes_on_too_when_it_is_paced(tmp_path: Path) -> None:
+    """It would be over before anybody could be back."""
+    async with emulated(pace=1000) as coze, reached(coze, tmp_path, deadlines=SHORT) as playground:
+        assert (await ask(playground, asking("one two three [[fault cut]]"))).text == "one two three"
+        assert (coze.server.seen.cuts, len(coze.server.seen.lost)) == (1, 1)
+
+
 async def test_w1_a_turn_whose_last_push_fell_into_the_gap_is_called_push_lost(tmp_path: Path) -> None:
     async with emulated() as coze, reached(coze, tmp_path, deadlines=SHORT) as playground:
         await ask(playground, asking("warm"))
