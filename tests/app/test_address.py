@@ -29,7 +29,8 @@ def test_what_is_no_port_is_refused(text: str) -> None:
 
 
 def test_a_host_and_an_origin_are_as_requests_have_them() -> None:
-    check_names(["*", "x.example", "::1"], ["https://x.example", "http://x.example:80/"])
-    for hosts, origins in ((["x.example:80"], []), ([], ["x.example"])):
+    check_names(["*", "x.example", "::1", "my_host"], ["https://x.example", "http://x.example:80/", "null", "file://"])
+    wrong = ("x.example:80", "1.2.3.4:80", "cafe:80", "[::1", "[::1]", ":", "x.example.", "bücher.example", "")
+    for hosts, origins in (*(([host], []) for host in wrong), ([], ["x.example"]), ([], ["*"])):
         with pytest.raises(ValueError, match="write it like"):
             check_names(hosts, origins)

@@ -104,7 +104,9 @@ async def test_a_terminal_that_is_not_utf_8_gets_a_mark_for_what_it_cannot_show(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
-@pytest.mark.parametrize("arguments", [("chat", "--demo"), ("demo", "--once", "--port", "0"), ("snippets", "curl")])
+@pytest.mark.parametrize(
+    "arguments", [("chat", "--demo"), ("demo", "--once", "--port", "0"), ("snippets", "curl"), ("--help",)]
+)
 async def test_a_full_disk_is_a_sentence_and_a_code(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     full = ("sh", "-c", 'exec "$@" >/dev/full', "sh")
     ended = await run(*arguments, cwd=tmp_path, stdin=b"hi", through=full)

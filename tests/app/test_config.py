@@ -370,7 +370,7 @@ def test_nothing_is_looked_up_unless_told_and_only_of_the_chosen_account(tmp_pat
 
 
 def test_hosts_and_origins_as_requests_have_them_are_taken(tmp_path: Path) -> None:
-    hosts, origins = ["*", "x.example", "10.0.0.5", "[::1]", "::1"], ["https://x.example", "chrome-extension://abc"]
+    hosts, origins = ["*", "x.example", "10.0.0.5", "::1"], ["https://x.example", "chrome-extension://abc"]
     server = load(tmp_path, toml=f"[server]\nallowed_hosts = {hosts}\nallowed_origins = {origins}").server
     assert (server.allowed_hosts, server.allowed_origins) == (hosts, origins)
 

@@ -28,5 +28,7 @@ def test_ctrl_c_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_defect_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
         exit_code_of(ZeroDivisionError())
+    with pytest.raises(OSError, match=r"input\.png"):
+        exit_code_of(OSError(errno.EIO, "Input/output error", "input.png"))
     with pytest.raises(PermissionError):
         exit_code_of(PermissionError(errno.EACCES, "Permission denied"))

@@ -287,6 +287,9 @@ def test_addresses_that_not_everybody_can_reach_or_that_hide_one(address: str) -
         ("http://x.example:99999", False),
         ("http://[::1", False),
         ("http://exa mple.com", False),
+        ("https://a\0b", False),
+        ("https://a?x=1", False),
+        ("https://a/#f", False),
         ("https://ada@x.example", False),
         ("https://ada:pw@x.example", False),  # pragma: allowlist secret
     ],

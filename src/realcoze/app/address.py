@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from ipaddress import IPv6Address
 
 from realcoze.app.sources import shortened
 from realcoze.errors import Misconfigured
@@ -9,8 +10,11 @@ from realcoze.errors import Misconfigured
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, not bound
 """Addresses that stand for all of a machine's, and one of them that can be called."""
 
-_HOST = re.compile(r"[^\s/*:@]+|\[?[0-9A-Fa-f:.]+\]?")
-_ORIGIN = re.compile(r"[A-Za-z][\w+.\-]*://[^\s/*@]+/?")
+NO_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""What no name has that stands in a line."""
+
+_HOST = re.compile(r"[\w\-]+(?:\.[\w\-]+)*", re.ASCII)
+_ORIGIN = re.compile(r"null|[A-Za-z][\w+.\-]*://[^\s/*@]*/?")
 
 
 def in_url(host: str) -> str:
@@ -26,11 +30,19 @@ def callable_at(host: str, port: int) -> str:
 def check_names(hosts: Iterable[str], origins: Iterable[str]) -> None:
     """Raises `ValueError` for what no Host and no Origin of a request ever is, and would change nothing."""
     for host in hosts:
-        if host != "*" and _HOST.fullmatch(host) is None:
+        if host != "*" and _HOST.fullmatch(host) is None and not _is_ipv6(host):
             raise ValueError(f"{host[:80]!r} among `allowed_hosts` is no host name; write it like x.example")
     for origin in origins:
         if _ORIGIN.fullmatch(origin) is None:
             raise ValueError(f"{origin[:80]!r} among `allowed_origins` is none; write it like https://x.example")
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        IPv6Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def port_of(text: str) -> int:

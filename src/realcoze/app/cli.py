@@ -318,7 +318,12 @@ def main() -> None:
     gc.disable()  # what is imported stays; to look through it for rubbish takes a fifth of the start
     _fill_closed_streams()
     _let_streams_write_anything()
-    cli(prog_name="realcoze")
+    try:
+        cli(prog_name="realcoze")
+    except OSError as error:  # of `--help`; commands end by themselves
+        from realcoze.app.ending import exit_code_of
+
+        sys.exit(exit_code_of(error))
 
 
 def _fill_closed_streams() -> None:

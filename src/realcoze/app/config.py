@@ -31,7 +31,7 @@ from realcoze.app.accounts import (
     require_session,
     require_token,
 )
-from realcoze.app.address import check_names, port_of
+from realcoze.app.address import NO_NAME, check_names, port_of
 from realcoze.app.sources import check_mode, converted, read_names, read_toml
 from realcoze.app.store import Store, history_of, no_conversations
 from realcoze.app.treatment import Tools, tools_of
@@ -195,7 +195,7 @@ def load_settings(
     for name, account in file.upstreams.items():
         check_base(name, account.base)
     for named in file.bots:
-        if not (named.strip() and named.isprintable()):
+        if not named.strip() or NO_NAME.search(named):
             raise Misconfigured(f"{named[:40]!r} is no name of a bot.", hint="Callers write it as the model.")
     base = path.parent if path else folder
     bots = {

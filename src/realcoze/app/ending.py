@@ -26,7 +26,7 @@ def exit_code_of(error: BaseException) -> int:
         case BrokenPipeError():
             _write_nowhere()
             return exits.READER_LEFT
-        case OSError(errno=number, strerror=why) if number in _UNWRITABLE:
+        case OSError(errno=number, strerror=why, filename=None) if number in _UNWRITABLE:
             _write_nowhere()
             click.echo(f"realcoze: The output cannot be written: {why}.", err=True)
             return exits.UNWRITABLE

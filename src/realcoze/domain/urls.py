@@ -159,4 +159,5 @@ def is_server(url: str) -> bool:
         is_reachable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-    return is_reachable and "@" not in parts.netloc and not any(each.isspace() for each in url)
+    is_bare = "@" not in parts.netloc and not (parts.query or parts.fragment)
+    return is_reachable and is_bare and url.isprintable() and " " not in url

@@ -88,7 +88,7 @@ class Continuity:
         """
         history = self._histories.get(request.bot, "replay")
         thread = thread_key(request) if history == "continue" and not request.conversation_id else None
-        if thread is None or request.is_awaited:
+        if thread is None:
             return self._converse(request, history, chats, sink)
         return self._in_line(thread, request, chats, sink)
 

@@ -12,7 +12,7 @@ ATTEMPTS = 2
 CAPACITY = 20.0
 DEPOSIT = 0.1
 SHORTEST_S, LONGEST_S = 0.25, 4.0
-"""Of a wait.  A stream's status waits 5 s for the first content: a refusal after the second attempt is still one."""
+"""Of a wait.  A stream's status waits 5 s for the first content: where Coze answers at once, a refusal is one still."""
 
 MOST_ASKED_S = 2.0
 """The longest Retry-After that is waited for here; whoever was told of it all at once is told apart by chance."""
