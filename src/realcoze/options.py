@@ -7,6 +7,7 @@ docs/python.md, "Asking".
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
+from realcoze.dialects.json_text import healed
 from realcoze.domain.content import Shown, Text
 from realcoze.domain.event import Interrupt
 from realcoze.domain.fold import Reply
@@ -91,18 +92,14 @@ def request_of(
 def _said(question: Question) -> tuple[Message, ...]:
     """The question as a message; none where it is empty."""
     items = [question] if isinstance(question, str | Shown) else question
-    parts = tuple(Text(text=_whole(item)) if isinstance(item, str) else item for item in items)
+    parts = tuple(Text(text=healed(item)) if isinstance(item, str) else item for item in items)
     is_empty = all(part == Text(text="") for part in parts)
     return () if is_empty else (Message(role="user", parts=parts),)
 
 
-def _whole(text: str) -> str:
-    """The same without halves of characters, which no upstream could be sent; two that belong together are one."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
 def _is_whole(text: str) -> bool:
-    return _whole(text) == text
+    """There is no half of a character in it, which no upstream could be sent."""
+    return healed(text) == text
 
 
 def _check_waiting(resume: Reply | Interrupt | None, chat_id: str, tool_results: Mapping[str, str] | None) -> None:
@@ -131,7 +128,7 @@ def _resume(waiting: Reply | Interrupt | None) -> Resume | None:
 def _results(outputs: Mapping[str, str]) -> tuple[ToolResult, ...]:
     if not isinstance(outputs, Mapping) or not all(isinstance(each, str) for pair in outputs.items() for each in pair):
         raise BadRequest("tool_results is a dict, of each call's `call_id` to its output, both text.")
-    return tuple(ToolResult(call_id=_whole(call_id), output=_whole(output)) for call_id, output in outputs.items())
+    return tuple(ToolResult(call_id=healed(call_id), output=healed(output)) for call_id, output in outputs.items())
 
 
 def _check_options(names: Mapping[str, object], more: Mapping[str, object]) -> None:

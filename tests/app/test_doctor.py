@@ -3,7 +3,6 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
-import click
 import pytest
 
 from pty_terminal import in_terminal
@@ -16,6 +15,7 @@ from servers import Coze, emulated, raw_server
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 YES = answers(yes=True, terminal=False)
+NO = answers(yes=False, terminal=False)
 
 
 def settings(folder: Path, base: str, **names: str) -> Callable[[], Settings]:
@@ -38,7 +38,7 @@ async def test_what_costs_is_named_beforehand_and_not_done_unasked(
 ) -> None:
     asked: list[str] = []
 
-    def refuse(question: str) -> bool:
+    async def refuse(question: str) -> bool:
         asked.append(question)
         return False
 
@@ -87,7 +87,7 @@ async def test_a_clock_that_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixtu
     date = format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)
     answer = f"HTTP/1.1 404 Not Found\r\nDate: {date}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     async with raw_server(answer.encode()) as server:
-        assert await examine(settings(tmp_path, f"http://127.0.0.1:{server.port}"), lambda _: False) == 1
+        assert await examine(settings(tmp_path, f"http://127.0.0.1:{server.port}"), NO) == 1
     told = capsys.readouterr().out
     assert "behind Coze's" in told
     assert "Set this machine's clock" in told
@@ -148,11 +148,9 @@ async def test_a_playground_is_only_reached_for(coze: Coze, tmp_path: Path, caps
     assert coze.server.seen.launches == 0
 
 
-async def test_nobody_agrees_where_nobody_can_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not answers(yes=False, terminal=False)("Go on?")
-    assert answers(yes=True, terminal=True)("Go on?")
-    monkeypatch.setattr(click, "confirm", lambda *_, **__: True)
-    assert answers(yes=False, terminal=True)("Go on?")
+async def test_nobody_agrees_where_nobody_can_be_asked() -> None:
+    assert not await answers(yes=False, terminal=False)("Go on?")
+    assert await answers(yes=True, terminal=True)("Go on?")
 
 
 async def test_an_oauth_app_is_tried_and_named(coze: Coze, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -191,7 +189,7 @@ async def test_a_workflow_is_not_looked_for_among_the_bots(
 ) -> None:
     asked: list[str] = []
 
-    def agree(question: str) -> bool:
+    async def agree(question: str) -> bool:
         asked.append(question)
         return True
 
@@ -209,15 +207,19 @@ async def test_a_date_that_is_none_says_nothing_of_the_clock(
 ) -> None:
     answer = f"HTTP/1.1 404 Not Found\r\nDate: {date}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     async with raw_server(answer.encode()) as server:
-        assert await examine(settings(tmp_path, f"http://127.0.0.1:{server.port}"), lambda _: False) == 0
+        assert await examine(settings(tmp_path, f"http://127.0.0.1:{server.port}"), NO) == 0
     assert "clock" not in capsys.readouterr().out
 
 
-async def test_ctrl_c_at_its_question_ends_it(coze: Coze, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("typed", "code", "calls"),
+    [("y\r", 0, 5), ("Yes\r", 0, 5), ("\r", 0, 0), ("n\r", 0, 0), ("\x04", 0, 0), ("\x03", 130, 0)],
+)
+async def test_a_person_is_asked(coze: Coze, tmp_path: Path, typed: str, code: int, calls: int) -> None:
     names = f"COZE_API_TOKEN={API_TOKEN}\nCOZE_API_BASE={coze.base}\nCOZE_BOT_ID={BOTS[0].bot_id}\n"
     (tmp_path / ".env").write_text(names)
     async with in_terminal("doctor", cwd=tmp_path) as session:
         await session.terminal.until_shows("Go on? [y/N]")
-        session.terminal.type("\x03")
-        assert await session.ended() == 130
-    assert coze.open_api.seen.calls == []
+        session.terminal.type(typed)
+        assert await session.ended() == code
+    assert len(coze.open_api.seen.calls) == calls

@@ -1,6 +1,6 @@
 import pytest
 
-from realcoze.app.treatment import aliases_of, check_background, policy_for_bot, policy_for_draft
+from realcoze.app.treatment import aliases_of, check_background, check_name, policy_for_bot, policy_for_draft
 from realcoze.domain.ids import BotName
 from realcoze.errors import Misconfigured
 from realcoze.gateway.instructions import Parameter, Policy, Variable
@@ -83,3 +83,14 @@ def test_the_playground_has_no_variables() -> None:
     assert [policy_for_draft(CAT, text) for text in ("", "prefix", "drop")] == ["prefix", "prefix", "drop"]
     with pytest.raises(Misconfigured, match="cannot carry variables"):
         policy_for_draft(CAT, "variable:persona")
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "a\x1b[2J", "a\u2028b"])
+def test_what_no_line_could_hold_is_no_name(name: str) -> None:
+    with pytest.raises(Misconfigured, match="is no name of a bot"):
+        check_name(name)
+
+
+@pytest.mark.parametrize("name", ["guide", "a guide", "می‌خواهم", "👩‍💻", "导游"])
+def test_a_name_may_be_of_any_language(name: str) -> None:
+    check_name(name)

@@ -143,7 +143,8 @@ def check_base(name: str, base: str) -> None:
     if not is_server(base):
         raise Misconfigured(
             f"The address of the account {name!r} (base) cannot be called.",
-            hint="Write it like https://api.coze.com: no user name, no blank.",
+            hint="It begins with https:// or http://, and holds no user name and no blank. COZE_API_BASE is "
+            "https://api.coze.com, https://api.coze.cn, or http://HOST:8888 for Coze Studio.",
         )
 
 

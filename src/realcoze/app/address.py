@@ -10,9 +10,6 @@ from realcoze.errors import Misconfigured
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, not bound
 """Addresses that stand for all of a machine's, and one of them that can be called."""
 
-NO_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""What no name has that stands in a line."""
-
 _HOST = re.compile(r"[\w\-]+(?:\.[\w\-]+)*", re.ASCII)
 _ORIGIN = re.compile(r"null|[A-Za-z][\w+.\-]*://[^\s/*@]*/?")
 

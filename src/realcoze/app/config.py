@@ -31,10 +31,10 @@ from realcoze.app.accounts import (
     require_session,
     require_token,
 )
-from realcoze.app.address import NO_NAME, check_names, port_of
+from realcoze.app.address import check_names, port_of
 from realcoze.app.sources import check_mode, converted, read_names, read_toml
 from realcoze.app.store import Store, history_of, no_conversations
-from realcoze.app.treatment import Tools, tools_of
+from realcoze.app.treatment import Tools, check_name, tools_of
 from realcoze.domain.ids import BotName
 from realcoze.errors import Misconfigured
 from realcoze.gateway.background import LOCAL
@@ -194,9 +194,8 @@ def load_settings(
             bot.tools = tools_of(names.get("realcoze_tools") or "own")
     for name, account in file.upstreams.items():
         check_base(name, account.base)
-    for named in file.bots:
-        if not named.strip() or NO_NAME.search(named):
-            raise Misconfigured(f"{named[:40]!r} is no name of a bot.", hint="Callers write it as the model.")
+    for bot_name in file.bots:
+        check_name(bot_name)
     base = path.parent if path else folder
     bots = {
         BotName(name): _resolved(name, bot, file, folder if catches_all else base) for name, bot in file.bots.items()

@@ -3,20 +3,20 @@
 What costs calls at Coze is named beforehand and asked for; the rest costs nothing.
 """
 
-import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 import click
 
 from realcoze.app.accounts import OpenUpstream, Upstream, Way
 from realcoze.app.config import Bot, Settings, require_bots
 from realcoze.app.wiring import open_settings
+from realcoze.dialects.dates import unix_time
 from realcoze.domain.ids import BotName
 from realcoze.errors import BadRequest, Misconfigured, NotFound, RealcozeError
+from realcoze.faces.terminal.keys import answer_prompt
 from realcoze.faces.terminal.printable import one_line
 from realcoze.transports.http import open_http
 from realcoze.upstreams.coze_open.calls import Calls, Scope
@@ -50,7 +50,7 @@ class Finding:
     is_last: bool = False
 
 
-Ask = Callable[[str], bool]
+Ask = Callable[[str], Awaitable[bool]]
 """Whether to go on, when something costs."""
 
 
@@ -108,7 +108,7 @@ async def _reach(upstream: Upstream) -> AsyncIterator[Finding]:
 async def _account(upstream: OpenUpstream, bots: dict[BotName, Bot], ask: Ask) -> AsyncIterator[Finding]:
     looked_at = sum(bot.kind == "bot" for bot in bots.values())
     count = 1 + len(SCOPES) + looked_at
-    if not ask(
+    if not await ask(
         f"Checking the token, its permissions and {looked_at} bot(s) makes up to {count} calls to Coze; "
         "a free account has 500 in all."
     ):
@@ -144,10 +144,8 @@ async def _checks(calls: Calls, bots: dict[BotName, Bot]) -> AsyncIterator[Findi
         if bot.kind == "bot":
             yield await _bot(calls.bot(bot.bot_id), name, bot)
         else:
-            which = bot.workflow_id or bot.chatflow_id
-            yield Finding(
-                what=f"the {bot.kind} {name!r} ({which}): not checked, only to run it would tell", is_well=True
-            )
+            told = f"the {bot.kind} {name!r} ({bot.known_as}): not checked, only to run it would tell"
+            yield Finding(what=told, is_well=True)
 
 
 async def _scope(asked: Awaitable[None], scope: Scope, use: str) -> Finding:
@@ -183,29 +181,20 @@ def _failed(what: str, error: RealcozeError, *, advice: str = "") -> Finding:
 
 def _skew_s(date: str) -> float | None:
     """How far our clock is ahead of an HTTP date, in seconds; None where there is none."""
-    try:
-        return time.time() - parsedate_to_datetime(date).timestamp()
-    except (ValueError, OverflowError):
-        return None
+    told = unix_time(date)
+    return None if told is None else time.time() - told
 
 
 def answers(*, yes: bool, terminal: bool) -> Ask:
     """How to ask: not at all with --yes, and without a terminal nobody agrees."""
 
-    def ask(question: str) -> bool:
+    async def ask(question: str) -> bool:
         if yes or not terminal:
             return yes
-        with _interruptible():
-            return click.confirm(f"{question} Go on?", default=False)
+        try:
+            said = await answer_prompt().prompt_async(f"{question} Go on? [y/N] ")
+        except EOFError:
+            return False
+        return said.strip().lower() in ("y", "yes")
 
     return ask
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Have Ctrl-C end what waits in the block; asyncio's handler only notes it for the loop, which waits, too."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -23,6 +23,7 @@ from realcoze.leaving import finishing
 
 log = logging.getLogger(__name__)
 
+PORT_HINT = "Choose another with --port (0 takes a free one), or end the program that has it."
 NOTSENT_LOWAT = 64 << 10
 """How much the kernel takes ahead of the client; by default it swallows 3.9 MiB (2026-11-22)."""
 
@@ -121,9 +122,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
-
-
-PORT_HINT = "Choose another with --port (0 takes a free one), or end the program that has it."
 
 
 def _bind(host: str, port: int) -> list[socket.socket]:

@@ -1,4 +1,4 @@
-"""`aliases`, `instructions`, `tools` and `background` of a bot: what makes it answer programs that know nothing of it.
+"""Name, `aliases`, `instructions`, `tools` and `background` of a bot: how it answers programs that know nothing of it.
 
 Described for its users in docs/settings.md and docs/conversations.md.
 """
@@ -17,6 +17,7 @@ Tools = Literal["own", "emulate"]
 """Those that the bot was built with, or also those of a request, told to it in words (`gateway/tools.py`)."""
 
 _TOOLS: tuple[Tools, ...] = ("own", "emulate")
+_NO_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _VARIABLE = re.compile(r"variable:\s*(\S.*)")
 
 
@@ -26,6 +27,12 @@ def tools_of(text: str) -> Tools:
         if text.strip().lower() == tools:
             return tools
     raise Misconfigured(f"REALCOZE_TOOLS is {text[:40]!r}.", hint=f"It is one of: {', '.join(_TOOLS)}.")
+
+
+def check_name(name: str) -> None:
+    """Raise `Misconfigured` for what cannot stand in a line, or would not be seen there."""
+    if not name.strip() or _NO_NAME.search(name):
+        raise Misconfigured(f"{name[:40]!r} is no name of a bot.", hint="Callers write it as the model.")
 
 
 def check_tools(bot: BotName, tools: Tools, kind: Kind) -> None:

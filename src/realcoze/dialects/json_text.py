@@ -35,12 +35,12 @@ def read_json(data: bytes | str, decoder: msgspec.json.Decoder[T]) -> T:
     except RecursionError as error:
         raise NotJson("JSON is nested too deeply") from error
     except msgspec.DecodeError as error:
-        healed = _heal_surrogates(data)
-        if healed is None:
+        mended = _heal_surrogates(data)
+        if mended is None:
             raise NotJson(str(error)) from error
     except UnicodeDecodeError as error:
         raise NotJson("the text is not UTF-8") from error
-    return read_json(healed, decoder)
+    return read_json(mended, decoder)
 
 
 def read_request(body: bytes, decoder: msgspec.json.Decoder[T], *, hint: str) -> T:
@@ -72,11 +72,16 @@ def on_one_line(data: bytes) -> bytes:
     return data
 
 
+def healed(text: str) -> str:
+    """The same without halves of characters (lone surrogates); two that belong together are one."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def _heal_surrogates(data: bytes | str) -> bytes | None:
     r"""The same JSON with each lone `\udXXX` replaced, or None where that was not the trouble."""
     try:
         text = json.dumps(json.loads(data), ensure_ascii=False)
     except (ValueError, RecursionError):
         return None
-    healed = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return None if healed == text else healed.encode()
+    whole = healed(text)
+    return None if whole == text else whole.encode()

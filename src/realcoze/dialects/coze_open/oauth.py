@@ -10,7 +10,6 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import Literal
 from urllib.parse import quote, urlencode
 
@@ -19,6 +18,7 @@ import msgspec
 from realcoze.dialects.coze_open.envelope import logid_of
 from realcoze.dialects.coze_open.failure import retry_after, without_envelope
 from realcoze.dialects.coze_open.objects import Number, Word, number_of
+from realcoze.dialects.dates import unix_time
 from realcoze.dialects.json_text import NotJson, read_json
 from realcoze.errors import RealcozeError, UpstreamDenied, UpstreamFailed
 
@@ -207,10 +207,8 @@ def decode_device(status: int, headers: Mapping[str, str], body: bytes) -> Devic
 
 def ahead_s(headers: Mapping[str, str], now: float) -> float:
     """How far Coze's clock is ahead of ours, by the `Date` of its answer; 0 where it says nothing."""
-    try:
-        return parsedate_to_datetime(headers.get("date", "")).timestamp() - now
-    except (ValueError, OverflowError):
-        return 0.0
+    told = unix_time(headers.get("date", ""))
+    return 0.0 if told is None else told - now
 
 
 def _raise_refusal(status: int, headers: Mapping[str, str], body: bytes) -> None:
