@@ -28,11 +28,12 @@ demo: $(VENV)/run-ready
 
 test: $(VENV)/dev-ready
 	@tests/judges/install
-	$(BIN)/pytest --numprocesses 6 --dist worksteal
+	$(BIN)/pytest --numprocesses 6 --dist worksteal -m "not alone"
+	$(BIN)/pytest -m alone
 
 coverage: $(VENV)/dev-ready
 	@tests/judges/install
-	$(BIN)/pytest --numprocesses 6 --dist worksteal --cov --cov-report=term --cov-fail-under=90
+	$(BIN)/pytest --numprocesses 6 --dist worksteal -m "not alone" --cov --cov-report=term --cov-fail-under=90
 
 check: $(VENV)/dev-ready
 	$(BIN)/ruff check
