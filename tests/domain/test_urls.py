@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec_properties import PROPERTIES
-from realcoze.domain.urls import NAME_CHARACTERS, URL_CHARACTERS, Url, is_public, is_server, read_url
+from realcoze.domain.urls import NAME_CHARACTERS, URL_CHARACTERS, Url, is_public, is_server, read_url, root_of
 from realcoze.errors import BadRequest
 
 TAKEN = {
@@ -296,3 +296,12 @@ def test_addresses_that_not_everybody_can_reach_or_that_hide_one(address: str) -
 )
 def test_a_server_stands_where_it_can_be_called(url: str, is_one: bool) -> None:  # noqa: FBT001 - a parameter
     assert is_server(url) is is_one
+
+
+@pytest.mark.parametrize("url", ["http://host", "http://host/", "http://host/v1", "http://host/v1/"])
+def test_a_server_has_one_root_however_it_is_written(url: str) -> None:
+    assert root_of(url) == "http://host"
+
+
+def test_a_server_may_stand_below_a_path() -> None:
+    assert (root_of("https://host/coze/v1"), root_of("https://host/v11")) == ("https://host/coze", "https://host/v11")

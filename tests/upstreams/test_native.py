@@ -214,3 +214,12 @@ async def test_what_is_no_address_is_refused_at_once(url: str) -> None:
     with pytest.raises(Misconfigured, match="address of the server"):
         async with open_native(url, key=Secret("")):
             pytest.fail("it opened")
+
+
+async def test_the_base_url_of_sdks_is_an_address_too() -> None:
+    async with (
+        raw_server(_chunked(START, ANSWER, DONE)) as server,
+        open_native(f"http://127.0.0.1:{server.port}/coze/v1", key=Secret("")) as native,
+    ):
+        await native.converse(asking("hello"), Gathered())
+        assert server.received[0].startswith(b"POST /coze/?stream=true")

@@ -174,6 +174,7 @@ def snippets(*, toml: Path | None, client: str, url: str, model: str) -> None:
     """Print what to paste into CLIENT to talk to `realcoze serve`; without CLIENT, whom there is a text for."""
     from realcoze.app import snippets as texts
     from realcoze.app.address import callable_at
+    from realcoze.domain.urls import root_of
     from realcoze.errors import BadRequest
     from realcoze.gateway.route import ONLY_BOT
 
@@ -183,7 +184,7 @@ def snippets(*, toml: Path | None, client: str, url: str, model: str) -> None:
     async def work() -> int:
         settings = _settings(toml)
         server = settings.server
-        base = url.rstrip("/").removesuffix("/v1") or f"http://{callable_at(server.host, server.port)}"
+        base = root_of(url) or f"http://{callable_at(server.host, server.port)}"
         models = (model,) if model else tuple(settings.bots) or (ONLY_BOT,)
         if client and settings.discovering and not (model or settings.bots):
             raise BadRequest(

@@ -161,3 +161,8 @@ def is_server(url: str) -> bool:
         return False
     is_bare = "@" not in parts.netloc and not (parts.query or parts.fragment)
     return is_reachable and is_bare and url.isprintable() and " " not in url
+
+
+def root_of(url: str) -> str:
+    """The address of a server of ours, from itself or from the base URL of SDKs, which ends in /v1."""
+    return url.rstrip("/").removesuffix("/v1").rstrip("/")

@@ -17,7 +17,7 @@ from realcoze.domain.event import ENDS
 from realcoze.domain.ids import BotName
 from realcoze.domain.ports import Sink, Sound, Speech
 from realcoze.domain.request import Request
-from realcoze.domain.urls import is_server
+from realcoze.domain.urls import is_server, root_of
 from realcoze.errors import Misconfigured, RealcozeError, Unauthorized, UpstreamFault
 from realcoze.framing.json_stream import JsonStreamDecoder
 from realcoze.transports.http import Answer, HttpClient, open_http
@@ -39,7 +39,7 @@ class NativeUpstream:
 
     def __init__(self, http: HttpClient, url: str, key: Secret, idle_s: float) -> None:
         self._http = http
-        self._url = url.rstrip("/")
+        self._url = root_of(url)
         self._key = key
         self._idle_s = idle_s
 
@@ -115,9 +115,9 @@ class NativeUpstream:
 async def open_native(
     url: str, *, key: Secret, connect_s: float = 5.0, idle_s: float = IDLE_S
 ) -> AsyncIterator[NativeUpstream]:
-    """The server at `url` for as long as the block lasts; nothing is sent before the first turn.
+    """The server at `url`, which may be the base URL of SDKs, for as long as the block lasts.
 
-    Raises `Misconfigured` for what is no address.
+    Nothing is sent before the first turn.  Raises `Misconfigured` for what is no address.
     """
     _check(url)
     async with open_http(connect_s=connect_s, tls_s=connect_s) as http:
