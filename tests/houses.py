@@ -22,7 +22,7 @@ def settings_for(coze: Coze, folder: Path, **server: Any) -> Settings:
     return Settings(
         server=Server(**server),
         upstreams={SEED_UPSTREAM: PlaygroundUpstream(session_id=SESSION_ID, base=coze.base)},
-        bots={BotName(bot.name): Bot(config=str(folder / f"{bot.name}.json")) for bot in BOTS},
+        bots={BotName(bot.name): Bot(upstream=SEED_UPSTREAM, config=str(folder / f"{bot.name}.json")) for bot in BOTS},
         catches_all=False,
         state_dir=folder / "temp",
     )

@@ -57,7 +57,7 @@ def test_the_env_file_of_the_node_program_works_as_it_is(tmp_path: Path) -> None
                 ws_proxy=None,
             )
         },
-        bots={BotName("coze"): Bot(config=str(tmp_path / "bots/atri.json"))},
+        bots={BotName("coze"): Bot(upstream="playground", config=str(tmp_path / "bots/atri.json"))},
         catches_all=True,
         state_dir=tmp_path / "temp",
         folder=tmp_path,
@@ -395,3 +395,29 @@ def test_what_would_never_work_is_refused_at_once(tmp_path: Path, toml: str, sai
     told = refused(tmp_path, toml=toml)
     assert said in told
     assert "pw" not in told
+
+
+@pytest.mark.parametrize(
+    ("bot", "upstreams", "expected"),
+    [
+        ("", ["[upstreams.mine]"], "mine"),
+        ("", ["[upstreams.mine]", "[upstreams.playground]"], "playground"),
+        ("bot_id = '1'", ["[upstreams.mine]\nkind = 'coze_open'"], "mine"),
+        ("bot_id = '1'", ["[upstreams.mine]\nkind = 'coze_open'", "[upstreams.playground]"], "mine"),
+        ("bot_id = '1'", ["[upstreams.mine]\nkind = 'coze_open'", "[upstreams.coze]\nkind = 'coze_open'"], "coze"),
+    ],
+)
+def test_a_bot_need_not_name_the_only_account_it_can_be_on(
+    tmp_path: Path, bot: str, upstreams: list[str], expected: str
+) -> None:
+    (tmp_path / "realcoze.toml").write_text("\n".join([*upstreams, "[bots.b]", bot]))
+    assert load_settings(folder=tmp_path, environment={}).bots[BotName("b")].upstream == expected
+
+
+@pytest.mark.parametrize(("bot", "wanted"), [("bot_id = '1'", "coze"), ("", "playground")])
+def test_where_a_bot_could_be_on_several_or_none_the_usual_account_is_missed(
+    tmp_path: Path, bot: str, wanted: str
+) -> None:
+    (tmp_path / "realcoze.toml").write_text(f"[upstreams.one]\n[upstreams.two]\n[bots.b]\n{bot}")
+    with pytest.raises(Misconfigured, match=f"bots.b.upstream names '{wanted}'"):
+        load_settings(folder=tmp_path, environment={})

@@ -129,6 +129,15 @@ def require_session(upstream: PlaygroundUpstream, *, bot: str, where: str) -> No
     raise Misconfigured(what, hint=hint + where)
 
 
+def unknown_upstream(what: str, name: str, upstreams: Iterable[str]) -> Misconfigured:
+    """The error for a setting, `what`, that names an account that is none."""
+    known = ", ".join(upstreams) or "none"
+    return Misconfigured(
+        f"{what} names {name!r}, and the upstreams are: {known}.",
+        hint=f"Add a table [upstreams.{name}], or name one that there is.",
+    )
+
+
 def require_id(bot_id: str, *, bot: str) -> None:
     """Raise `Misconfigured` unless it is the id of something at Coze."""
     if not (bot_id.isascii() and bot_id.isdigit()):

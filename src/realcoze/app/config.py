@@ -30,6 +30,7 @@ from realcoze.app.accounts import (
     require_id,
     require_session,
     require_token,
+    unknown_upstream,
 )
 from realcoze.app.address import check_names, port_of
 from realcoze.app.sources import check_mode, converted, read_names, read_toml
@@ -103,7 +104,7 @@ class Bot(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """
 
     aliases: list[str] = []
-    upstream: str = SEED_UPSTREAM
+    upstream: str = ""
     config: str = "./config.json"
     bot_id: str = ""
     workflow_id: str = ""
@@ -186,7 +187,7 @@ def load_settings(
     catches_all = not file.bots
     chosen = names.get("realcoze_upstream", "")
     if chosen and chosen not in file.upstreams:
-        raise _unknown_upstream("The chosen upstream", chosen, file)
+        raise unknown_upstream("The chosen upstream", chosen, file.upstreams)
     if catches_all:
         file.bots = _only_bot(file, names, chosen)
         for bot in file.bots.values():
@@ -369,10 +370,9 @@ def _only_bot(file: _File, names: Mapping[str, str], chosen: str) -> dict[str, B
 
 
 def _resolved(name: str, bot: Bot, file: _File, base: Path) -> Bot:
-    # Who gives an id need not say that it is on the open API.
-    upstream = OPEN_UPSTREAM if bot.known_as and bot.upstream == SEED_UPSTREAM else bot.upstream
+    upstream = bot.upstream or _upstream_for(bot, file)
     if upstream not in file.upstreams:
-        raise _unknown_upstream(f"bots.{name}.upstream", upstream, file)
+        raise unknown_upstream(f"bots.{name}.upstream", upstream, file.upstreams)
     return msgspec.structs.replace(
         bot,
         upstream=upstream,
@@ -383,12 +383,11 @@ def _resolved(name: str, bot: Bot, file: _File, base: Path) -> Bot:
     )
 
 
-def _unknown_upstream(what: str, name: str, file: _File) -> Misconfigured:
-    known = ", ".join(file.upstreams) or "none"
-    return Misconfigured(
-        f"{what} names {name!r}, and the upstreams are: {known}.",
-        hint=f"Add a table [upstreams.{name}], or name one that there is.",
-    )
+def _upstream_for(bot: Bot, file: _File) -> str:
+    """The account of a bot that names none: the only one it can be on, or the one of the usual name."""
+    has_id = bool(bot.known_as)
+    possible = [name for name, each in file.upstreams.items() if isinstance(each, OpenUpstream) or not has_id]
+    return possible[0] if len(possible) == 1 else OPEN_UPSTREAM if has_id else SEED_UPSTREAM
 
 
 def _state_dir(temp_path: str, folder: Path, environment: Mapping[str, str]) -> Path:

@@ -107,7 +107,7 @@ async def emulated_settings(emulator: Emulator, server: Server | None = None) ->
         folder = Path(name)
         for bot in BOTS:
             _write_bot(folder, bot.name)
-        bots = {BotName(bot.name): Bot(config=str(folder / f"{bot.name}.json")) for bot in BOTS}
+        bots = {BotName(bot.name): Bot(upstream=SEED_UPSTREAM, config=str(folder / f"{bot.name}.json")) for bot in BOTS}
         secretary = next(bot for bot in BOTS if bot.name == SECRETARY)
         bots[BotName(RECKONER)].tools = "emulate"
         bots[BotName(SECRETARY)] = Bot(upstream=OPEN_UPSTREAM, bot_id=secretary.bot_id)
