@@ -71,7 +71,7 @@ async def test_a_person_allows_a_device_and_later_runs_need_no_token(
             require_bots(loaded(tmp_path, coze.base))
         waits, wait = deciding(coze, capsys, "approved", at=2)
         assert await log_in_by_device(wish(tmp_path, coze.base), wait=wait) == 0
-        assert waits == [0, 0, 0]
+        assert waits == [1, 1, 1]
         told = capsys.readouterr().out
         assert f"Logged in at {coze.base}" in told
         assert "temp_path" in told
@@ -87,7 +87,7 @@ async def test_a_device_that_is_told_to_slow_down_does(tmp_path: Path, capsys: p
         coze.open_api.oauth.troubles.append("slow_down")
         waits, wait = deciding(coze, capsys, "approved")
         await log_in_by_device(wish(tmp_path, coze.base), wait=wait)
-    assert waits == [0, 5]
+    assert waits == [1, 6]
 
 
 async def test_a_person_who_refuses_is_heard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,9 @@ from realcoze.upstreams.coze_open.login import FILE_NAME, LoginFile
 from realcoze.upstreams.coze_open.oauth import TokenOffice
 
 CONNECT_S = 5.0
+OFTEN_S = 1.0
+"""The least that a device waits between two questions, whatever Coze says."""
+
 SLOWER_S = 5.0
 """What a device waits longer between two questions, each time that it is told to."""
 
@@ -63,7 +66,7 @@ async def log_in_by_device(wish: Wish, *, wait: Callable[[float], Awaitable[Any]
     async with _office(wish) as office:
         code = await office.device(wish.client_id)
         click.echo(one_line(f"Open {code.address} and allow it; the code is {code.user_code}."))
-        interval_s = float(code.interval)
+        interval_s = max(OFTEN_S, code.interval)
         with anyio.move_on_after(code.expires_in):
             while True:
                 await wait(interval_s)
