@@ -33,7 +33,8 @@ from native_server import (
 )
 from realcoze.dialects.deltas import WritesShortcut
 from realcoze.dialects.native.records import SseEncoder
-from realcoze.domain.event import Event, Piece, Step, TextDelta, TextReplaced, TurnFailed, Unknown, Usage
+from realcoze.dialects.native.snapshots import OBJECT_BYTES
+from realcoze.domain.event import AnswerDone, Event, Piece, Step, TextDelta, TextReplaced, TurnFailed, Unknown, Usage
 from realcoze.domain.ids import RequestId
 from realcoze.domain.ports import Sink
 from realcoze.domain.request import Request
@@ -139,6 +140,56 @@ async def test_an_error_after_the_first_content_is_in_the_stream(house: House) -
 
 
 # The same bytes on every server
+
+
+@pytest.mark.parametrize("accept", [NDJSON, SSE])
+async def test_what_an_encoder_cannot_tell_is_a_failure(house: House, accept: str) -> None:
+    async def half_an_emoji(turn: Turn) -> None:
+        turn.feed(TextDelta(message_id=MESSAGE, text="Hello"), TextDelta(message_id=MESSAGE, text="\ud83d"))
+
+    house.answers(Bot(half_an_emoji))
+    answer = await post(house.port, path="/?stream=true", accept=accept)
+    assert (answer.status, answer.has_last_chunk) == (200, False)
+    assert "internal_error" in answer.text
+
+
+@pytest.mark.parametrize("accept", [NDJSON, SSE])
+async def test_a_failure_that_an_encoder_cannot_tell_ends_the_stream_all_the_same(house: House, accept: str) -> None:
+    async def fail_strangely(turn: Turn) -> None:
+        turn.feed(TextDelta(message_id=MESSAGE, text="Hello"))
+        raise Truncated("It broke off: \ud83d.")
+
+    house.answers(Bot(fail_strangely))
+    answer = await post(house.port, path="/?stream=true", accept=accept)
+    assert (answer.status, answer.has_last_chunk) == (200, False)
+    assert answer.text.count("\n") <= 2
+
+
+@pytest.mark.parametrize("path", ["chat/completions", "completions", "responses", "messages"])
+async def test_a_turn_that_cannot_be_told_on_is_given_up(house: House, path: str) -> None:
+    async def take_it_back(turn: Turn) -> None:
+        turn.feed(TextDelta(message_id=MESSAGE, text="Warm"), AnswerDone(message_id=MESSAGE, text="Cold"))
+        await turn.go.wait()
+
+    bot = house.answers(Bot(take_it_back))
+    asked = {"stream": True, "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+    body = json.dumps({"model": "bot", **asked, "prompt": "Hi", "input": "Hi"}).encode()
+    answer = await post(house.port, body, path=f"/v1/{path}")
+    assert "answer_rewritten" in answer.text
+    assert answer.has_last_chunk is (path == "responses")
+    await bot.turns[0].until(lambda: bot.turns[0].is_cancelled)
+
+
+async def test_a_turn_that_the_node_programs_stream_cannot_hold_is_given_up(house: House) -> None:
+    async def chatter(turn: Turn) -> None:
+        turn.say("a" * OBJECT_BYTES)
+        await turn.go.wait()
+
+    bot = house.answers(Bot(chatter))
+    answer = await post(house.port, path="/?stream=true")
+    assert "answer_too_long" in answer.text
+    assert not answer.has_last_chunk
+    await bot.turns[0].until(lambda: bot.turns[0].is_cancelled)
 
 
 async def test_the_body_is_the_same_without_a_lent_connection() -> None:

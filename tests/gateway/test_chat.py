@@ -197,6 +197,24 @@ async def test_an_error_after_the_end_changes_nothing() -> None:
     assert await _relay(Failing(*ANSWER, error=UpstreamFailed("late"))) == list(ANSWER)
 
 
+class Breaking(Gathered):
+    """A sink that cannot take the end of a turn, unless it is a failure."""
+
+    def feed(self, event: Event) -> None:
+        if isinstance(event, TurnDone):
+            raise RuntimeError("cannot be told")
+        super().feed(event)
+
+
+async def test_an_end_that_breaks_the_sink_is_told_as_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+    sink = Breaking()
+    with caplog.at_level(logging.INFO):
+        await _gateway(Failing(STARTED, *ANSWER)).relay(asking("hello", "bot"), sink)
+    assert [end.error.code for end in sink.ends if isinstance(end, TurnFailed)] == ["internal_error"]
+    assert len(sink.ends) == 1
+    assert "ended well" not in caplog.text
+
+
 async def test_a_turn_starts_once() -> None:
     assert await _relay(Failing(STARTED, *ANSWER)) == list(ANSWER)
 
@@ -215,7 +233,7 @@ async def test_a_caller_who_leaves_ends_the_turn_of_the_upstream(caplog: pytest.
             tasks.cancel_scope.cancel()
     assert chats.left.is_set()
     assert sink.ends == []
-    assert "the caller left" in caplog.text
+    assert "given up" in caplog.text
 
 
 async def test_a_turn_is_logged_with_its_outcome_and_never_with_its_text(caplog: pytest.LogCaptureFixture) -> None:

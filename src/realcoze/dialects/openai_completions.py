@@ -195,14 +195,15 @@ class CompletionEncoder:
         return said
 
     def _end(self, finish_reason: FinishReason) -> bytes:
-        self.is_closed = True
         last = self._chunk([_Choice("", finish_reason)])
         usage = self._chunk([], self._usage) if self._has_usage and self._usage else b""
+        self.is_closed = True
         return last + usage + DONE
 
     def _fail(self, error: RealcozeError) -> bytes:
+        said = data_line(on_one_line(encode_error(error)))
         self.is_closed = self.has_failed = True
-        return data_line(on_one_line(encode_error(error)))
+        return said
 
     def _chunk(self, choices: list[_Choice], usage: UsageBody | msgspec.UnsetType = msgspec.UNSET) -> bytes:
         return data_line(on_one_line(msgspec.json.encode(_Completion(*self._head, choices, usage))))

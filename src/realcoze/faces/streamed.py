@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from realcoze.dialects.deltas import WritesShortcut
-from realcoze.domain.event import Event, Piece, TurnFailed, TurnStarted, Unknown, Usage
+from realcoze.domain.event import ENDS, Event, Piece, TurnFailed, TurnStarted, Unknown, Usage
 from realcoze.domain.ports import Flow, Sink
 from realcoze.domain.shortcut import HasShortcut, Shortcut
 from realcoze.errors import RealcozeError
@@ -76,13 +76,14 @@ class StreamedAnswer(HasShortcut, Generic[E_co]):
     Until the first content the status is not sent, so that an error before it still has its own
     status; after `times.gate` the headers go out anyway.  A turn that fails later ends without the
     last chunk, so that no client takes it for a whole answer; where the events of a dialect say so
-    themselves, its encoder has not failed, and the stream ends well.
+    themselves, its encoder has not failed, and the stream ends well.  A turn that its encoder cannot
+    tell on is given up.
     """
 
     __slots__ = (
-        "_before", "_encoder", "_flow", "_gate_s", "_has_content", "_headers", "_is_committed", "_is_over",
-        "_is_paused", "_keepalive_s", "_line", "_looks_at", "_loop", "_outlet", "_refusal", "_refuse", "_relay",
-        "_said", "_stall_s", "_watch",
+        "_before", "_encoder", "_flow", "_gate_s", "_give_up", "_has_content", "_has_end", "_headers",
+        "_is_committed", "_is_over", "_is_paused", "_keepalive_s", "_line", "_looks_at", "_loop", "_outlet",
+        "_refusal", "_refuse", "_relay", "_said", "_stall_s", "_watch",
     )  # fmt: skip
 
     def __init__(
@@ -102,6 +103,7 @@ class StreamedAnswer(HasShortcut, Generic[E_co]):
         self._gate_s, self._keepalive_s, self._stall_s = times.gate, times.keepalive, times.stall
         self._loop = asyncio.get_running_loop()
         self._flow: Flow | None = None
+        self._give_up: Callable[[], None] | None = None
         self._outlet: Outlet | None = None
         self._line: Outlet | None = None
         """The same, from the status on."""
@@ -110,6 +112,8 @@ class StreamedAnswer(HasShortcut, Generic[E_co]):
         self._is_committed = False
         self._is_paused = False
         self._has_content = False
+        self._has_end = False
+        """The event that ends the turn has come."""
         self._is_over = False
         # A future: the queue in each asyncio.Event holds 700 bytes while nothing waits (2026-11-22).
         self._said: asyncio.Future[None] | None = None
@@ -124,9 +128,9 @@ class StreamedAnswer(HasShortcut, Generic[E_co]):
             else:
                 self._headers += scope.get(ADDED_HEADERS, [])
                 with Leaving() as leaving:
-                    await self._answer(lent, leaving.leave)
+                    await self._answer(lent, leave=leaving.leave, give_up=leaving.leave)
         finally:
-            self._outlet = self._line = None  # they hold each other
+            self._outlet = self._line = self._give_up = None  # they hold each other
             self._clear_timers()
         refusal, self._refusal = self._refusal, None  # it was raised, and holds who fed it
         if refusal is not None:
@@ -138,6 +142,8 @@ class StreamedAnswer(HasShortcut, Generic[E_co]):
             flow.pause()
 
     def feed(self, event: Event) -> None:
+        if self._is_over:
+            return
         if not self._has_content:
             if isinstance(event, TurnFailed) and not self._is_committed:
                 self._refusal = event.error
@@ -146,8 +152,16 @@ class StreamedAnswer(HasShortcut, Generic[E_co]):
             if not isinstance(event, _NO_CONTENT):
                 self._has_content = True
                 self._begin()
+        if isinstance(event, ENDS):
+            self._has_end = True
         encoder = self._encoder
-        if data := encoder.feed(event):
+        try:
+            data = encoder.feed(event)
+        except Exception:
+            if isinstance(event, TurnFailed) and self._line is not None:  # else that comes now
+                self._end(self._line, is_whole=False)
+            raise
+        if data:
             if self._line is None:
                 self._before.append(data)
             else:
@@ -166,12 +180,14 @@ class StreamedAnswer(HasShortcut, Generic[E_co]):
         async with while_connected(receive) as tasks:
             outlet = AsgiOutlet(send)
             tasks.start_soon(outlet.pump)
-            await self._answer(outlet, tasks.cancel_scope.cancel)
+            with Leaving() as leaving:
+                await self._answer(outlet, leave=tasks.cancel_scope.cancel, give_up=leaving.leave)
             if self._refusal is None:
                 await outlet.is_done.wait()
 
-    async def _answer(self, outlet: Outlet, leave: Callable[[], None]) -> None:
-        """Run the turn, until everything is said."""
+    async def _answer(self, outlet: Outlet, *, leave: Callable[[], None], give_up: Callable[[], None]) -> None:
+        """Run the turn, until everything is said; `leave` is for a client that is gone, `give_up` for its turn."""
+        self._give_up = give_up
         outlet.watch(self._pause, self._resume, leave, stall_s=self._stall_s)
         self._outlet = outlet
         self._look_at(self._loop.time() + self._gate_s)
@@ -195,13 +211,15 @@ class StreamedAnswer(HasShortcut, Generic[E_co]):
             self._look_at(due)
         self._settle()
 
-    def _end(self, outlet: Outlet) -> None:
-        """A turn that failed goes without the last chunk, and the server closes the connection."""
+    def _end(self, outlet: Outlet, *, is_whole: bool) -> None:
+        """What is not whole goes without the last chunk, and the server closes the connection."""
         self._is_over = True
         self._clear_timers()
-        outlet.end(is_whole=not self._encoder.has_failed)
+        outlet.end(is_whole=is_whole)
         if self._said is not None and not self._said.done():
             self._said.set_result(None)
+        if not self._has_end and self._give_up is not None:
+            self._give_up()
 
     def _look_at(self, due: float) -> None:
         """Look then what time has brought; what is due later than that is looked for when it comes."""
@@ -226,7 +244,7 @@ class StreamedAnswer(HasShortcut, Generic[E_co]):
     def _settle(self) -> None:
         """End the response if everything was said."""
         if self._encoder.is_closed and self._line is not None and not self._is_over:
-            self._end(self._line)
+            self._end(self._line, is_whole=not self._encoder.has_failed)
 
     def _clear_timers(self) -> None:
         if self._watch is not None:

@@ -145,7 +145,7 @@ class Gateway:
             guard.fail(Internal("Something here is broken; the log has the details."))
         except BaseException:
             # Who was told the end may leave before the upstream has returned.
-            how = "the caller left" if guard.outcome == NO_END else guard.outcome
+            how = "given up" if guard.outcome == NO_END else guard.outcome
             log.info("request %s: bot %.80s, %s after %.1f s", request_id, bot, how, time.monotonic() - started)
             raise
         guard.close()
@@ -324,24 +324,23 @@ class _Guard(HasShortcut):
         self._sink.open(flow)
 
     def feed(self, event: Event) -> None:
-        if (self._is_under_way and type(event) in _PIECES) or self._accepts(event):
+        if self._is_under_way and type(event) in _PIECES:
             self._sink.feed(event)
+        elif self._life.accepts(event):
+            self._is_under_way = self._life.phase is Phase.STARTED
+            self._sink.feed(event)
+            if self._life.phase is Phase.ENDED:
+                self.outcome = _failure(event.error) if isinstance(event, TurnFailed) else "ended well"
 
     def shortcut(self, like: Piece) -> Shortcut | None:
         """See `HasShortcut`: that of the sink; more of an answer is in place."""
         return shortcut_of(self._sink, like) if self._is_under_way else None
 
-    def _accepts(self, event: Event) -> bool:
-        if not self._life.accepts(event):
-            return False
-        self._is_under_way = self._life.phase is Phase.STARTED
-        if self._life.phase is Phase.ENDED:
-            self.outcome = _failure(event.error) if isinstance(event, TurnFailed) else "ended well"
-        return True
-
     def fail(self, error: RealcozeError) -> None:
         if not self._is_open:
             self.open(_NoFlow())
+        if self.outcome == NO_END:
+            self._life.phase = Phase.STARTED  # an end that broke the sink was none
         self.feed(TurnFailed(error=error))
 
     def close(self) -> None:

@@ -215,16 +215,18 @@ class MessageEncoder(WritesShortcut):
         return _framed(_BlockStop(self._index))
 
     def _end(self, reason: str) -> bytes:
-        self.is_closed = True
         ending = _MessageDelta(_Ending(reason), usage_body(self._usage))
-        return self._begin() + self._stop() + _framed(ending) + _framed(_MessageStop())
+        said = self._begin() + self._stop() + _framed(ending) + _framed(_MessageStop())
+        self.is_closed = True
+        return said
 
     def _fail(self, error: RealcozeError) -> bytes:
         """An error; but an answer that Coze's content rules cut off is one that was refused."""
         if isinstance(error, ContentRefused) and self._has_said:
             return self._end("refusal")
+        said = b"event: error\ndata: %b\n\n" % on_one_line(encode_error(error, self._request_id))
         self.is_closed = self.has_failed = True
-        return b"event: error\ndata: %b\n\n" % on_one_line(encode_error(error, self._request_id))
+        return said
 
 
 def _framed(event: _Event) -> bytes:

@@ -144,9 +144,10 @@ class NdjsonEncoder:
             return self._frame(on_one_line(_encode(Delta(event.message_id, event.text))))
         if isinstance(event, ev.Step) and event.kind not in self._steps:
             return b""
+        said = self._frame(on_one_line(_encode(_record(event, self._request_id))))
         self.is_closed = isinstance(event, ev.ENDS)
         self.has_failed = isinstance(event, ev.TurnFailed)
-        return self._frame(on_one_line(_encode(_record(event, self._request_id))))
+        return said
 
     def _frame(self, record: bytes) -> bytes:
         return record + b"\n"

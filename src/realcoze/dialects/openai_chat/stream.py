@@ -176,7 +176,6 @@ class ChunkEncoder(WritesShortcut):
         return self._begun() + b"".join(self._chunk([_Choice(0, delta, None)]) for delta in deltas)
 
     def _end(self, finish_reason: FinishReason) -> bytes:
-        self.is_closed = True
         extras: CozeBody | msgspec.UnsetType = msgspec.UNSET
         if self._asked.has_extras:
             extras = self._coze
@@ -186,11 +185,13 @@ class ChunkEncoder(WritesShortcut):
                 extras.steps = [step_body(step) for step in self._steps]
         last = self._chunk([_Choice(0, _Delta(), finish_reason)], x_coze=extras)
         usage = self._chunk([], usage=self._usage) if self._asked.has_usage and self._usage else b""
+        self.is_closed = True
         return self._begun() + last + usage + DONE
 
     def _fail(self, error: RealcozeError) -> bytes:
+        said = data_line(on_one_line(encode_error(error)))
         self.is_closed = self.has_failed = True
-        return data_line(on_one_line(encode_error(error)))
+        return said
 
     def _chunk(
         self,

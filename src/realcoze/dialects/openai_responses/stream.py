@@ -342,9 +342,10 @@ class ResponseEncoder:
 
     def _ended(self, name: str, body: ResponseBody) -> bytes:
         """The last event.  It is kept before anybody can read it, and says so."""
-        self.is_closed = True
         body.store = self._keep is not None and self._keep(body)
-        return self._whole(name, body)
+        said = self._whole(name, body)
+        self.is_closed = True
+        return said
 
     def _response(self, status: Status) -> ResponseBody:
         """The response as it stands, with what was said of an item that is not done."""
