@@ -1,6 +1,7 @@
 import asyncio
 import gc
 import json
+import math
 import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -157,7 +158,7 @@ async def test_what_an_encoder_cannot_tell_is_a_failure(house: House, accept: st
 async def test_a_failure_that_an_encoder_cannot_tell_ends_the_stream_all_the_same(house: House, accept: str) -> None:
     async def fail_strangely(turn: Turn) -> None:
         turn.feed(TextDelta(message_id=MESSAGE, text="Hello"))
-        raise Truncated("It broke off: \ud83d.")
+        raise Truncated("It broke off.", retry_after_s=math.nan)
 
     house.answers(Bot(fail_strangely))
     answer = await post(house.port, path="/?stream=true", accept=accept)

@@ -201,7 +201,7 @@ class Breaking(Gathered):
     """A sink that cannot take the end of a turn, unless it is a failure."""
 
     def feed(self, event: Event) -> None:
-        if isinstance(event, TurnDone):
+        if event == TurnDone():
             raise RuntimeError("cannot be told")
         super().feed(event)
 

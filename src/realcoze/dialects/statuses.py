@@ -59,9 +59,9 @@ def should_retry(error: RealcozeError) -> bool | None:
     """
     if isinstance(error, errors.Unauthorized):
         return None
-    if isinstance(error, errors.Busy | errors.RateLimited | errors.Overloaded):
-        return True
-    return None if error.retryable else False
+    if not error.retryable:
+        return False
+    return True if isinstance(error, errors.Busy | errors.RateLimited | errors.Overloaded) else None
 
 
 def retry_headers(error: RealcozeError) -> dict[str, str]:

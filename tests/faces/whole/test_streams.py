@@ -163,14 +163,23 @@ async def test_an_answer_that_breaks_off_ends_with_an_error_and_the_connection(
 
 @BOTH_FACES
 @pytest.mark.parametrize("is_streamed", [True, False])
+@pytest.mark.parametrize(
+    ("fault", "statuses", "code"),
+    [
+        ("failed value=5000", (502, 500), "coze_5000"),
+        ("failed value=4020", (429, 429), "rate_limited"),
+        ("failed value=4009", (503, 529), "overloaded"),
+        ("failed value=4016", (409, 429), "conversation_busy"),
+    ],
+)
 async def test_a_chat_that_fails_before_its_first_word_has_a_status_and_is_not_to_be_asked_again(
-    house: House, face: Face, *, is_streamed: bool
+    house: House, face: Face, fault: str, statuses: tuple[int, int], code: str, *, is_streamed: bool
 ) -> None:
     """CLIENTS §5 item 8.  CLIENTS §4.2 rule 11: the chat exists, so another call would cost another one."""
     before = house.coze.open_api.seen.count(CHAT_PATH)
-    answer = await ask(house.port, face, f"{WORDS} [[fault failed value=5000]]", is_streamed=is_streamed)
-    assert answer.status == {OPENAI.name: 502, ANTHROPIC.name: 500}[face.name]
-    assert face.code_of(answer.json["error"]) == "coze_5000"
+    answer = await ask(house.port, face, f"{WORDS} [[fault {fault}]]", is_streamed=is_streamed)
+    assert answer.status == dict(zip((OPENAI.name, ANTHROPIC.name), statuses, strict=True))[face.name]
+    assert face.code_of(answer.json["error"]) == code
     assert answer.headers["x-should-retry"] == "false"
     assert house.coze.open_api.seen.count(CHAT_PATH) - before == 1
 

@@ -185,6 +185,8 @@ class CozeOpen:
             try:
                 await self._attempt(asking, turn, valve, token)
             except RealcozeError as error:
+                if turn.has_chat:
+                    error.retryable = False  # it was asked for, and may be paid for
                 wait_s = self._wait_before_retry(error, turn, token)
                 # A token that died is no outage: all who had it ask once more.
                 if attempt == ATTEMPTS or wait_s is None or not (is_about_token(error) or self._budget.take()):
