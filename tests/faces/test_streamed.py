@@ -13,6 +13,7 @@ import pytest
 from starlette.responses import Response
 
 from native_server import (
+    HELLO,
     MESSAGE,
     NDJSON,
     SSE,
@@ -35,12 +36,23 @@ from native_server import (
 from realcoze.dialects.deltas import WritesShortcut
 from realcoze.dialects.native.records import SseEncoder
 from realcoze.dialects.native.snapshots import OBJECT_BYTES
-from realcoze.domain.event import AnswerDone, Event, Piece, Step, TextDelta, TextReplaced, TurnFailed, Unknown, Usage
+from realcoze.domain.event import (
+    AnswerDone,
+    Event,
+    Piece,
+    ReasoningDelta,
+    Step,
+    TextDelta,
+    TextReplaced,
+    TurnFailed,
+    Unknown,
+    Usage,
+)
 from realcoze.domain.ids import RequestId
 from realcoze.domain.ports import Sink
 from realcoze.domain.request import Request
 from realcoze.domain.shortcut import Shortcut
-from realcoze.errors import Truncated, UpstreamFailed
+from realcoze.errors import QuotaExhausted, Truncated, UpstreamFailed
 from realcoze.faces.outlet import OUTLET
 from realcoze.faces.streamed import HELD_BYTES_PER_S, HeldAnswer, StreamedAnswer, StreamTimes
 from servers import held, soon
@@ -135,9 +147,28 @@ async def test_an_error_after_the_first_content_is_in_the_stream(house: House) -
         raise Truncated("It broke off.")
 
     house.answers(Bot(fail))
-    answer = await post(house.port, path="/?stream=true", accept=NDJSON)
+    answer = await post(house.port, path="/?stream=true&subscribe=3", accept=NDJSON)
     assert (answer.status, answer.has_last_chunk) == (200, False)
-    assert json.loads(answer.text)["error"]["code"] == "upstream_truncated"
+    step, failure = answer.text.splitlines()
+    assert (json.loads(step)["type"], json.loads(failure)["error"]["code"]) == ("step", "upstream_truncated")
+
+
+@pytest.mark.parametrize("accept", FRAMINGS)
+@pytest.mark.parametrize("path", ["/?stream=true", "/v1/chat/completions", "/v1/responses", "/v1/messages"])
+async def test_what_a_dialect_has_no_word_for_is_no_content(house: House, path: str, accept: str) -> None:
+    """CLIENTS §4.2 rule 1.  CLIENTS §5 item 8: nothing was said, and so the error has its status."""
+
+    async def fail(turn: Turn) -> None:
+        turn.start()
+        thought = ReasoningDelta(message_id=MESSAGE, text="hm")
+        turn.feed(Step(kind="call", title="t", body="b"), *([thought] if path == "/v1/messages" else []))
+        raise QuotaExhausted("Nothing is left.")
+
+    house.answers(Bot(fail))
+    asked = {"stream": True, "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+    body = json.dumps({"model": "bot", **asked, "input": "Hi"}).encode() if path.startswith("/v1") else HELLO
+    answer = await post(house.port, body, path=path, accept=accept)
+    assert answer.status == 429
 
 
 # The same bytes on every server

@@ -36,6 +36,7 @@ two halves, and two pieces above 64 KiB in one (Linux 6.18, Node 20, 2026-11).
 """
 
 _NO_CONTENT = (TurnStarted, Usage, Unknown)
+"""Whatever a dialect says of them, it is no answer yet."""
 
 
 class Encoder(Protocol):
@@ -73,15 +74,15 @@ class StreamTimes:
 class StreamedAnswer(HasShortcut, Generic[E_co]):
     """One turn, streamed as the response to one request: an application of ASGI.
 
-    Until the first content the status is not sent, so that an error before it still has its own
-    status; after `times.gate` the headers go out anyway.  A turn that fails later ends without the
-    last chunk, so that no client takes it for a whole answer; where the events of a dialect say so
-    themselves, its encoder has not failed, and the stream ends well.  A turn that its encoder cannot
-    tell on is given up.
+    Until the first content, which is what the dialect has a word for, the status is not sent, so that
+    an error before it still has its own status; after `times.gate` the headers go out anyway.  A turn
+    that fails later ends without the last chunk, so that no client takes it for a whole answer; where
+    the events of a dialect say so themselves, its encoder has not failed, and the stream ends well.
+    A turn that its encoder cannot tell on is given up.
     """
 
     __slots__ = (
-        "_before", "_encoder", "_flow", "_gate_s", "_give_up", "_has_content", "_has_end", "_headers",
+        "_before", "_encoder", "_flow", "_gate_s", "_give_up", "_has_end", "_headers",
         "_is_committed", "_is_over", "_is_paused", "_keepalive_s", "_line", "_looks_at", "_loop", "_outlet",
         "_refusal", "_refuse", "_relay", "_said", "_stall_s", "_watch",
     )  # fmt: skip
@@ -111,7 +112,6 @@ class StreamedAnswer(HasShortcut, Generic[E_co]):
         self._refusal: RealcozeError | None = None
         self._is_committed = False
         self._is_paused = False
-        self._has_content = False
         self._has_end = False
         """The event that ends the turn has come."""
         self._is_over = False
@@ -144,14 +144,10 @@ class StreamedAnswer(HasShortcut, Generic[E_co]):
     def feed(self, event: Event) -> None:
         if self._is_over:
             return
-        if not self._has_content:
-            if isinstance(event, TurnFailed) and not self._is_committed:
-                self._refusal = event.error
-                self._clear_timers()
-                return
-            if not isinstance(event, _NO_CONTENT):
-                self._has_content = True
-                self._begin()
+        if isinstance(event, TurnFailed) and not self._is_committed:
+            self._refusal = event.error
+            self._clear_timers()
+            return
         if isinstance(event, ENDS):
             self._has_end = True
         encoder = self._encoder
@@ -166,6 +162,8 @@ class StreamedAnswer(HasShortcut, Generic[E_co]):
                 self._before.append(data)
             else:
                 self._line.write(data)
+        if not self._is_committed and not isinstance(event, _NO_CONTENT) and (data or self._holds()):
+            self._begin()
         if encoder.is_closed:
             self._settle()
 
@@ -175,6 +173,10 @@ class StreamedAnswer(HasShortcut, Generic[E_co]):
         if self._line is None or not isinstance(encoder, WritesShortcut):
             return None
         return encoder.shortcut(like, self._line.write)
+
+    def _holds(self) -> bool:
+        """There is something to be said, later."""
+        return False
 
     async def _answer_by_pieces(self, receive: Receive, send: Send) -> None:
         async with while_connected(receive) as tasks:
@@ -275,6 +277,9 @@ class HeldAnswer(StreamedAnswer[HoldingEncoder]):
     def shortcut(self, like: Piece) -> Shortcut | None:  # noqa: ARG002 - of no text
         """None: what is held back needs the events."""
         return None
+
+    def _holds(self) -> bool:
+        return self._encoder.deadline() is not None
 
     def _settle(self) -> None:
         """After anything was fed or written: note the end, or set the timer for what is held back."""

@@ -247,6 +247,21 @@ async def test_the_headers_come_with_the_first_content() -> None:
         assert b"keepalive" not in await client.rest()
 
 
+async def test_the_headers_come_with_a_tool_call() -> None:
+    """CLIENTS §4.2 rule 1."""
+
+    async def script(turn: Turn) -> None:
+        turn.start()
+        turn.feed(ToolCallsRequested(calls=(ToolCall(call_id="c1", name="f", arguments="{}"),)))
+        await turn.go.wait()
+
+    bot = Bot(script)
+    async with serving(bot, gate_s=3600.0) as served, connected(served.port) as client:
+        await client.send(request(body(stream=True), path=PATH))
+        assert (await client.until(b'"finish_reason":"tool_calls"')).startswith(b"HTTP/1.1 200")
+        (await bot.turn()).go.set()
+
+
 async def test_the_headers_come_after_the_gate_though_there_is_no_content_yet() -> None:
     """CLIENTS §4.2 rule 1."""
 
