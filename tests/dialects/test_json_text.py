@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec_properties import PROPERTIES, bytes_near, texts
-from realcoze.dialects.json_text import NotJson, read_if_json, read_json, read_request
+from realcoze.dialects.json_text import (
+    MARGIN,
+    MOST_OPENED,
+    NotJson,
+    read_foreign,
+    read_if_json,
+    read_json,
+    read_request,
+)
 from realcoze.errors import BadRequest
 
 ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
@@ -24,6 +32,9 @@ NUMBERS = msgspec.json.Decoder(dict[str, int])
         (rb'{"a\ud83d":["\ud83d"]}', {"a\ufffd": ["\ufffd"]}),
         ('"你好 \\ud83d"'.encode(), "你好 \ufffd"),
         (rb'"\ud83d\udc4b"', "👋"),
+        (rb'"\ud83d\\ud83d\\\ud83d\n\ud83d"', "\ufffd\\ud83d\\\ufffd\n\ufffd"),
+        (rb'"\\ud83d\udc4b\ud83d"', "\\ud83d\ufffd\ufffd"),
+        (rb'"\UD83D \uD83D"'.replace(rb"\U", rb"\u"), "\ufffd \ufffd"),
         ('"\u2028"'.encode(), "\u2028"),
     ],
 )
@@ -45,9 +56,10 @@ def test_half_an_emoji_is_replaced_and_a_whole_one_kept(text: bytes, expected: o
         (b"[" * 100_000 + rb'"\ud83d"', "nested too deeply"),
         (rb'["\ud83d", NaN]', "malformed"),
         (rb'["\ud83d"', "truncated"),
-        (b'["' + rb"\ud83d" + b'", ' + b"9" * 5000 + b"]", "malformed"),
+        (b'["' + rb"\ud83d" + b'", ' + b"9" * 5000 + b"]", "out of range"),
+        (rb'"\\ud83d" "\ud83d"', "trailing"),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_what_is_no_json_is_refused_with_the_reason(text: bytes, why: str) -> None:
     with pytest.raises(NotJson, match=why):
@@ -91,3 +103,23 @@ def test_a_request_may_begin_with_a_byte_order_mark_and_is_refused_with_what_to_
     with pytest.raises(BadRequest, match="The body cannot be read") as caught:
         read_request(b"{}", decoder, hint="Send [1].")
     assert caught.value.hint == "Send [1]."
+
+
+@pytest.mark.parametrize("opened", [b"{}", b"[]"])
+def test_what_a_caller_sends_opens_no_more_than_can_be_read_in_a_moment(opened: bytes) -> None:
+    assert len(read_foreign(b"[" + b",".join([opened] * 1000) + b"]", ANY)) == 1000
+    with pytest.raises(NotJson, match=f"more than {MOST_OPENED} objects and lists"):
+        read_foreign(b"[" + b",".join([opened] * MOST_OPENED) + b"]", ANY)
+
+
+def test_what_a_caller_sends_can_be_written_again_wherever_that_is() -> None:
+    def deeper(value: object, frames: int) -> bytes:
+        return deeper(value, frames - 1) if frames else msgspec.json.encode(value)
+
+    written = 0
+    for depth in range(400, 1000, 10):
+        text = b"[" * depth + b"]" * depth
+        with suppress(NotJson):
+            assert deeper(read_foreign(text, ANY), MARGIN - 10) == text
+            written += 1
+    assert 0 < written < 60

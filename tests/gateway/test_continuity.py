@@ -11,6 +11,7 @@ from realcoze.domain.request import Request, Resume, Thread
 from realcoze.domain.tool import ToolResult
 from realcoze.gateway.continuity import (
     ELSEWHERE,
+    FOLDED_CHARACTERS,
     Place,
     begun,
     continued,
@@ -53,6 +54,13 @@ ANSWERED = fingerprint(SECOND, (HELLO, HI))
 )
 def test_white_space_and_the_way_a_text_is_cut_make_no_other_history(same: tuple[Message, ...]) -> None:
     assert fingerprint(SECOND, same) == ANSWERED
+
+
+def test_a_long_text_is_trimmed_at_its_ends_alone() -> None:
+    long = "a  b" * FOLDED_CHARACTERS
+    known = fingerprint(SECOND, (say("user", long),))
+    assert fingerprint(SECOND, (say("user", f" {long}\n"),)) == known
+    assert fingerprint(SECOND, (say("user", long.replace("  ", " ")),)) != known
 
 
 @pytest.mark.parametrize(

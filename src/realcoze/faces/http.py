@@ -37,6 +37,9 @@ CallersWork = Callable[[HttpRequest, CallerId], Awaitable[Response]]
 CHAT_BODY_BYTES = 20 << 20
 """The largest body of a request for an answer."""
 
+TEXT_BODY_BYTES = 1 << 20
+"""The largest one of a request for something short."""
+
 CODED_HINT = "Send it without compression, and without content-encoding."
 
 FORM_BYTES = 64 << 10

@@ -25,6 +25,7 @@ from realcoze.domain.ids import BotName, RequestId
 from realcoze.errors import RealcozeError
 from realcoze.faces.fields import fields_of, presented_keys, thread_of
 from realcoze.faces.http import (
+    TEXT_BODY_BYTES,
     Refused,
     Work,
     answered,
@@ -118,7 +119,7 @@ class NativeFace:
 
     async def _speech(self, request: HttpRequest) -> Response:
         """A text, spoken."""
-        speech, bot = decode_speech(await read_body(request))
+        speech, bot = decode_speech(await read_body(request, max_bytes=TEXT_BODY_BYTES))
         sound = await unless_left(request.receive, self._gateway.speak(speech, bot=bot))
         return Response(sound.data, media_type=sound.content_type)
 

@@ -56,6 +56,9 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     holds_one: bool
 
 
+FOLDED_CHARACTERS = 64 << 10
+"""To fold 20 MiB would hold up all others for a quarter of a second."""
+
 ELSEWHERE = "elsewhere"
 """The kind of a place that only leads on: its question lies under the conversation's own id."""
 
@@ -186,9 +189,9 @@ def place_after_failure(request: Request, conversation_id: ConversationId, histo
 def fingerprint(request: Request, messages: Iterable[Message]) -> str:
     """A hash of what was said, and of who said it to whom.
 
-    What the bot is told beside the messages is a part of it.  White space is folded, as clients trim it; of a
-    picture or file its kind counts, since its address may change, and of a call its id, as clients write its
-    arguments anew.
+    What the bot is told beside the messages is a part of it.  White space is folded, as clients trim it, in
+    a long text at its ends alone; of a picture or file its kind counts, since its address may change, and of
+    a call its id, as clients write its arguments anew.
     """
     thread = request.thread.id if request.thread else ""
     said = (field for message in messages for field in _fields(message))
@@ -231,7 +234,9 @@ def _owner(request: Request) -> tuple[str, ...]:
 
 def _fields(message: Message) -> tuple[str, ...]:
     others = [_kind(part) for part in message.parts if not isinstance(part, Text)]
-    return (message.role, " ".join(message.text.split()), ",".join(others))
+    text = message.text
+    folded = " ".join(text.split()) if len(text) <= FOLDED_CHARACTERS else text.strip()
+    return (message.role, folded, ",".join(others))
 
 
 def _kind(part: Part) -> str:

@@ -7,6 +7,7 @@ from houses import served_openly
 from native_server import exchange, parsed, request
 from realcoze.emulator.open_api.audio import VOICES
 from realcoze.emulator.open_api.settings import OpenSettings
+from realcoze.faces.http import TEXT_BODY_BYTES
 from servers import emulated
 
 pytestmark = pytest.mark.anyio
@@ -15,6 +16,7 @@ KEY = "a-key-of-32-characters-and-more-"
 FORM = "multipart/form-data; boundary=x; charset=undefined"
 """A charset that Python cannot decode is nothing to fail by."""
 
+LONG = json.dumps({"input": "a" * TEXT_BODY_BYTES}).encode()
 PART = '--x\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n'
 
 
@@ -34,6 +36,8 @@ async def test_what_is_wrong_is_told_in_openai_s_shape(tmp_path: Path) -> None:
             (request(spoken, path="/v1/audio/speech"), 401, "invalid_api_key"),
             (request(spoken, path="/v1/audio/speech", x_api_key=KEY), 404, "model_not_found"),
             (request(b"{}", path="/audio/speech", x_api_key=KEY), 400, "bad_request"),
+            (request(LONG, path="/v1/audio/speech", x_api_key=KEY), 413, "request_too_large"),
+            (request(LONG, path="/speech", x_api_key=KEY), 413, "request_too_large"),
             (request(b'{"model":"echo"}', path="/v1/audio/transcriptions", x_api_key=KEY), 400, "bad_request"),
             *(
                 (

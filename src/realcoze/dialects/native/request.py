@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from realcoze.dialects.entries import Entry, decode_entries, encode_entries
-from realcoze.dialects.json_text import NotJson, read_json
+from realcoze.dialects.json_text import NotJson, read_foreign
 from realcoze.domain.event import StepKind
 from realcoze.domain.ids import BotName, ChatId, ConversationId, UserId
 from realcoze.domain.message import Message
@@ -86,9 +86,9 @@ def decode_request(body: bytes, *, subscribe: str = "") -> Question:
     try:
         if is_plain:
             wants = Wants(steps=bool(steps))
-            request = Request(messages=_messages(read_json(text, _ARRAY), _ARRAY_HINT), wants=wants)
+            request = Request(messages=_messages(read_foreign(text, _ARRAY), _ARRAY_HINT), wants=wants)
         else:
-            read = read_json(text, _OBJECT)
+            read = read_foreign(text, _OBJECT)
             request = _request(read, has_steps=bool(steps))
             is_streamed = read.stream
     except NotJson as error:

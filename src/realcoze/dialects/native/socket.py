@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from realcoze.dialects.json_text import NotJson, read_json
+from realcoze.dialects.json_text import NotJson, read_foreign, read_json
 from realcoze.dialects.native.failure import ErrorBody, error_body
 from realcoze.dialects.native.reply import ANSWER, encode_reply
 from realcoze.dialects.native.request import REPLY_TYPES, Question, decode_request
@@ -78,7 +78,7 @@ _NAMED = msgspec.json.Decoder(_Named)
 def decode_message(data: bytes) -> Ask | Cancel:
     """Read one message of a client, from a text or a binary frame.  Raises `BadMessage`."""
     try:
-        message = read_json(data, _INCOMING)
+        message = read_foreign(data, _INCOMING)
     except NotJson as error:
         raise BadMessage(_uuid(data), BadRequest(f"The message cannot be read: {error}.", hint=_HINT)) from error
     if not message.uuid or len(message.uuid) > UUID_CHARACTERS:

@@ -6,7 +6,7 @@ after another, the newest first, until nothing is missing.
 
 import msgspec
 
-from realcoze.dialects.json_text import NotJson, read_json
+from realcoze.dialects.json_text import NotJson, read_foreign
 from realcoze.dialects.openai_responses.kept import Name, Record, Said, name_of, with_answer
 from realcoze.errors import BadRequest, NotFound, TooLarge
 
@@ -107,7 +107,7 @@ class Building:
 def begin_building(body: bytes) -> Building:
     """Never raises: what is wrong with a request, who reads all of it says."""
     try:
-        return Building(read_json(body.removeprefix(b"\xef\xbb\xbf"), _OPENING))
+        return Building(read_foreign(body.removeprefix(b"\xef\xbb\xbf"), _OPENING))
     except NotJson:
         return Building(Opening())
 

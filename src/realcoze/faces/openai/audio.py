@@ -9,7 +9,17 @@ from starlette.routing import Route
 from realcoze.dialects.openai_audio import decode_speech, encode_text, written_as
 from realcoze.domain.ids import BotName
 from realcoze.errors import BadRequest
-from realcoze.faces.http import Work, answered, declared_bytes, ignoring, is_a_form, read_body, read_file, unless_left
+from realcoze.faces.http import (
+    TEXT_BODY_BYTES,
+    Work,
+    answered,
+    declared_bytes,
+    ignoring,
+    is_a_form,
+    read_body,
+    read_file,
+    unless_left,
+)
 from realcoze.faces.openai.refusal import refuse_error
 from realcoze.faces.room import Room
 from realcoze.gateway.access import Access
@@ -36,7 +46,7 @@ class AudioFace:
         return Route(path, endpoint, methods=["POST"])
 
     async def _speak(self, request: HttpRequest) -> Response:
-        asked = decode_speech(await read_body(request))
+        asked = decode_speech(await read_body(request, max_bytes=TEXT_BODY_BYTES))
         sound = await unless_left(request.receive, self._gateway.speak(asked.speech, bot=asked.bot))
         return Response(sound.data, headers=ignoring(asked.ignored), media_type=sound.content_type)
 
