@@ -105,6 +105,19 @@ def test_open_webui_gets_the_object_that_it_asks_for(prompt: str, answer: dict[s
     assert [json.loads(_answered(form)) for form in forms] == [answer] * len(forms)
 
 
+@pytest.mark.parametrize(
+    "first", ["SYSTEM: You are kind.", "DEVELOPER: Be brief.", 'TOOL: {"rain": true}', "ASSISTANT: Hi!"]
+)
+@pytest.mark.parametrize(("prompt", "answer"), WANTED)
+def test_a_chat_may_begin_with_whoever_spoke_first(prompt: str, answer: dict[str, Any], first: str) -> None:
+    """CLIENTS §5 item 21.  Open WebUI writes down what it adds of itself, too, as memories and what it found."""
+    assert json.loads(_answered(_in_block(prompt, f"{first}\n{CHAT}"))) == answer
+
+
+def test_a_chat_in_which_the_user_said_nothing_has_no_title() -> None:
+    assert _answered(LIBRECHAT.partition("\nUser:")[0] + "\nUser: \n assistant: With patience.") == "New Chat"
+
+
 @pytest.mark.parametrize("prompt", [LIBRECHAT, OLDER_LIBRECHAT])
 def test_librechat_gets_a_title_as_plain_text(prompt: str) -> None:
     assert _answered(prompt) == "How do I bake bread?"

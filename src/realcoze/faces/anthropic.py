@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from msgspec.structs import replace
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -93,6 +94,8 @@ class AnthropicFace:
             history = await aside(decode_history, await read_body(request))
             await self._gateway.find(history.bot)
             headers = {**_ids(request_id), "x-realcoze-estimate": "true"}
+            if not self._gateway.heeds_offer(history):
+                history = replace(history, offer=None)
             return Response(encode_count(history), headers=headers, media_type=JSON)
 
         return await self._answered(request, work)

@@ -5,7 +5,7 @@ known by marks that come together in no question of a person:
 
     Open WebUI    one message: `### Task:`, a demand for JSON, each example an object with the same one of four
                   members, and at the end the chat as a text, in `<chat_history>` or under `### Chat History:`,
-                  which begins with who said it, as in `USER: Hello`
+                  which begins with who said it, as in `USER: Hello` (or a system message, or a tool's)
     LibreChat     one message: its sentences about a title of five words, and the chat as a text in its frame
 
 Source: the default prompts of the two programs; the tests have them.
@@ -35,7 +35,7 @@ _OBJECT = re.compile(r'\{\s*"')
 _EXAMPLE = re.compile(rf'\{{\s*"({"|".join(_KINDS)})"\s*:\s*(?:"[^"\n]*"|\[[^\[\]{{}}]*\])\s*\}}')
 _BEGIN, _END = "\n<chat_history>\n", "\n</chat_history>"
 _SECTION = "\n### Chat History:\n"
-_SPOKEN = re.compile(r"\s*(?:USER|ASSISTANT): ")
+_SPOKEN = re.compile(r"\s*(?:USER|ASSISTANT|SYSTEM|DEVELOPER|TOOL): ")
 _LIBRECHAT = re.compile(
     r"Provide a concise, 5-word-or-less title for the conversation, using title case conventions\. "
     r"Only return the title itself\.\s+Conversation:\s+User: "
@@ -45,7 +45,7 @@ _OLDER_LIBRECHAT = re.compile(
     r"with no punctuation\.(?: Apply title case conventions appropriate for the language\.)? "
     r'Never directly mention the language name or the word "title"\s+\|\|>User:'
 )
-_USER = re.compile(r"^(?:\|\|>)?user:\s*(?!assistant:|ai:)(.+)$", re.IGNORECASE | re.MULTILINE)
+_USER = re.compile(r"^(?:\|\|>)?user:\s*+(?!assistant:|ai:)(.+)$", re.IGNORECASE | re.MULTILINE)
 _AROUND = " \t\r\"'`#*"
 
 

@@ -4,7 +4,7 @@ from realcoze.dialects.anthropic_messages.counting import encode_count
 from realcoze.domain.content import File, Image, Inline, Text
 from realcoze.domain.message import Message, say
 from realcoze.domain.request import Request
-from realcoze.domain.tool import ToolCall, ToolResult
+from realcoze.domain.tool import Offer, Tool, ToolCall, ToolResult
 
 
 @pytest.mark.parametrize(("text", "count"), [("", 0), ("a", 1), ("abc", 1), ("abcd", 2), ("你好", 2), ("\ud83d", 1)])
@@ -21,3 +21,8 @@ def test_all_that_is_sent_counts_and_a_file_for_1500() -> None:
         instructions="abc",
     )
     assert encode_count(request) == b'{"input_tokens":4506}'
+
+
+def test_tools_that_are_offered_count_with_their_words_and_their_schema() -> None:
+    offer = Offer(tools=(Tool(name="sum", description="adds up", parameters='{"a":1}'), Tool(name="now")))
+    assert encode_count(Request(messages=(say("user", "Hi!"),), offer=offer)) == b'{"input_tokens":8}'

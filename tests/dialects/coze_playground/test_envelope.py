@@ -132,7 +132,8 @@ def test_any_bytes_give_data_or_an_error_of_ours(body: bytes) -> None:
 
 
 def test_http_429_without_an_envelope_is_too_fast() -> None:
-    assert isinstance(refused(429, b""), RateLimited)
+    error = refused(429, b"")
+    assert (type(error), error.retry_after_s) == (RateLimited, 1.0)
 
 
 def test_a_text_that_is_null_is_no_text() -> None:

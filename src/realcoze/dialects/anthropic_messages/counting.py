@@ -23,9 +23,10 @@ COUNT = _Count
 
 
 def encode_count(request: Request) -> bytes:
-    """The answer to `/v1/messages/count_tokens`."""
+    """The answer to `/v1/messages/count_tokens`; what is offered counts as it stands."""
     told = [_text(part) for message in request.messages for part in message.parts]
-    texts = [request.instructions, *(text for text in told if text is not None)]
+    tools = [tool.name + tool.description + tool.parameters for tool in (request.offer.tools if request.offer else ())]
+    texts = [request.instructions, *tools, *(text for text in told if text is not None)]
     size_bytes = sum(len(text.encode(errors="replace")) for text in texts)
     return msgspec.json.encode(_Count(-(-size_bytes // BYTES_PER_TOKEN) + told.count(None) * TOKENS_PER_FILE))
 

@@ -129,7 +129,10 @@ def decode_request(body: bytes, *, caller: CallerId, thread: Thread | None) -> Q
     ignored = (*(name for name in IGNORED if getattr(read, name)), *((OTHER_TOOLS,) if has_others else ()))
     demanded = read.output_config.format if read.output_config else read.output_format
     request = replace(
-        _request(read, said, caller=caller, thread=thread),
+        _request(read, said),
+        tool_results=decode_results(said.last),
+        caller=caller,
+        thread=thread,
         offer=_offer(read.tools or (), read.tool_choice or _Choice()),
         form=_form(demanded),
     )
@@ -139,22 +142,20 @@ def decode_request(body: bytes, *, caller: CallerId, thread: Thread | None) -> Q
 def decode_history(body: bytes) -> Request:
     """Read the body of `/v1/messages/count_tokens`: what is counted need not ask anything.  Raises `BadRequest`."""
     read = _read(body)
-    return _request(read, _said(read))
+    return replace(_request(read, _said(read)), offer=_offer(read.tools or (), _Choice()))
 
 
 def _read(body: bytes) -> _Body:
     return read_request(body, _BODY, hint=_HINT)
 
 
-def _request(read: _Body, said: "_Said", *, caller: CallerId = CallerId(""), thread: Thread | None = None) -> Request:
+def _request(read: _Body, said: "_Said") -> Request:
+    """What is said to whom."""
     return Request(
         messages=said.messages,
         bot=BotName(read.model),
         instructions=_instructions(read),
         user_id=UserId(read.metadata.user_id) if read.metadata and read.metadata.user_id else None,
-        tool_results=decode_results(said.last),
-        thread=thread,
-        caller=caller,
         wants=Wants(usage=True, reasoning=read.thinking is not None and read.thinking.type in _THINKING),
     )
 

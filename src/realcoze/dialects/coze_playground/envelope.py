@@ -27,6 +27,9 @@ BAD_PARAMETER = 4000
 NO_SUCH_BOT = 4006
 REGION = "regional restrictions"
 
+RETRY_AFTER_S = 1.0
+"""Coze does not say how long its page is to wait."""
+
 LOGIN_HINT = (
     "The session has ended. Log in to Coze in a browser, copy the value of the cookie `sessionid` "
     "(it lasts about 60 days) and put it into `session_id`."
@@ -117,7 +120,7 @@ def _no_envelope(status: int) -> RealcozeError:
     if status in (200, 403):
         return UpstreamDenied(said, code="upstream_blocked", hint=SIGNATURE_HINT)
     if status == 429:
-        return RateLimited(said, upstream_code=status)
+        return RateLimited(said, retry_after_s=RETRY_AFTER_S, upstream_code=status)
     if 300 <= status < 400:
         return UpstreamFailed(said, code="upstream_protocol", hint=MOVED_HINT)
     return UpstreamFailed(said, code="upstream_protocol", hint=SIGNATURE_HINT)

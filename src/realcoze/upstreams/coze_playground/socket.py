@@ -14,6 +14,7 @@ from copy import copy
 import anyio
 
 from realcoze.dialects.coze_playground.access import socket_url
+from realcoze.dialects.coze_playground.envelope import RETRY_AFTER_S
 from realcoze.dialects.coze_playground.launch import Launch
 from realcoze.dialects.coze_playground.push import decode_push
 from realcoze.domain.ports import Sink
@@ -266,7 +267,8 @@ def _refusal(refused: HandshakeRefused) -> RealcozeError:
     reason = refused.headers.get("handshake-msg", "")[:100]
     said = f"Coze's websocket refused the connection: HTTP {refused.status}" + (f", {reason}." if reason else ".")
     if refused.headers.get("handshake-autherrcode") == TOO_MANY_CONNECTIONS:
-        return RateLimited(said, code="too_many_connections", hint="This device has too many sockets open.")
+        hint = "This device has too many sockets open."
+        return RateLimited(said, code="too_many_connections", hint=hint, retry_after_s=RETRY_AFTER_S)
     if refused.status in DENIALS or "handshake-status" in refused.headers:
         return UpstreamDenied(
             said,
