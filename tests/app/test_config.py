@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from realcoze.app.accounts import PlaygroundUpstream
+from realcoze.app.accounts import OpenUpstream, PlaygroundUpstream
 from realcoze.app.config import Bot, Server, Settings, load_settings, require_bots
 from realcoze.app.wiring import open_settings
 from realcoze.domain.ids import BotName
@@ -421,3 +421,15 @@ def test_where_a_bot_could_be_on_several_or_none_the_usual_account_is_missed(
     (tmp_path / "realcoze.toml").write_text(f"[upstreams.one]\n[upstreams.two]\n[bots.b]\n{bot}")
     with pytest.raises(Misconfigured, match=f"bots.b.upstream names '{wanted}'"):
         load_settings(folder=tmp_path, environment={})
+
+
+def test_paths_of_env_may_begin_with_the_users_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "token").write_text("pat_1")
+    (tmp_path / ".env").write_text("COZE_API_TOKEN_FILE=~/token\nCOZE_BOT_ID=1\ntemp_path=~/state\n")
+    settings = load_settings(folder=tmp_path, environment={})
+    assert settings.state_dir == tmp_path / "home" / "state"
+    [account] = settings.upstreams.values()
+    assert isinstance(account, OpenUpstream)
+    assert account.token == "pat_1"

@@ -9,6 +9,7 @@ from realcoze.app.sources import (
     a_shell_reads,
     check_mode,
     converted,
+    path_in,
     read_names,
     read_secret,
     read_toml,
@@ -190,3 +191,18 @@ def test_which_lines_a_shell_reads_as_we_do(tmp_path: Path, line: str, *, is_rea
     assert not a_shell_reads(tmp_path, "KEY")
     (tmp_path / ".env").write_bytes(f"a=1\n{line}\n".removeprefix("a=1\n" if "\ufeff" in line else "").encode())
     assert a_shell_reads(tmp_path, "KEY") is is_read
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [("a/b", "here/a/b"), ("/a", "/a"), ("~/a", "/home/ada/a"), ("~", "/home/ada"), ("a~", "here/a~")]
+)
+def test_a_path_counts_from_its_folder_unless_it_says_otherwise(
+    name: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert path_in(Path("here"), name) == Path(path)
+
+
+def test_somebody_who_has_no_folder_is_told() -> None:
+    with pytest.raises(Misconfigured, match="Which folder `~` is"):
+        path_in(Path("here"), "~nobody-of-this-name/a")

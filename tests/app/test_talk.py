@@ -13,8 +13,8 @@ import pytest
 
 from commands import BOT_NAMES, COMMAND, PATIENT_S, at_once, environment, pipe, run, running, settle, settled
 from houses import served
-from realcoze.app.config import Settings
-from realcoze.app.talk import Opening, talk
+from realcoze.app.config import Settings, load_settings
+from realcoze.app.talk import Opening, partner, talk
 from realcoze.errors import BadRequest
 from servers import Coze, emulated, raw_server, soon
 
@@ -232,3 +232,21 @@ async def test_talking_to_a_running_server(coze: Coze, tmp_path: Path) -> None:
     assert "This server wants a key." in ended["no key"].err
     assert f"The bots here are: {', '.join(BOT_NAMES)}." in ended["unknown bot"].err
     assert not any(wrong in one.err + one.out for one in ended.values())
+
+
+@pytest.mark.parametrize(
+    ("bot", "upload_bytes"),
+    [("", 1000), ("first", 1000), ("second", 5000), ("zwei", 5000), ("bot-7379462189365198898", 1000)],
+)
+async def test_a_file_may_be_as_large_as_the_account_of_the_bot_takes_however_it_is_called(
+    tmp_path: Path, bot: str, upload_bytes: int
+) -> None:
+    (tmp_path / "realcoze.toml").write_text(
+        "[upstreams.one]\nkind = 'coze_open'\ntoken = 'pat_1'\nupload_bytes = 1000\n"
+        "[upstreams.two]\nkind = 'coze_open'\ntoken = 'pat_2'\nupload_bytes = 5000\n"
+        "[bots.first]\nupstream = 'one'\nbot_id = '1'\n"
+        "[bots.second]\nupstream = 'two'\nbot_id = '2'\naliases = ['zwei']\n"
+    )
+    opening = Opening(bot=bot, url="", key="", demo=False, steps=False)
+    async with partner(opening, lambda: load_settings(folder=tmp_path, environment={})) as spoken_to:
+        assert spoken_to.upload_bytes == upload_bytes

@@ -1,14 +1,18 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
+import anyio
+import msgspec
 import pytest
 
 from realcoze.domain.ids import CallerId
 from realcoze.domain.uploaded import UploadedFile
 from realcoze.errors import Internal, NotFound
-from realcoze.gateway.files import Files
+from realcoze.gateway.files import SHELF, Files
 from realcoze.stores.memory import MemoryStore
+from realcoze.stores.sqlite import open_sqlite
 
 ADA, BOB = CallerId("ada"), CallerId("")
 FILE = UploadedFile(key="tos/1.png", name="1.png", size_bytes=3, purpose="vision", created=1, until=9)
@@ -95,3 +99,22 @@ async def test_a_store_that_fails_costs_the_list_and_not_the_file(caplog: pytest
     assert "is not listed: the disk is full" in caplog.text
     with pytest.raises(Internal, match="disk is full"):
         await files.all(ADA)
+
+
+async def test_the_same_file_at_once_is_listed_once(tmp_path: Path) -> None:
+    async with open_sqlite(tmp_path / "store.db") as store:
+        files = Files(store, most=3)
+        async with anyio.create_task_group() as tasks:
+            for number in (1, 1, 1, 2, 3, 4, 5):
+                tasks.start_soon(files.add, ADA, numbered(number))
+        listed = await keys(files)
+        assert len(listed) == len(set(listed)) == 3
+
+
+async def test_all_that_another_server_has_listed_of_a_file_is_forgotten() -> None:
+    store = MemoryStore()
+    for name in ("a.png", "b.png"):
+        await store.put(SHELF, ADA, msgspec.json.encode(replace(FILE, name=name)), keep_s=60)
+    files = Files(store)
+    await files.forget(ADA, FILE.key)
+    assert await files.all(ADA) == []

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from realcoze.app.sources import read_secret, shortened
+from realcoze.app.sources import path_in, read_secret, shortened
 from realcoze.domain.urls import is_server
 from realcoze.errors import Misconfigured
 from realcoze.upstreams.coze_open.login import FILE_NAME, LoginFile
@@ -197,9 +197,9 @@ def read_tokens(accounts: Iterable[OpenUpstream], base: Path) -> None:
     """Fill in the tokens and keys that stand in files of their own, whose paths count from `base`."""
     for account in accounts:
         if account.token_file and not account.token:
-            account.token = read_secret(base / Path(account.token_file).expanduser(), what="a token")
+            account.token = read_secret(path_in(base, account.token_file), what="a token")
         if account.private_key_file and not account.private_key:
-            key = base / Path(account.private_key_file).expanduser()
+            key = path_in(base, account.private_key_file)
             account.private_key = read_secret(key, what="a private key")
         # A line of .env holds no line breaks; the SDK's examples write them so.
         account.private_key = account.private_key.replace("\\n", "\n")
@@ -209,7 +209,7 @@ def find_logins(accounts: Iterable[OpenUpstream], base: Path, state_dir: Path) -
     """Where nothing else says who an account is, somebody may have logged in there."""
     for account in accounts:
         if account.login_file:
-            account.login_file = str(base / Path(account.login_file).expanduser())
+            account.login_file = str(path_in(base, account.login_file))
         elif account.way == "none" and LoginFile(state_dir / FILE_NAME).find(account.base, account.client_id):
             account.login_file = str(state_dir / FILE_NAME)
 

@@ -33,7 +33,7 @@ from realcoze.app.accounts import (
     unknown_upstream,
 )
 from realcoze.app.address import check_names, port_of
-from realcoze.app.sources import check_mode, converted, read_names, read_toml
+from realcoze.app.sources import check_mode, converted, path_in, read_names, read_toml
 from realcoze.app.store import Store, history_of, no_conversations
 from realcoze.app.treatment import Tools, check_name, tools_of
 from realcoze.domain.ids import BotName
@@ -275,7 +275,7 @@ def _check_history(name: str, bot: Bot, upstream: OpenUpstream) -> None:
 
 def _toml(folder: Path, names: Mapping[str, str]) -> Path | None:
     if named := names.get("realcoze_config"):
-        return folder / named
+        return path_in(folder, named)
     found = folder / TOML_NAME
     return found if found.is_file() else None
 
@@ -287,9 +287,9 @@ def _read(path: Path) -> _File:
         store=converted(tables.store, Store, path=path, at="$.store"),
         upstreams={name: _upstream(table, path, f"$.upstreams.{name}") for name, table in tables.upstreams.items()},
         bots={name: converted(table, Bot, path=path, at=f"$.bots.{name}") for name, table in tables.bots.items()},
-        temp_path=str(path.parent / tables.temp_path) if tables.temp_path else "",
+        temp_path=str(path_in(path.parent, tables.temp_path)) if tables.temp_path else "",
     )
-    file.store.path = str(path.parent / Path(file.store.path).expanduser()) if file.store.path else ""
+    file.store.path = str(path_in(path.parent, file.store.path)) if file.store.path else ""
     check_mode(path, [file.server.key, *(upstream.secret for upstream in file.upstreams.values())])
     return file
 
@@ -317,12 +317,12 @@ def _apply(file: _File, names: Mapping[str, str], folder: Path) -> None:
         if not isinstance(coze, OpenUpstream):
             raise _taken(OPEN_UPSTREAM, "coze_open")
         if "coze_api_token_file" in names:
-            coze.token, coze.token_file = "", str(folder / names["coze_api_token_file"])
+            coze.token, coze.token_file = "", str(path_in(folder, names["coze_api_token_file"]))
         coze.token = names.get("coze_api_token", coze.token).strip()
         for name, field in _KEY_NAMES.items():
             setattr(coze, field, names.get(name, getattr(coze, field)).strip())
         if names.get("coze_jwt_oauth_private_key_file_path"):
-            coze.private_key_file = str(folder / coze.private_key_file)
+            coze.private_key_file = str(path_in(folder, coze.private_key_file))
         coze.base = names.get("coze_api_base", "").strip() or coze.base
         coze.proxy = names.get("proxy", coze.proxy)
 
@@ -376,7 +376,7 @@ def _resolved(name: str, bot: Bot, file: _File, base: Path) -> Bot:
     return msgspec.structs.replace(
         bot,
         upstream=upstream,
-        config=str(base / bot.config),
+        config=str(path_in(base, bot.config)),
         bot_id=bot.bot_id.strip(),
         workflow_id=bot.workflow_id.strip(),
         chatflow_id=bot.chatflow_id.strip(),
@@ -393,6 +393,6 @@ def _upstream_for(bot: Bot, file: _File) -> str:
 def _state_dir(temp_path: str, folder: Path, environment: Mapping[str, str]) -> Path:
     """Where the small files go: `temp_path`, else the user's own folder for state (XDG)."""
     if temp_path:
-        return folder / temp_path
+        return path_in(folder, temp_path)
     home = environment.get("XDG_STATE_HOME") or str(Path(environment.get("HOME", "~")).expanduser() / ".local/state")
     return Path(home) / "realcoze"

@@ -33,6 +33,14 @@ _SHELL_VALUE = r"""(?:[\w.+/:@%,=-]+|"[\w.+/:@%,= -]+"|'[^']+')(?:[ \t]+#.*|[ \t
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
 
 
+def path_in(folder: Path, name: str) -> Path:
+    """A path of the settings: it counts from `folder`, and `~` is the user's own.  Raises `Misconfigured`."""
+    try:
+        return folder / Path(name).expanduser()
+    except RuntimeError as error:
+        raise Misconfigured(f"Which folder `~` is in {name[:80]!r} is not known.", hint="Write it out.") from error
+
+
 def read_names(folder: Path, environment: Mapping[str, str], overrides: Mapping[str, Any]) -> dict[str, str]:
     """The flat names in lower case: of `.env`, over them the environment's, over them the command line's."""
     sources = (

@@ -11,13 +11,13 @@ from pathlib import Path
 import anyio
 import click
 
-from realcoze.app.accounts import MOST_UPLOAD, OpenUpstream
+from realcoze.app.accounts import MOST_UPLOAD, OpenUpstream, Upstream
 from realcoze.app.config import Settings
 from realcoze.app.emulation import emulated_house
 from realcoze.app.signals import unless_ended
 from realcoze.app.wiring import House, open_alone
 from realcoze.domain.ids import BotName
-from realcoze.errors import BadRequest
+from realcoze.errors import BadRequest, NotFound
 from realcoze.faces.terminal.greeting import talking_to
 from realcoze.faces.terminal.pipe import answer_pipe, read_question
 from realcoze.gateway.chat import Gateway
@@ -90,22 +90,30 @@ async def partner(opening: Opening, settings: Callable[[], Settings]) -> AsyncIt
             yield Partner(gateway=Gateway(Onward(upstream)), upload_bytes=MOST_UPLOAD, url=opening.url)
     elif opening.demo:
         async with emulated_house() as (house, made):
-            yield _to_house(house, bot, made)
+            yield await _to_house(house, bot, made)
     else:
         loaded = settings()
         async with open_alone(loaded) as house:
-            yield replace(_to_house(house, bot, loaded), state_dir=loaded.state_dir)
+            yield replace(await _to_house(house, bot, loaded), state_dir=loaded.state_dir)
 
 
-def _to_house(house: House, bot: BotName, settings: Settings) -> Partner:
-    ours = settings.bots.get(bot) or next(iter(settings.bots.values()), None)
-    account = settings.upstreams[ours.upstream] if ours else next(iter(settings.discovering.values()))
+async def _to_house(house: House, bot: BotName, settings: Settings) -> Partner:
+    ours = settings.bots.get(bot)
+    with suppress(NotFound):  # which is for who asks to say
+        ours = settings.bots.get(await house.gateway.find(bot))
+    account = settings.upstreams[ours.upstream] if ours else _speaking_for_ids(settings)
     return Partner(
         gateway=house.gateway,
         upload_bytes=account.upload_bytes,
         workflows=[name for name, each in settings.bots.items() if each.workflow_id or each.chatflow_id],
         takes_ids=any(isinstance(each, OpenUpstream) and each.any_bot for each in settings.upstreams.values()),
     )
+
+
+def _speaking_for_ids(settings: Settings) -> Upstream:
+    """The account of bots that stand in no table."""
+    accounts = list(settings.upstreams.values())
+    return next((each for each in accounts if isinstance(each, OpenUpstream) and each.any_bot), accounts[0])
 
 
 async def _greeting(bot: BotName, partner: Partner) -> str:

@@ -137,7 +137,7 @@ class _Caller:
             self._sink.feed(TextDelta(message_id=_MESSAGE, text=text))
 
     def end(self, event: Event) -> None:
-        if self._said:
+        if self._said and not isinstance(event, TurnFailed):
             self._sink.feed(AnswerDone(message_id=_MESSAGE, text="".join(self._said)))
         self._sink.feed(event)
 

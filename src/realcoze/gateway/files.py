@@ -5,6 +5,7 @@ A list and no more: the files are at Coze, which gives none of them back and has
 
 import logging
 
+import anyio
 import msgspec
 
 from realcoze.domain.ids import CallerId
@@ -30,6 +31,8 @@ class Files:
     def __init__(self, store: Store, *, keep_s: float = KEEP_S, most: int = MOST) -> None:
         self._store = store
         self._most = most
+        self._changing = anyio.Lock()
+        """One looks, then changes."""
         self.keep_s = keep_s
 
     async def add(self, caller: CallerId, file: UploadedFile) -> None:
@@ -38,12 +41,13 @@ class Files:
         A store that fails costs the list and never the file.
         """
         try:
-            records = await self._records(caller)
-            outdated = [record for record, known in records if known.key == file.key]
-            others = [record for record, known in records if known.key != file.key]
-            for record in (*outdated, *others[self._most - 1 :]):
-                await self._store.remove(SHELF, caller, record)
-            await self._store.put(SHELF, caller, msgspec.json.encode(file), keep_s=self.keep_s)
+            async with self._changing:
+                records = await self._records(caller)
+                outdated = [record for record, known in records if known.key == file.key]
+                others = [record for record, known in records if known.key != file.key]
+                for record in (*outdated, *others[self._most - 1 :]):
+                    await self._store.remove(SHELF, caller, record)
+                await self._store.put(SHELF, caller, msgspec.json.encode(file), keep_s=self.keep_s)
         except RealcozeError as error:
             log.warning("a file that was uploaded is not listed: %s", error)
 
@@ -53,23 +57,28 @@ class Files:
 
     async def find(self, caller: CallerId, key: str) -> UploadedFile:
         """The file of this key.  Raises `NotFound`."""
-        return (await self._find(caller, key))[1]
+        for _, file in await self._records(caller):
+            if file.key == key:
+                return file
+        raise _no_file(key)
 
     async def forget(self, caller: CallerId, key: str) -> None:
         """List it no more.  Raises `NotFound`."""
-        record, _ = await self._find(caller, key)
-        await self._store.remove(SHELF, caller, record)
-
-    async def _find(self, caller: CallerId, key: str) -> tuple[bytes, UploadedFile]:
-        for record, file in await self._records(caller):
-            if file.key == key:
-                return record, file
-        raise NotFound(f"There is no file {key[:80]!r}.", hint="Files are listed for the key that uploaded them.")
+        async with self._changing:
+            found = [record for record, file in await self._records(caller) if file.key == key]
+            for record in found:
+                await self._store.remove(SHELF, caller, record)
+        if not found:
+            raise _no_file(key)
 
     async def _records(self, caller: CallerId) -> list[tuple[bytes, UploadedFile]]:
         """The newest first, but for what another version may have written."""
         read = ((record, _read(record)) for record in await self._store.each(SHELF, caller))
         return [(record, file) for record, file in read if file is not None]
+
+
+def _no_file(key: str) -> NotFound:
+    return NotFound(f"There is no file {key[:80]!r}.", hint="Files are listed for the key that uploaded them.")
 
 
 def _read(record: bytes) -> UploadedFile | None:

@@ -114,7 +114,7 @@ class _TextConfig(msgspec.Struct):
 
 
 class ResponseBody(msgspec.Struct):
-    """`conversation` is Coze's; `tools` are the client's, of which a bot is told nothing."""
+    """`conversation` is Coze's; `tools` are the client's, which are not repeated."""
 
     id: str
     created_at: int
@@ -189,6 +189,7 @@ def response_body(
     asked: Asked, request_id: RequestId, *, created: int, status: Status, output: list[Item]
 ) -> ResponseBody:
     """A response as it stands; no usage yet."""
+    offer, form = asked.request.offer, asked.request.form
     return ResponseBody(
         id=response_id(request_id),
         created_at=created,
@@ -201,6 +202,9 @@ def response_body(
         background=asked.is_background,
         store=asked.is_kept,
         previous_response_id=asked.previous_response_id,
+        parallel_tool_calls=not (offer and offer.is_single),
+        tool_choice="required" if offer and offer.is_demanded else "auto",
+        text=_TextConfig(_Format("text" if form is None else "json_schema" if form.schema else "json_object")),
     )
 
 
