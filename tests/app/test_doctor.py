@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from commands import shell
 from pty_terminal import in_terminal
 from realcoze.app.config import Settings, load_settings
 from realcoze.app.doctor import answers, examine
@@ -223,3 +224,13 @@ async def test_a_person_is_asked(coze: Coze, tmp_path: Path, typed: str, code: i
         session.terminal.type(typed)
         assert await session.ended() == code
     assert len(coze.open_api.seen.calls) == calls
+
+
+@pytest.mark.parametrize("lines", [1, 2, 4])
+async def test_whoever_reads_its_lines_may_leave(coze: Coze, tmp_path: Path, lines: int) -> None:
+    names = f"COZE_API_TOKEN={API_TOKEN}\nCOZE_API_BASE={coze.base}\nCOZE_BOT_ID={BOTS[0].bot_id}\n"
+    (tmp_path / ".env").write_text(names)
+    (tmp_path / ".env").chmod(0o600)
+    reader = f'{{ for line in $(seq {lines}); do read -r line; echo "$line"; done; }}'
+    ended = await shell(f"stdbuf -oL realcoze doctor --yes | {reader}", tmp_path)
+    assert (len(ended.out.splitlines()), ended.err) == (lines, "")

@@ -4,9 +4,10 @@ What costs calls at Coze is named beforehand and asked for; the rest costs nothi
 """
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import click
 
@@ -54,103 +55,104 @@ Ask = Callable[[str], Awaitable[bool]]
 """Whether to go on, when something costs."""
 
 
+Tell = Callable[[Finding], None]
+
+
 async def examine(settings: Callable[[], Settings], ask: Ask) -> int:
     """Show every finding as it comes; the exit code is 1 when something is wrong."""
-    wrong = 0
-    async for finding in _findings(settings, ask):
+    wrong: list[Finding] = []
+
+    def tell(finding: Finding) -> None:
         click.echo(f"{'ok  ' if finding.is_well else 'FAIL'}  {one_line(finding.what)}")
         if finding.advice:
             click.echo(f"      {one_line(finding.advice)}")
-        wrong += not finding.is_well
+        if not finding.is_well:
+            wrong.append(finding)
+
+    await _look(settings, ask, tell)
     if wrong:
-        click.echo(f"{wrong} of these {'wants' if wrong == 1 else 'want'} mending.")
+        click.echo(f"{len(wrong)} of these {'wants' if len(wrong) == 1 else 'want'} mending.")
     else:
         click.echo("Nothing is wrong that could be seen from here.")
     return int(bool(wrong))
 
 
-async def _findings(settings: Callable[[], Settings], ask: Ask) -> AsyncIterator[Finding]:
+async def _look(settings: Callable[[], Settings], ask: Ask, tell: Tell) -> None:
     try:
         loaded = settings()
         require_bots(loaded)
     except Misconfigured as error:
-        yield _failed("settings", error)
+        tell(_failed("settings", error))
         return
     names = ", ".join([*list(loaded.bots)[:SHOWN_BOTS], *(["…"] if len(loaded.bots) > SHOWN_BOTS else [])])
-    yield Finding(what=f"settings: {len(loaded.bots)} bot(s){names and f', {names}'}", is_well=True)
+    tell(Finding(what=f"settings: {len(loaded.bots)} bot(s){names and f', {names}'}", is_well=True))
     for name in sorted({*loaded.discovering, *(bot.upstream for bot in loaded.bots.values())}):
         upstream = loaded.upstreams[name]
         bots = {bot: each for bot, each in loaded.bots.items() if each.upstream == name}
-        reached = [finding async for finding in _reach(upstream)]
-        for finding in reached:
-            yield finding
-        if isinstance(upstream, OpenUpstream) and reached[0].is_well:
-            async for finding in _account(upstream, bots, ask):
-                yield finding
+        if await _is_reached(upstream, tell) and isinstance(upstream, OpenUpstream):
+            await _look_at_account(upstream, bots, ask, tell)
 
 
-async def _reach(upstream: Upstream) -> AsyncIterator[Finding]:
+async def _is_reached(upstream: Upstream, tell: Tell) -> bool:
     """Ask for nothing, without credentials: what stands between us and Coze, and what time it is there."""
     way = " through the proxy" if upstream.proxy else ""
     try:
         async with open_http(proxy=upstream.proxy or None, connect_s=5, tls_s=5) as http:
             answer = await http.call("GET", upstream.base, headers={"User-Agent": "realcoze"}, reply_s=REACH_S)
     except RealcozeError as error:
-        yield _failed(f"{upstream.base}{way}", error, advice=OTHER_BASE_HINT)
-        return
-    yield Finding(what=f"{upstream.base} answers{way}", is_well=True)
+        tell(_failed(f"{upstream.base}{way}", error, advice=OTHER_BASE_HINT))
+        return False
+    tell(Finding(what=f"{upstream.base} answers{way}", is_well=True))
     if (skew_s := _skew_s(answer.headers.get("date", ""))) is not None:
         is_well = abs(skew_s) <= CLOCK_TOLERANCE_S
         told = f"the clock is {abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} Coze's"
-        yield Finding(what=told, is_well=is_well, advice="" if is_well else CLOCK_HINT)
+        tell(Finding(what=told, is_well=is_well, advice="" if is_well else CLOCK_HINT))
+    return True
 
 
-async def _account(upstream: OpenUpstream, bots: dict[BotName, Bot], ask: Ask) -> AsyncIterator[Finding]:
+async def _look_at_account(upstream: OpenUpstream, bots: dict[BotName, Bot], ask: Ask, tell: Tell) -> None:
     looked_at = sum(bot.kind == "bot" for bot in bots.values())
     count = 1 + len(SCOPES) + looked_at
     if not await ask(
         f"Checking the token, its permissions and {looked_at} bot(s) makes up to {count} calls to Coze; "
         "a free account has 500 in all."
     ):
-        yield Finding(what="token and bots: not checked", is_well=True, advice="`realcoze doctor --yes` checks them.")
+        tell(Finding(what="token and bots: not checked", is_well=True, advice="`realcoze doctor --yes` checks them."))
         return
     async with AsyncExitStack() as stack:
         try:
             coze = await stack.enter_async_context(open_coze(open_settings(upstream, bots)))
         except RealcozeError as error:
-            yield _failed("the account", error)
+            tell(_failed("the account", error))
             return
-        yield Finding(what=f"who we are to Coze: {WAYS[upstream.way]}", is_well=True)
-        async for finding in _checks(coze.calls, bots):
-            yield finding
+        tell(Finding(what=f"who we are to Coze: {WAYS[upstream.way]}", is_well=True))
+        token, scopes = await _token(coze.calls)
+        tell(token)
+        if token.is_last:
+            return
+        of_scopes = [partial(_scope, coze.calls, scope, use) for scope, use in scopes.items()]
+        of_bots = [partial(_bot, coze.calls, name, bot) for name, bot in bots.items()]
+        for check in (*of_scopes, *of_bots):
+            finding = await check()
+            tell(finding)
             if finding.is_last:
                 return
 
 
-async def _checks(calls: Calls, bots: dict[BotName, Bot]) -> AsyncIterator[Finding]:
-    scopes = SCOPES
+async def _token(calls: Calls) -> tuple[Finding, Mapping[Scope, str]]:
+    """Whose it is, and the permissions that can be looked at."""
     try:
         user = await calls.me()
-        yield Finding(what=f"the token is {user.nick_name or user.user_name or 'somebody'}'s", is_well=True)
     except RealcozeError as error:
-        if error.upstream_code == 404:
-            scopes = {}
-            yield Finding(what="the token: this server does not tell whose it is (Coze Studio)", is_well=True)
-        else:
-            yield _failed("the token", error)
-    for scope, use in scopes.items():
-        yield await _scope(calls.probe(scope), scope, use)
-    for name, bot in bots.items():
-        if bot.kind == "bot":
-            yield await _bot(calls.bot(bot.bot_id), name, bot)
-        else:
-            told = f"the {bot.kind} {name!r} ({bot.known_as}): not checked, only to run it would tell"
-            yield Finding(what=told, is_well=True)
+        if error.upstream_code != 404:
+            return _failed("the token", error), SCOPES
+        return Finding(what="the token: this server does not tell whose it is (Coze Studio)", is_well=True), {}
+    return Finding(what=f"the token is {user.nick_name or user.user_name or 'somebody'}'s", is_well=True), SCOPES
 
 
-async def _scope(asked: Awaitable[None], scope: Scope, use: str) -> Finding:
+async def _scope(calls: Calls, scope: Scope, use: str) -> Finding:
     try:
-        await asked
+        await calls.probe(scope)
     except (BadRequest, NotFound):
         pass  # the call was made so that it cannot succeed
     except RealcozeError as error:
@@ -158,10 +160,12 @@ async def _scope(asked: Awaitable[None], scope: Scope, use: str) -> Finding:
     return Finding(what=f"the token has the permission {scope} ({use})", is_well=True)
 
 
-async def _bot(asked: Awaitable[object], name: BotName, bot: Bot) -> Finding:
-    what = f"the bot {name!r} ({bot.bot_id})"
+async def _bot(calls: Calls, name: BotName, bot: Bot) -> Finding:
+    what = f"the {bot.kind} {name!r} ({bot.known_as})"
+    if bot.kind != "bot":
+        return Finding(what=f"{what}: not checked, only to run it would tell", is_well=True)
     try:
-        await asked
+        await calls.bot(bot.bot_id)
     except RealcozeError as error:
         if error.code == "upstream_forbidden":
             told = f"{what}: not checked, the token may not look at bots (getMetadata), which talking does not need"
