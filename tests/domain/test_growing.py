@@ -54,6 +54,27 @@ def test_a_message_that_comes_at_once_is_given_at_once() -> None:
     assert grown(delta("ca"), complete("card")) == ["ca", "rd"]
 
 
+@pytest.mark.parametrize("again", [["abcd"], ["ab", "cd"], ["a", "b", "c", "d"], ["", "abc", "d"]])
+def test_a_text_that_was_taken_back_goes_on_where_it_was(again: list[str]) -> None:
+    text = GrowingText()
+    events: list[Event] = [delta("ab"), delta("c"), replaced("")]
+    assert [text.feed(event) for event in events] == ["ab", "c", ""]
+    assert "".join(text.feed(delta(piece)) for piece in again) == "d"
+    ending: list[Event] = [delta("e"), complete("abcde"), TurnDone()]
+    assert [text.feed(event) for event in ending] == ["e", "", ""]
+
+
+@pytest.mark.parametrize("other", [["x"], ["ab", "x"], ["x", "bc", "d"], ["abx", "d"]])
+def test_a_text_that_is_another_gives_nothing_until_it_is_replaced_again(other: list[str]) -> None:
+    text = GrowingText()
+    events: list[Event] = [delta("abc"), replaced(""), *map(delta, other)]
+    assert "".join(map(text.feed, events)) == "abc"
+    assert text.feed(replaced("abcd")) == "d"
+    assert text.feed(replaced("x")) == ""
+    with pytest.raises(UpstreamFailed, match="took back"):
+        text.feed(complete("".join(other)))
+
+
 def test_between_two_messages_stands_a_blank_line() -> None:
     assert grown(complete("a"), delta("b", TWO), delta("c", TWO)) == ["a", "\n\nb", "c"]
     assert grown(complete(""), delta("", TWO), delta("b", TWO)) == ["", "", "b"]

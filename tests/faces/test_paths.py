@@ -16,6 +16,8 @@ BEGINNINGS = frozenset({"chat", "models"})
         ("/v1/chat/completions/", "/v1/chat/completions"),
         ("//v1//chat/completions", "/v1/chat/completions"),
         ("/models/workflow/7", "/v1/models/workflow/7"),
+        ("/models/a//b", "/v1/models/a//b"),
+        ("/v1/v1/models/a//v1/", "/v1/models/a//v1"),
         ("/v1/nothing", "/v1/nothing"),
         ("/v1/nothing/", "/v1/nothing"),
         ("/v1", "/v1"),

@@ -25,11 +25,33 @@ _HEEDED = frozenset({TextDelta, TextReplaced, AnswerDone, TurnDone, ToolCallsReq
 
 @dataclass(slots=True)
 class _Message:
-    """`given` is the part of the text that was given, where that is not the whole."""
+    """`given` is the part of the text that was given, where that is not the whole; `is_off`, that another stands there.
+
+    Each piece is compared as it comes: after a rewrite there may be thousands that cannot be given yet.
+    """
 
     pieces: list[str] = field(default_factory=list)
     given: str = ""
+    characters: int = 0
+    is_off: bool = False
     is_complete: bool = False
+
+    @property
+    def can_be_given(self) -> bool:
+        """Its text goes on from what was given."""
+        return not self.is_off and self.characters >= len(self.given)
+
+    def put(self, text: str) -> None:
+        """The text is this one."""
+        self.pieces[:], self.characters, self.is_off = [], 0, False
+        self.add(text)
+
+    def add(self, text: str) -> None:
+        """The text goes on."""
+        expected = self.given[self.characters : self.characters + len(text)]
+        self.is_off = self.is_off or not text.startswith(expected)
+        self.pieces.append(text)
+        self.characters += len(text)
 
 
 class GrowingText:
@@ -79,11 +101,11 @@ class GrowingText:
             raise _rewritten()
         message = self._messages.setdefault(event.message_id, _Message())
         if isinstance(event, TextDelta):
-            message.pieces.append(event.text)
+            message.add(event.text)
         else:
             if event.message_id == self._level:
                 message.given, self._level = "".join(message.pieces), None
-            message.pieces[:] = [event.text]
+            message.put(event.text)
             message.is_complete = isinstance(event, AnswerDone)
         return self._advance() if message is next(iter(self._messages.values())) else ""
 
@@ -93,11 +115,11 @@ class GrowingText:
         while self._messages:
             message_id, message = next(iter(self._messages.items()))
             if self._level is None:
-                text = "".join(message.pieces)
-                if not text.startswith(message.given):
+                if not message.can_be_given:
                     if message.is_complete:
                         raise _rewritten()
                     break
+                text = "".join(message.pieces)
                 if text and not message.given and self.has_begun:
                     grown.append(BETWEEN_MESSAGES)
                 grown.append(text.removeprefix(message.given))

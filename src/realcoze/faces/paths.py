@@ -14,14 +14,15 @@ VERSIONED = f"/{VERSION}/"
 
 
 def canonical(path: str, beginnings: frozenset[str]) -> str:
-    """The path that is meant: `/v1/…` where it begins with /v1 or with one of `beginnings`, else itself."""
-    words = [word for word in path.split("/") if word]
-    named = words[:]
-    while named and named[0] == VERSION:
-        del named[0]
-    if not named or (len(named) == len(words) and named[0] not in beginnings):
+    """The path that is meant: `/v1/…` where it begins with /v1 or with one of `beginnings`, else itself.
+
+    What comes behind that may be a name with slashes of its own.
+    """
+    words = path.rstrip("/").split("/")
+    begin = next((place for place, word in enumerate(words) if word not in ("", VERSION)), None)
+    if begin is None or (VERSION not in words[:begin] and words[begin] not in beginnings):
         return path
-    return VERSIONED + "/".join(named)
+    return VERSIONED + "/".join(words[begin:])
 
 
 class TolerantPaths:
