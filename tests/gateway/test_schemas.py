@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from realcoze.domain.ids import CallerId
 from realcoze.errors import BadRequest, Internal, Overloaded
 from realcoze.gateway import schemas as module
-from realcoze.gateway.schemas import AT_ONCE_OF_ONE, CHARACTERS, KNOWN, Schemas, _run
+from realcoze.gateway.schemas import AT_ONCE_OF_ONE, CHARACTERS, KNOWN, WORKER, Schemas, _run
 from realcoze.gateway.tools import Unfit, Wanted
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
@@ -164,10 +165,9 @@ async def test_a_worker_that_does_not_run_is_our_fault(monkeypatch: pytest.Monke
             await checked("true")
 
 
-async def test_what_stands_in_the_folder_of_the_server_is_not_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_stands_beside_the_worker_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("json", "signal", "resource", "jsonschema_rs"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit(3)")
-    monkeypatch.chdir(tmp_path)
+    worker = shutil.copy(WORKER, tmp_path)
+    monkeypatch.setattr(module, "_COMMAND", (*module._COMMAND[:-1], worker))
     await checked("true")

@@ -43,7 +43,7 @@ KNOWN = 1000
 
 WORKER = Path(__file__).with_name("schema_worker.py")
 
-# With -P nothing is imported from the folder that the server was started in.
+# With -P no module beside the worker is taken for one of the libraries'.
 _COMMAND = (sys.executable, "-P", str(WORKER))
 
 _HINT = "Ask for a plainer form, and check the answer yourself."
