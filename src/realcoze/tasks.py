@@ -13,7 +13,7 @@ from realcoze.leaving import in_thread
 T = TypeVar("T")
 
 LARGE_BYTES = 1 << 20
-"""What takes milliseconds to read: everybody else's streams would stand still as long."""
+"""What takes milliseconds to look through: everybody else's streams would stand still as long."""
 
 
 @asynccontextmanager
@@ -75,7 +75,10 @@ class SharedWork:
 
 
 async def aside(work: Callable[[bytes], T], data: bytes) -> T:
-    """`work(data)`, in a thread if `data` is large; who is cancelled then leaves when it is done."""
+    """`work(data)`, in a thread if `data` is large; who is cancelled then leaves when it is done.
+
+    What is done in C, such as to decode JSON, holds up everybody all the same; what is done with it does not.
+    """
     if len(data) <= LARGE_BYTES:
         return work(data)
     return await in_thread(partial(work, data))

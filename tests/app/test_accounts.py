@@ -91,11 +91,6 @@ def test_a_chosen_account_has_its_own_bots_only(tmp_path: Path) -> None:
         load_settings(folder=tmp_path, environment=both, overrides={"realcoze_upstream": "else"})
 
 
-def test_an_address_without_its_scheme_is_told() -> None:
-    with pytest.raises(Misconfigured, match=r"'api\.coze\.com', does not begin with https://"):
-        require_token(OpenUpstream(token="pat_1", base="api.coze.com"), whose="the bot 'x'", where="here")
-
-
 @pytest.mark.parametrize(
     ("bot_id", "said"),
     [

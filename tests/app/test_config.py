@@ -385,6 +385,7 @@ def test_hosts_and_origins_as_requests_have_them_are_taken(tmp_path: Path) -> No
         ("[server]\nallowed_hosts = ['*.example']", "is no host name"),
         ("[bots.'']\nbot_id = '1'", "'' is no name of a bot"),
         ('[bots."a\\nb"]\nbot_id = "1"', "is no name of a bot"),
+        ("[upstreams.second]\nbase = 'api.coze.com'", "(base) cannot be called"),
         ("[upstreams.second]\nbase = 'https://'", "The address of the account 'second' (base) cannot be called"),
         ("[upstreams.second]\nbase = 'http://x:99999'", "(base) cannot be called"),
         ("[upstreams.second]\nbase = 'http://exa mple.com'", "(base) cannot be called"),

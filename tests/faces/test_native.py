@@ -512,6 +512,8 @@ GOOD: list[dict[str, str]] = [
     {"authorization": f"bearer  {KEY} "},
     {"x_api_key": KEY},
     {"authorization": f"Bearer {KEY}", "x_api_key": KEY},
+    {"authorization": f"Bearer {KEY}", "x_api_key": ""},
+    {"authorization": "Basic dTpw", "x_api_key": KEY},
 ]
 BAD: list[dict[str, str]] = [
     {},
@@ -532,7 +534,7 @@ BAD: list[dict[str, str]] = [
     {"x_api_key": f"{KEY},{KEY}"},
     {"authorization": f"Bearer {KEY}", "x_api_key": "another"},
     {"authorization": "Bearer another", "x_api_key": KEY},
-    {"authorization": f"Basic {KEY}", "x_api_key": KEY},
+    {"authorization": f"Basic {KEY}", "x_api_key": "another"},
     {"cookie": f"key={KEY}"},
 ]
 

@@ -43,7 +43,6 @@ def test_a_caller_has_a_name_that_is_not_its_key() -> None:
         (["\ud800"], "not known"),
         (["ключ"], "not known"),
         ([KEY, OTHER], "two different keys"),
-        ([KEY, ""], "two different keys"),
         ([KEY, "wrong"], "two different keys"),
     ],
 )
@@ -53,6 +52,12 @@ def test_anything_else_is_refused_and_told_how_to_send_a_key(presented: list[str
     assert caught.value.code == "invalid_api_key"
     assert "Authorization: Bearer" in (caught.value.hint or "")
     assert not any(key in caught.value.message for key in presented if key)
+
+
+def test_what_is_no_key_may_stand_beside_one() -> None:
+    assert Access([KEY]).authenticate([KEY, ""]) == Access([KEY]).authenticate([KEY])
+    with pytest.raises(Unauthorized, match="two different keys"):
+        Access([KEY, OTHER]).authenticate(["", KEY, OTHER])
 
 
 @pytest.mark.parametrize("key", ["", "short", "k" * (KEY_CHARACTERS - 1)])

@@ -158,7 +158,7 @@ def check_base(name: str, base: str) -> None:
 
 
 def require_token(upstream: OpenUpstream, *, whose: str, where: str) -> None:
-    """Raise `Misconfigured` unless there is a token or another way to one, and an address; `whose` is for people."""
+    """Raise `Misconfigured` unless there is a token or another way to one; `whose` is for people."""
     token = upstream.token
     if upstream.way == "jwt":
         require_key(upstream)
@@ -168,11 +168,6 @@ def require_token(upstream: OpenUpstream, *, whose: str, where: str) -> None:
         what = f"The token for {whose} is to be given without the word Bearer."
     elif token and not can_be_token(token):
         what = f"The token for {whose} holds characters that no token has."
-    elif not upstream.base.startswith(("http://", "https://")):
-        raise Misconfigured(
-            f"The address of Coze's API, {shortened(upstream.base, 80)}, does not begin with https:// or http://.",
-            hint="COZE_API_BASE is https://api.coze.com, https://api.coze.cn, or http://HOST:8888 for Coze Studio.",
-        )
     else:
         return
     raise Misconfigured(what, hint=HOW_HINT + where + (OTHER_WAYS_HINT if upstream.way == "none" else ""))

@@ -51,4 +51,5 @@ def set_up_logging(*, verbose: int = 0, quiet: Iterable[str] = ()) -> None:
     for name in quiet:
         logging.getLogger(name).setLevel(logging.NOTSET if verbose else logging.ERROR)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of forms, which their senders are told
     logging.getLogger("uvicorn.error").addFilter(_is_news)

@@ -36,11 +36,14 @@ class Access:
     def authenticate(self, presented: Iterable[str]) -> CallerId:
         """Accept what a request carried, and name its caller, or raise `Unauthorized`.
 
-        All keys that it carried must be the same one: a good key beside a bad one is a bad request.
+        All keys that it carried must be the same one: a good key beside a bad one is a bad request.  An empty
+        header, or the name and password of a proxy, is none.
         """
         if self.is_open:
             return CallerId("")
         given = set(presented)
+        if len(given) > 1:
+            given.discard("")
         if not given:
             raise Unauthorized("This server wants a key.", hint=_HINT)
         if len(given) > 1:

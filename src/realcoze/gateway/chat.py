@@ -6,6 +6,7 @@ same thing with a bounded queue in between.
 
 import logging
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Self, get_args
@@ -249,7 +250,7 @@ class TurnStream:
     """The events of one turn, as an asynchronous iterator that ends after the event that ends it."""
 
     def __init__(self) -> None:
-        self._events: list[Event] = []
+        self._events: deque[Event] = deque()
         self._arrived = anyio.Event()
         self._flow: Flow | None = None
         self._paused = False
@@ -281,7 +282,7 @@ class TurnStream:
             await self._arrived.wait()
             if self._over:
                 raise StopAsyncIteration
-        event = self._events.pop(0)
+        event = self._events.popleft()
         self._over = isinstance(event, ENDS)
         if self._paused and not self._events and self._flow:
             self._paused = False

@@ -61,6 +61,8 @@ class SnapshotEncoder:
 
     def feed(self, event: Event) -> bytes:
         """Take one event; gives nothing."""
+        if self.is_closed:
+            return b""
         self._fold.feed(event)
         match event:
             case ev.TextDelta() | ev.TextReplaced():
