@@ -65,6 +65,7 @@ async def served_openly(
     voice_id: str = "",
     voices: Mapping[str, str] = MappingProxyType({}),
     recovery_calls: int = 8,
+    idle_s: float = 90.0,
     **server: Any,
 ) -> AsyncIterator[str]:
     """All of it over the open API, with a voice; its address."""
@@ -72,6 +73,7 @@ async def served_openly(
     account = settings.upstreams[OPEN_UPSTREAM]
     assert isinstance(account, OpenUpstream)
     account.voice_id, account.voices, account.recovery_calls = voice_id, dict(voices), recovery_calls
+    account.idle_s = idle_s
     async with (
         open_house(settings) as house,
         listening(build_app(house, settings), host="127.0.0.1", port=0, grace_s=1) as port,

@@ -81,7 +81,11 @@ def test_a_whole_answer() -> None:
         "choices": [{"text": "Hi", "finish_reason": "stop", "index": 0, "logprobs": None}],
         "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
     }
-    assert json.loads(encode_reply(decoded(), Reply(text="Hi"), RequestId("req_1"), created=7))["usage"] is None
+    assert json.loads(encode_reply(decoded(), Reply(text="Hi"), RequestId("req_1"), created=7))["usage"] == {
+        "prompt_tokens": 0,
+        "completion_tokens": 0,
+        "total_tokens": 0,
+    }
 
 
 def test_a_streamed_answer() -> None:

@@ -41,6 +41,7 @@ RAISED = {
 """What each of Coze's codes comes to."""
 
 BREAKS = ("eof after=3", "torn after=3", "cut after=3", "reset after=3", "error after=3", "failed after=3")
+SILENT = ("deaf after=3", "half after=3", "trickle after=3")
 WHOLE = [
     "message_start",
     "content_block_start",
@@ -65,8 +66,9 @@ async def served(settings: Settings) -> AsyncIterator[str]:
 
 async def judged(settings: Settings, home: Path, **orders: Any) -> dict[str, Any]:
     """What each call came to."""
+    order = json.dumps({"codes": [], "faults": [], "at_once": 1, "leaves": False, **orders})
     async with served(settings) as url:
-        return await driven("anthropic", url, KEY, PICTURE, DOCUMENT, json.dumps(orders), home=home)
+        return await driven("anthropic", url, KEY, PICTURE, DOCUMENT, order, home=home)
 
 
 @pytest.mark.parametrize("personality", ["coze", "studio"])
@@ -75,7 +77,8 @@ async def test_the_official_sdk_is_satisfied_over_the_open_api(personality: Pers
     async with emulated(OpenSettings(personality=personality, pace=0.0)) as coze:
         settings = open_settings_for(coze, tmp_path)
         settings.upstreams["coze"].recovery_calls = 0  # type: ignore[union-attr]
-        told = await judged(settings, tmp_path, codes=list(RAISED), faults=BREAKS, at_once=8)
+        settings.upstreams["coze"].idle_s = 0.5
+        told = await judged(settings, tmp_path, codes=list(RAISED), faults=[*BREAKS, *SILENT], at_once=8)
     check_talking(told, is_counted=personality == "coze")
     check_refusals(told)
     assert told["system"]["text"] == "Be brief.\n\nhello"
@@ -96,13 +99,29 @@ async def test_the_official_sdk_is_satisfied_over_the_open_api(personality: Pers
         assert raised(told[f"whole {fault}"])[:3] == ("InternalServerError", 500, "api_error"), fault
         for way in ("raw", "stream"):  # what has begun has its status, which the SDK goes by
             assert raised(told[f"{way} {fault}"])[:3] == ("APIStatusError", 200, "api_error"), (way, fault)
+    for fault in SILENT:
+        assert raised(told[f"whole {fault}"])[:3] == ("GatewayTimeoutError", 504, "timeout_error"), fault
+        for way in ("raw", "stream"):
+            assert raised(told[f"{way} {fault}"])[:3] == ("APIStatusError", 200, "timeout_error"), (way, fault)
+
+
+@pytest.mark.parametrize("personality", ["coze", "studio"])
+async def test_a_reader_that_leaves_in_the_middle_ends_the_chat_at_coze(
+    personality: Personality, tmp_path: Path
+) -> None:
+    """CLIENTS §5 item 7."""
+    async with emulated(OpenSettings(personality=personality, pace=0.0)) as coze:
+        told = await judged(open_settings_for(coze, tmp_path), tmp_path, leaves=True)
+        assert coze.open_api.seen.count("/v3/chat/cancel") == 2
+    assert told["left"] == "still there"
+    assert told["left_whole"]["raised"] == "APITimeoutError"
 
 
 async def test_the_official_sdk_is_satisfied_over_the_playground(tmp_path: Path) -> None:
     async with emulated() as coze:
         settings = settings_for(coze, tmp_path)
         settings.upstreams["playground"].idle_s = 1.0
-        told = await judged(settings, tmp_path, codes=[], faults=["cut after=3", "unfinished"], at_once=1)
+        told = await judged(settings, tmp_path, faults=["cut after=3", "unfinished"])
     check_talking(told, is_counted=True)
     check_refusals(told)
     for call in ("picture_by_url", "document_by_url"):
@@ -117,8 +136,10 @@ async def test_the_official_sdk_is_satisfied_over_the_playground(tmp_path: Path)
 
 async def test_with_recovery_half_an_answer_becomes_whole_or_raises(tmp_path: Path) -> None:
     async with emulated(OpenSettings(pace=0.0)) as coze:
-        told = await judged(open_settings_for(coze, tmp_path), tmp_path, codes=[], faults=BREAKS, at_once=8)
-    outcomes = [told[f"{way} {fault}"] for fault in BREAKS for way in ("whole", "raw", "stream")]
+        settings = open_settings_for(coze, tmp_path)
+        settings.upstreams["coze"].idle_s = 0.5
+        told = await judged(settings, tmp_path, faults=[*BREAKS, *SILENT], at_once=8)
+    outcomes = [told[f"{way} {fault}"] for fault in (*BREAKS, *SILENT) for way in ("whole", "raw", "stream")]
     assert {outcome["text"] for outcome in outcomes if "raised" not in outcome} == {"one two three four five six"}
 
 
@@ -143,7 +164,6 @@ def check_talking(told: dict[str, Any], *, is_counted: bool) -> None:
     assert told["count"] == {"tokens": 4, "estimate": "true"}
     assert told["models"] == [*(bot.name for bot in BOTS), ALIAS], "page by page"
     assert (told["model"], told["alias"]) == ("echo", ALIAS)
-    assert told["left"] == "still there"
 
 
 def check_refusals(told: dict[str, Any]) -> None:

@@ -40,6 +40,7 @@ DENIED = {
 """After these the account is left alone for a while, so each has a house of its own."""
 
 HALF = ("eof", *(f"{fault} after=3" for fault in ("eof", "torn", "cut", "reset", "error", "unfinished")))
+SILENT = tuple(f"{fault} after=3" for fault in ("deaf", "half", "trickle"))
 
 
 async def judged(base: str, home: Path, key: str = KEY, **orders: Any) -> dict[str, Any]:
@@ -96,7 +97,7 @@ async def test_the_official_sdk_talks(personality: Personality, tmp_path: Path) 
     for code, outcome in CODES.items():
         assert failed(told[f"code {code}"]) == failed(told[f"code {code} streamed"]) == outcome
     is_studio = personality == "studio"  # which does not count
-    assert told["whole"]["usage"] == (None if is_studio else 4)
+    assert told["whole"]["usage"] == (0 if is_studio else 4)
     assert told["usage"]["usage"] == ([] if is_studio else [4])
     assert set(told["extras"]["x_coze"]) == {"conversation_id", "chat_id", "follow_ups", "steps"}
     assert told["extras"]["x_coze"]["follow_ups"][0] == "Do you remember what I said?"
@@ -124,27 +125,33 @@ async def test_what_coze_denies_is_no_fault_of_the_sdk_s_key(code: str, tmp_path
     assert failed(told[f"code {code}"]) == DENIED[code]
 
 
-async def test_a_reader_that_leaves_in_the_middle_ends_the_chat_at_coze(tmp_path: Path) -> None:
+@pytest.mark.parametrize("personality", ["coze", "studio"])
+async def test_a_reader_that_leaves_in_the_middle_ends_the_chat_at_coze(
+    personality: Personality, tmp_path: Path
+) -> None:
     """CLIENTS §5 item 7."""
-    async with house("coze", tmp_path) as (coze, base):
+    async with house(personality, tmp_path) as (coze, base):
         told = await judged(base, tmp_path, stop=[])
-        await soon(lambda: coze.open_api.seen.count("/v3/chat/cancel"))
+        await soon(lambda: coze.open_api.seen.count("/v3/chat/cancel") == 2)
     assert told["stopped"] == "hello"
+    assert told["stopped_whole"]["raised"] == "APITimeoutError"
 
 
 @pytest.mark.parametrize("personality", ["coze", "studio"])
 async def test_half_an_answer_raises_however_it_is_asked_for(personality: Personality, tmp_path: Path) -> None:
     """CLIENTS §4.2 rule 5.  CLIENTS §5 item 5."""
-    async with house(personality, tmp_path, recovery_calls=0) as (_, base):
-        told = await judged(base, tmp_path, faults=[*HALF])
-    outcomes = {f"{fault} {way}": told[f"{fault} {way}"] for fault in HALF for way in ("whole", "raw", "helper")}
+    faults = [*HALF, *SILENT]
+    async with house(personality, tmp_path, recovery_calls=0, idle_s=0.5) as (_, base):
+        told = await judged(base, tmp_path, faults=faults)
+    outcomes = {f"{fault} {way}": told[f"{fault} {way}"] for fault in faults for way in ("whole", "raw", "helper")}
     assert [name for name, outcome in outcomes.items() if "raised" not in outcome] == []
 
 
 async def test_with_recovery_half_an_answer_becomes_whole_or_raises(tmp_path: Path) -> None:
-    async with house("coze", tmp_path) as (_, base):
-        told = await judged(base, tmp_path, faults=[*HALF])
-    outcomes = [told[f"{fault} {way}"] for fault in HALF for way in ("whole", "raw", "helper")]
+    faults = [*HALF, *SILENT]
+    async with house("coze", tmp_path, idle_s=0.5) as (_, base):
+        told = await judged(base, tmp_path, faults=faults)
+    outcomes = [told[f"{fault} {way}"] for fault in faults for way in ("whole", "raw", "helper")]
     assert {outcome["text"] for outcome in outcomes if "raised" not in outcome} == {"one two three four five six"}
 
 

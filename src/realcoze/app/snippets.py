@@ -261,5 +261,6 @@ def _literal(value: object) -> str:
 def _llm_model(model: str, v1: str, *, has_key: bool) -> str:
     """An entry of the YAML file, whose strings may be written as those of JSON."""
     name = _literal(model)
-    lines = [f"- model_id: {name}", f"  model_name: {name}", f"  api_base: {_literal(v1)}", "  vision: true"]
+    lines = [f"- model_id: {name}", f"  model_name: {name}", f"  api_base: {_literal(v1)}"]
+    lines += ["  vision: true", "  supports_tools: true"]
     return "\n".join([*lines, *(["  api_key_name: realcoze"] if has_key else [])])

@@ -21,6 +21,7 @@ from realcoze.dialects.openai_wire import (
     data_line,
     encode_error,
     usage_body,
+    usage_of,
     wants_usage,
 )
 from realcoze.domain import event as ev
@@ -82,7 +83,7 @@ class _Completion(msgspec.Struct):
     created: int
     model: str
     choices: list[_Choice]
-    usage: UsageBody | msgspec.UnsetType | None = msgspec.UNSET
+    usage: UsageBody | msgspec.UnsetType = msgspec.UNSET
 
 
 BODY, REPLY = _Body, _Completion
@@ -139,9 +140,8 @@ def encode_reply(asked: Asked, reply: Reply, request_id: RequestId, *, created: 
     """The body of an answer; `created` in seconds since 1970.  Raises `BadRequest` for what is none yet."""
     if reply.tool_calls:
         raise _wants_tools()
-    usage = usage_body(reply.usage) if reply.usage else None
     head = _head(asked, request_id, created)
-    return msgspec.json.encode(_Completion(*head, [_Choice(reply.text, "stop")], usage))
+    return msgspec.json.encode(_Completion(*head, [_Choice(reply.text, "stop")], usage_of(reply)))
 
 
 def _head(asked: Asked, request_id: RequestId, created: int) -> tuple[str, str, int, str]:

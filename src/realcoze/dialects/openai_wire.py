@@ -13,6 +13,7 @@ from realcoze import errors
 from realcoze.dialects.statuses import told
 from realcoze.domain.content import File, Image, Inline, Part, Text
 from realcoze.domain.event import Usage
+from realcoze.domain.fold import Reply
 from realcoze.domain.ids import RequestId
 from realcoze.errors import BadRequest, RealcozeError
 
@@ -145,6 +146,11 @@ def decode_text(content: Content, place: int) -> str:
 
 def usage_body(usage: Usage) -> UsageBody:
     return UsageBody(usage.input, usage.output, usage.total)
+
+
+def usage_of(reply: Reply) -> UsageBody:
+    """That of a whole answer: zeros where Coze did not count, as programs read it without a look (llm 0.36)."""
+    return usage_body(reply.usage or Usage(input=0, output=0, total=0))
 
 
 def error_body(error: RealcozeError) -> ErrorBody:

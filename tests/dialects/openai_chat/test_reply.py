@@ -29,9 +29,9 @@ def test_a_plain_answer() -> None:
     }
 
 
-def test_usage_that_coze_did_not_count_is_null() -> None:
+def test_usage_that_coze_did_not_count_is_there_all_the_same() -> None:
     """CLIENTS §5 item 13."""
-    assert encoded(Reply(text=""))["usage"] is None
+    assert encoded(Reply(text=""))["usage"] == {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 
 
 def test_tools_that_the_bot_wants_run() -> None:

@@ -20,6 +20,8 @@ ORDERS: dict[str, Any] = json.loads(sys.argv[5])
 TOOL = {"name": "add_reminder", "input_schema": {"type": "object", "properties": {}}}
 SCHEMA = {"type": "json_schema", "schema": {"type": "object", "additionalProperties": False}}
 
+WORDS = "one two three four five six"
+
 told: dict[str, Any] = {}
 client = anthropic.Anthropic(base_url=BASE, api_key=KEY, max_retries=0)
 
@@ -88,7 +90,7 @@ async def at_once(asked: Iterable[str]) -> list[str]:
 
 def left() -> str:
     """A client that leaves in the middle, and then asks something else."""
-    with client.messages.stream(**asking(" ".join(map(str, range(400))), "slow")) as stream:
+    with client.messages.stream(**asking(f"{WORDS} [[fault deaf after=2]]")) as stream:
         next(iter(stream.text_stream))
     return str(whole("still there")["text"])
 
@@ -173,7 +175,9 @@ tried(
 tried("models", lambda: [model.id for model in client.models.list(limit=3)])
 tried("model", lambda: client.models.retrieve("echo").display_name)
 tried("alias", lambda: whole("hello there", "claude-sonnet-4")["model"])
-tried("left", left)
+if ORDERS["leaves"]:
+    tried("left", left)
+    tried("left_whole", lambda: whole(f"{WORDS} [[fault deaf after=2]]", timeout=1.0))
 tried("tool_choice", lambda: whole("hello", tools=[TOOL], tool_choice={"type": "any"}))
 tried("output", lambda: whole("hello", output_config={"format": SCHEMA}))
 tried("prefill", lambda: whole([{"role": "user", "content": "hello"}, {"role": "assistant", "content": "I"}]))
@@ -187,5 +191,5 @@ with ThreadPoolExecutor(ORDERS["at_once"]) as pool:
             pool.submit(tried, f"{way} {code}", partial(call, f"hello [[fault code value={code}]]"))
     for fault in ORDERS["faults"]:
         for way, call in (("whole", whole), ("raw", raw), ("stream", streamed)):
-            pool.submit(tried, f"{way} {fault}", partial(call, f"one two three four five six [[fault {fault}]]"))
+            pool.submit(tried, f"{way} {fault}", partial(call, f"{WORDS} [[fault {fault}]]"))
 print(json.dumps(told))  # noqa: T201 - what it has to tell

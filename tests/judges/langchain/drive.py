@@ -1,7 +1,7 @@
 """LangChain's model of OpenAI against a server: what each of its calls comes to.
 
-Called as `drive.py BASE KEY PICTURE`, the picture as a URL; prints one JSON object: call → what it
-gave, or how it failed.
+Called as `drive.py BASE KEY PICTURE ORDERS`: the picture as a URL, and as JSON which `codes` and which `faults` to
+provoke.  Prints one JSON object: call → what it gave, or how it failed.
 """
 
 import asyncio
@@ -19,9 +19,8 @@ from langchain_core.messages import (  # type: ignore[import-not-found, unused-i
 from langchain_core.tools import tool  # type: ignore[import-not-found, unused-ignore]
 from langchain_openai import ChatOpenAI  # type: ignore[import-not-found, unused-ignore]
 
-BASE, KEY, PICTURE = sys.argv[1:]
-ERRORS = ("4000", "4006", "4008", "4010", "4014", "4016", "4020", "5000")
-BREAKS = ("eof after=3", "cut after=3", "reset after=3", "error after=3 value=word", "failed after=3")
+BASE, KEY, PICTURE = sys.argv[1:4]
+ORDERS: dict[str, list[str]] = json.loads(sys.argv[4])
 SCHEMA = {"title": "city", "type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 
 told: dict[str, Any] = {}
@@ -74,6 +73,14 @@ async def streamed_at_once(*asked: str) -> list[str]:
     return list(await asyncio.gather(*map(one, asked)))
 
 
+def left() -> str:
+    """A reader that leaves after the first words."""
+    stream = model("echo").stream("hello there you all [[fault deaf after=2]]")
+    said = next(chunk.text for chunk in stream if chunk.text)
+    stream.close()
+    return str(said)
+
+
 def shown(url: str) -> list[Any]:
     """A question about a picture."""
     parts = [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": url}}]
@@ -117,10 +124,13 @@ tried("tool_choice", lambda: model("echo").bind_tools([add_reminder], tool_choic
 tried("structured", lambda: model("echo").with_structured_output(SCHEMA).invoke("hello"))
 tried("wrong_key", lambda: whole("echo", "hello", api_key="wrong-key-wrong-key"))
 tried("wrong_model", lambda: whole("nobody", "hello"))
-for code in ERRORS:
+for code in ORDERS["codes"]:
     tried(f"whole {code}", partial(whole, "echo", f"hello [[fault code value={code}]]"))
     tried(f"stream {code}", partial(streamed, "echo", f"hello [[fault code value={code}]]"))
-for fault in BREAKS:
+for fault in ORDERS["faults"]:
     tried(f"whole {fault}", partial(whole, "echo", f"one two three four five six [[fault {fault}]]"))
     tried(f"stream {fault}", partial(streamed, "echo", f"one two three four five six [[fault {fault}]]"))
+if "leaves" in ORDERS:
+    tried("left", left)
+    tried("left_whole", lambda: whole("echo", "hello there you all [[fault deaf after=2]]", timeout=1.0))
 print(json.dumps(told))  # noqa: T201 - what it has to tell

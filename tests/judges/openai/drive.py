@@ -186,4 +186,5 @@ refused()
 broken()
 if "stop" in ORDERS:
     tried("stopped", stopped_in_the_middle)
+    tried("stopped_whole", lambda: whole("hello there my friend [[fault deaf after=2]]", timeout=1.0))
 sys.stdout.write(json.dumps(told))

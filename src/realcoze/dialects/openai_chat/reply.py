@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from realcoze.dialects.openai_chat.request import Asked
-from realcoze.dialects.openai_wire import UsageBody, answer_id, usage_body
+from realcoze.dialects.openai_wire import UsageBody, answer_id, usage_of
 from realcoze.domain.event import Step, StepKind
 from realcoze.domain.fold import Reply
 from realcoze.domain.ids import RequestId
@@ -59,7 +59,7 @@ class _Completion(msgspec.Struct):
     created: int
     model: str
     choices: list[_Choice]
-    usage: UsageBody | None
+    usage: UsageBody
     x_coze: CozeBody | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -68,19 +68,15 @@ REPLY = _Completion
 
 
 def encode_reply(asked: Asked, reply: Reply, request_id: RequestId, *, created: int) -> bytes:
-    """The body of an answer; `created` in seconds since 1970.
-
-    `usage` is null where Coze did not count: a zero would be a lie.
-    """
+    """The body of an answer; `created` in seconds since 1970."""
     message = _Message("assistant", reply.text or (None if reply.tool_calls else ""))
     if reply.reasoning:
         message.reasoning_content = reply.reasoning
     if reply.tool_calls:
         message.tool_calls = [tool_call_body(call) for call in reply.tool_calls]
     finish_reason: FinishReason = "tool_calls" if reply.tool_calls else "stop"
-    usage = usage_body(reply.usage) if reply.usage else None
     choices = [_Choice(0, message, finish_reason)]
-    body = _Completion(answer_id(request_id), "chat.completion", created, asked.model, choices, usage)
+    body = _Completion(answer_id(request_id), "chat.completion", created, asked.model, choices, usage_of(reply))
     if asked.has_extras:
         body.x_coze = CozeBody(reply.conversation_id, reply.chat_id)
         if asked.has_follow_ups:
