@@ -64,11 +64,14 @@ def test_the_models_of_llm_are_a_list() -> None:
   model_name: "coze"
   api_base: "http://127.0.0.1:8080/v1"
   vision: true
+  supports_tools: true
 - model_id: "other"
 """ in snippet("llm", HERE)
     assert "keys" not in snippet("llm", HERE)
     told = snippet("llm", LOCKED)
-    assert '  vision: true\n  api_key_name: realcoze\nEND\nllm keys set realcoze --value "$REALCOZE_KEY"\n' in told
+    assert (
+        '  supports_tools: true\n  api_key_name: realcoze\nEND\nllm keys set realcoze --value "$REALCOZE_KEY"\n' in told
+    )
 
 
 def test_settings_of_other_programs_name_all_the_models() -> None:
