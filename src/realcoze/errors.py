@@ -35,8 +35,8 @@ class RealcozeError(Exception):
     """Anything that went wrong, with its facts.
 
     `code` is for programs and stable; `hint` tells a person what to do; `retry_after_s` is in
-    seconds; `retryable` says whether the same call may succeed later; `upstream_code` and `logid`
-    are Coze's own, where it gave any.
+    seconds; `retryable` says that the same call may succeed later, and that this one cost nothing;
+    `upstream_code` and `logid` are Coze's own, where it gave any.
     """
 
     default_code: ClassVar[str] = "error"

@@ -434,3 +434,10 @@ def test_paths_of_env_may_begin_with_the_users_own_folder(tmp_path: Path, monkey
     [account] = settings.upstreams.values()
     assert isinstance(account, OpenUpstream)
     assert account.token == "pat_1"
+
+
+def test_a_bot_with_an_id_is_on_no_playground(tmp_path: Path) -> None:
+    toml = "[upstreams.playground]\nsession_id = 'a'\n[bots.b]\nupstream = 'playground'\nbot_id = '1'"
+    (tmp_path / "realcoze.toml").write_text(toml)
+    with pytest.raises(Misconfigured, match="'b' has an id, and 'playground' is a playground"):
+        require_bots(load_settings(folder=tmp_path, environment={}))

@@ -123,3 +123,8 @@ def test_what_a_caller_sends_can_be_written_again_wherever_that_is() -> None:
             assert deeper(read_foreign(text, ANY), MARGIN - 10) == text
             written += 1
     assert 0 < written < 60
+
+
+def test_braces_within_a_text_open_nothing() -> None:
+    text = 'x={};y=[];"\\' * MOST_OPENED
+    assert read_foreign(json.dumps([text]).encode(), ANY) == [text]

@@ -60,6 +60,8 @@ def test_a_long_text_is_trimmed_at_its_ends_alone() -> None:
     long = "a  b" * FOLDED_CHARACTERS
     known = fingerprint(SECOND, (say("user", long),))
     assert fingerprint(SECOND, (say("user", f" {long}\n"),)) == known
+    exact = "a  b\n"[: FOLDED_CHARACTERS % 5 or 5] + "a" * (FOLDED_CHARACTERS - (FOLDED_CHARACTERS % 5 or 5))
+    assert fingerprint(SECOND, (say("user", exact),)) == fingerprint(SECOND, (say("user", exact + "\n"),))
     assert fingerprint(SECOND, (say("user", long.replace("  ", " ")),)) != known
 
 

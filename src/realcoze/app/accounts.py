@@ -138,6 +138,14 @@ def unknown_upstream(what: str, name: str, upstreams: Iterable[str]) -> Misconfi
     )
 
 
+def no_ids(bot: str, upstream: str) -> Misconfigured:
+    """The error for a bot with an id on a playground."""
+    return Misconfigured(
+        f"The bot {bot!r} has an id, and {upstream!r} is a playground, which knows none.",
+        hint="Leave `upstream` out, or name an account of the open API.",
+    )
+
+
 def require_id(bot_id: str, *, bot: str) -> None:
     """Raise `Misconfigured` unless it is the id of something at Coze."""
     if not (bot_id.isascii() and bot_id.isdigit()):

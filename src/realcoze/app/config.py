@@ -26,6 +26,7 @@ from realcoze.app.accounts import (
     Upstream,
     check_base,
     find_logins,
+    no_ids,
     read_tokens,
     require_id,
     require_session,
@@ -231,10 +232,11 @@ def require_bots(settings: Settings) -> None:
             _check_ids(name, bot, is_private=upstream.private if bot.private is None else bot.private)
             _check_history(name, bot, upstream)
         else:
-            is_named = bot.upstream == SEED_UPSTREAM
-            where = f'{_table_of(bot.upstream)}session_id = "VALUE"'
-            where = "into the file .env: session_id=VALUE" if is_named else where
+            table = f'{_table_of(bot.upstream)}session_id = "VALUE"'
+            where = "into the file .env: session_id=VALUE" if bot.upstream == SEED_UPSTREAM else table
             require_session(upstream, bot=name, where=where)
+            if bot.known_as:
+                raise no_ids(name, bot.upstream)
             if bot.history == "continue":
                 raise no_conversations(name, "the playground keeps no conversations")
 

@@ -24,6 +24,7 @@ _MAY_BREAK = re.compile(rb"\xe2\x80|\xc2\x85").search
 
 
 _SURROGATE = re.compile(rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?:\\u[dD][c-fC-F][0-9a-fA-F]{2})?|[c-fC-F][0-9a-fA-F]{2})")
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _BACKSLASH = ord("\\")
 _ESCAPE_BYTES = 6
 _LOST = rb"\ufffd"
@@ -61,6 +62,9 @@ def read_json(data: bytes | str, decoder: msgspec.json.Decoder[T]) -> T:
 def read_foreign(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     """The same of what a caller sends: no more than can be read in a moment, and written again.  Raises `NotJson`."""
     opened = data.count(b"{") + data.count(b"[")
+    if opened > MOST_OPENED:
+        bare = _STRING.sub(b"", data)
+        opened = bare.count(b"{") + bare.count(b"[")
     if opened > MOST_OPENED:
         raise NotJson(f"there are more than {MOST_OPENED} objects and lists in it")
     work = partial(read_json, data, decoder)

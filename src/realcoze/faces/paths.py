@@ -16,7 +16,7 @@ VERSIONED = f"/{VERSION}/"
 def canonical(path: str, beginnings: frozenset[str]) -> str:
     """The path that is meant: `/v1/…` where it begins with /v1 or with one of `beginnings`, else itself.
 
-    What comes behind that may be a name with slashes of its own.
+    What comes behind that may be a name with slashes of its own, and is left as it is.
     """
     words = path.rstrip("/").split("/")
     begin = next((place for place, word in enumerate(words) if word not in ("", VERSION)), None)

@@ -5,6 +5,7 @@ the end are written by callbacks to an outlet (outlet.py).
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -20,6 +21,8 @@ from realcoze.errors import RealcozeError
 from realcoze.faces.http import ADDED_HEADERS, while_connected
 from realcoze.faces.outlet import OUTLET, AsgiOutlet, Outlet
 from realcoze.leaving import Leaving
+
+log = logging.getLogger(__name__)
 
 _UNBUFFERED = [(b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
 """Nothing on the way may keep a stream, or gather it first."""
@@ -113,7 +116,7 @@ class StreamedAnswer(HasShortcut, Generic[E_co]):
         self._is_committed = False
         self._is_paused = False
         self._has_end = False
-        """The event that ends the turn has come."""
+        """The event that ends the turn has come, and there is nothing to give up."""
         self._is_over = False
         # A future: the queue in each asyncio.Event holds 700 bytes while nothing waits (2026-11-22).
         self._said: asyncio.Future[None] | None = None
@@ -303,7 +306,12 @@ class HeldAnswer(StreamedAnswer[HoldingEncoder]):
         if line.unsent():
             self._timer = self._loop.call_later(RETRY_UNSENT_S, self._tick)
             return
-        piece = self._encoder.tick(self._loop.time())
+        try:
+            piece = self._encoder.tick(self._loop.time())
+        except Exception:
+            log.exception("a defect ended a stream")
+            self._end(line, is_whole=False)
+            return
         self._timer = self._loop.call_at(line.written_at + len(piece) / HELD_BYTES_PER_S, self._write_held, piece)
 
     def _write_held(self, piece: bytes) -> None:

@@ -36,8 +36,8 @@ class Access:
     def authenticate(self, presented: Iterable[str]) -> CallerId:
         """Accept what a request carried, and name its caller, or raise `Unauthorized`.
 
-        All keys that it carried must be the same one: a good key beside a bad one is a bad request.  An empty
-        header, or the name and password of a proxy, is none.
+        All keys that it carried must be the same one: a good key beside a bad one is a bad request.  What
+        is no Bearer token, as the password of a proxy, is none where a key is beside it.
         """
         if self.is_open:
             return CallerId("")

@@ -234,8 +234,8 @@ def _owner(request: Request) -> tuple[str, ...]:
 
 def _fields(message: Message) -> tuple[str, ...]:
     others = [_kind(part) for part in message.parts if not isinstance(part, Text)]
-    text = message.text
-    folded = " ".join(text.split()) if len(text) <= FOLDED_CHARACTERS else text.strip()
+    text = message.text.strip()
+    folded = " ".join(text.split()) if len(text) <= FOLDED_CHARACTERS else text
     return (message.role, folded, ",".join(others))
 
 

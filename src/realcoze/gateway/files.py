@@ -4,6 +4,7 @@ A list and no more: the files are at Coze, which gives none of them back and has
 """
 
 import logging
+from weakref import WeakValueDictionary
 
 import anyio
 import msgspec
@@ -31,8 +32,8 @@ class Files:
     def __init__(self, store: Store, *, keep_s: float = KEEP_S, most: int = MOST) -> None:
         self._store = store
         self._most = most
-        self._changing = anyio.Lock()
-        """One looks, then changes."""
+        self._changing: WeakValueDictionary[CallerId, anyio.Lock] = WeakValueDictionary()
+        """Of one caller's files: one looks, then changes."""
         self.keep_s = keep_s
 
     async def add(self, caller: CallerId, file: UploadedFile) -> None:
@@ -41,7 +42,7 @@ class Files:
         A store that fails costs the list and never the file.
         """
         try:
-            async with self._changing:
+            async with self._changing.setdefault(caller, anyio.Lock()):
                 records = await self._records(caller)
                 outdated = [record for record, known in records if known.key == file.key]
                 others = [record for record, known in records if known.key != file.key]
@@ -64,7 +65,7 @@ class Files:
 
     async def forget(self, caller: CallerId, key: str) -> None:
         """List it no more.  Raises `NotFound`."""
-        async with self._changing:
+        async with self._changing.setdefault(caller, anyio.Lock()):
             found = [record for record, file in await self._records(caller) if file.key == key]
             for record in found:
                 await self._store.remove(SHELF, caller, record)

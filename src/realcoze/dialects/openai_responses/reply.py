@@ -114,7 +114,7 @@ class _TextConfig(msgspec.Struct):
 
 
 class ResponseBody(msgspec.Struct):
-    """`conversation` is Coze's; `tools` are the client's, which are not repeated."""
+    """`conversation` is Coze's; `tools` are the client's, which are not repeated, nor what is said of them."""
 
     id: str
     created_at: int
@@ -189,7 +189,6 @@ def response_body(
     asked: Asked, request_id: RequestId, *, created: int, status: Status, output: list[Item]
 ) -> ResponseBody:
     """A response as it stands; no usage yet."""
-    offer, form = asked.request.offer, asked.request.form
     return ResponseBody(
         id=response_id(request_id),
         created_at=created,
@@ -202,9 +201,6 @@ def response_body(
         background=asked.is_background,
         store=asked.is_kept,
         previous_response_id=asked.previous_response_id,
-        parallel_tool_calls=not (offer and offer.is_single),
-        tool_choice="required" if offer and offer.is_demanded else "auto",
-        text=_TextConfig(_Format("text" if form is None else "json_schema" if form.schema else "json_object")),
     )
 
 
@@ -219,7 +215,7 @@ def call_item(call: ToolCall, item_id: str, asked: Asked) -> CallItem:
 
 
 def usage_body(usage: Usage | None) -> UsageBody | None:
-    """None where Coze did not count: a zero would be a lie."""
+    """None where Coze did not count, which this API allows."""
     return UsageBody(usage.input, usage.output, usage.total) if usage is not None else None
 
 
